@@ -1,0 +1,1 @@
+"""The framework of this course, one file per module, exported by `nox -s sync`."""

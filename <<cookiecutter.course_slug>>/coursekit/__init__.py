@@ -1,0 +1,26 @@
+"""The machinery behind the nox sessions. Data flows one way, each step from paths to paths:
+
+modules/NN_x/x_dev.py -- sync --> x_dev.ipynb and the package -- build --> release/ and dist/
+submitted/STUDENT/NN_x/ -- grade --> gradebook.db, feedback/, grades.csv
+
+course.py     course.toml, the modules, where everything lies
+notebook.py   a percent-format .py as a notebook; its solutions and hidden tests
+export.py     `#| export` cells as a file of the package (students get this file, too)
+sync.py       generated files, and the edits of people that they must not overwrite
+release.py    nbgrader's release notebooks and the student kit
+gates.py      what must hold before anything is released
+intake.py     what a student handed in, copied to a safe place
+grade.py      autograde, feedback, table
+demo.py       a made-up term from the modules' own solutions
+mutants.py    plausible student bugs, run as grading would
+reference.py  the package as a module may see it: the modules before it
+nbgrader_settings.py  nbgrader's settings, from course.toml
+report.py     the table and the progress bar
+runner.py     the code cells of one notebook in one plain Python process
+"""
+
+import sys
+
+# jsonschema (nbformat's validator) imports this optional grammar of web addresses if it can, and
+# that alone takes most of a second in every command. Notebooks hold none that need it.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

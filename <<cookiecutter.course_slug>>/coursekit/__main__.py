@@ -1,0 +1,128 @@
+"""`python -m coursekit COMMAND …`: what each nox session runs."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from coursekit import course as course_file
+from coursekit.course import Course
+from coursekit.errors import CourseError
+
+ROOT = Path(__file__).resolve().parent.parent
+console = Console(highlight=False)
+if not console.is_terminal:  # a log, where rich would fall back to 80 columns
+    console.width = 140
+
+# A command imports what it needs when it runs: nbgrader alone takes a second to import.
+
+
+def sync(course: Course, args: argparse.Namespace) -> None:
+    """Write each module's notebook and the package from its .py."""
+    from coursekit import sync as syncing
+
+    modules = course.modules(args.modules)
+    if args.check:
+        if problems := syncing.check(course, modules):
+            raise CourseError("\n".join(problems))
+        print("Notebooks and package are what the sources say.")
+        return
+    for path in syncing.sync(course, modules, force=args.force):
+        print("wrote", path.relative_to(course.root))
+    print(f"{len(modules)} module(s) in sync.")
+
+
+def build(course: Course, args: argparse.Namespace) -> None:
+    """Make release/ and the student kit in dist/."""
+    from coursekit import release
+
+    modules = course.modules(args.modules)
+    kit = release.build(course, modules)
+    for module in modules:
+        print("released", f"release/{module.name}/{module.notebook.name}")
+    print("packed  ", kit.relative_to(course.root))
+
+
+def grade(course: Course, args: argparse.Namespace) -> None:
+    """Autograde submissions; write feedback/ and grades.csv."""
+    from coursekit import demo, grade, intake, report
+    from coursekit import sync as syncing
+
+    modules = course.modules(args.modules)
+    syncing.sync(course, course.modules())
+    places = demo.make_anew(course, modules) if args.demo else grade.Places(course.root)
+    submissions = intake.find(course, places.submitted, modules, args.student)
+    with report.progress(console, len(submissions)) as bar:
+
+        def advance(result: grade.Result) -> None:
+            bar.update(bar.task_ids[0], advance=1, description=result.student)
+
+        results = grade.grade(course, places, submissions, force=args.force, each=advance)
+    console.print(report.table(results))
+    where = places.root.relative_to(course.root)
+    print(f"Grades: {where / 'grades.csv'}   Feedback: {where / 'feedback'}/STUDENT/MODULE/")
+
+
+def test(course: Course, args: argparse.Namespace) -> int:
+    """Check the modules: standards, round trip through grading, student bugs."""
+    chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
+    return run("pytest", "tests", *chosen, *args.rest)
+
+
+def lint(course: Course, args: argparse.Namespace) -> int:
+    """Check style and formatting with ruff."""
+    fix = ["--fix"] if args.fix else []
+    checked = run("ruff", "check", *fix, ".")
+    return run("ruff", "format", *([] if args.fix else ["--check"]), ".") or checked
+
+
+def lab(course: Course, args: argparse.Namespace) -> int:
+    """Open JupyterLab on the course, with nbgrader's formgrader."""
+    return run("jupyter", "lab", *args.rest)
+
+
+def run(tool: str, *arguments: str) -> int:
+    """Run a Python tool in the course's folder; return its exit code."""
+    return subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT, check=False).returncode
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    added = {}
+    for action in (sync, build, grade, test, lint, lab):
+        name = action.__name__
+        sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
+        sub.set_defaults(action=action, rest=[])
+        if name not in {"lint", "lab"}:
+            sub.add_argument("modules", nargs="*", metavar="MODULE", help="all, if none is named")
+        added[name] = sub
+    either = added["sync"].add_mutually_exclusive_group()
+    either.add_argument("--check", action="store_true", help="write nothing; fail if out of date")
+    either.add_argument("--force", action="store_true", help="overwrite edits; keep a backup")
+    added["grade"].add_argument("--student", action="append", default=[], metavar="ID")
+    added["grade"].add_argument("--force", action="store_true", help="grade unchanged ones again")
+    added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
+    added["lint"].add_argument("--fix", action="store_true", help="mend what ruff can mend")
+    return top
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; a CourseError becomes a message, not a traceback."""
+    args, rest = parser().parse_known_args(arguments)
+    if rest and args.command not in {"test", "lab"}:
+        parser().error(f"{args.command}: unknown option {' '.join(rest)}; see --help")
+    args.rest = rest
+    try:
+        return args.action(course_file.load(ROOT), args) or 0
+    except CourseError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(str(error))}[/red]")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

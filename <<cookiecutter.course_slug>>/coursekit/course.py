@@ -1,0 +1,204 @@
+"""course.toml, the modules, and where everything lies."""
+
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dateutil import tz
+
+from coursekit.errors import CourseError
+
+MODULE_NAME = re.compile(r"\d{2}_[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One folder of modules/: `01_tensor` with its source `tensor_dev.py`."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """`01_tensor`, nbgrader's assignment."""
+        return self.path.name
+
+    @property
+    def stem(self) -> str:
+        """`tensor`, the file of the package."""
+        return self.name.split("_", 1)[1]
+
+    @property
+    def source(self) -> Path:
+        return self.path / f"{self.stem}_dev.py"
+
+    @property
+    def notebook(self) -> Path:
+        return self.source.with_suffix(".ipynb")
+
+    @property
+    def mutants(self) -> Path:
+        return self.path / "mutants.toml"
+
+
+@dataclass(frozen=True)
+class Course:
+    """What course.toml says, and the folders of the course."""
+
+    root: Path
+    title: str
+    slug: str
+    package: str
+    term: str
+    institution: str
+    timezone: str
+    staff: tuple[Mapping[str, str], ...]
+    first_day: dt.date
+    days_per_module: int
+    due_dates: Mapping[str, dt.date]
+    cell_seconds: float
+    notebook_seconds: float
+
+    @property
+    def modules_dir(self) -> Path:
+        return self.root / "modules"
+
+    @property
+    def package_dir(self) -> Path:
+        return self.root / self.package
+
+    @property
+    def release(self) -> Path:
+        return self.root / "release"
+
+    @property
+    def dist(self) -> Path:
+        return self.root / "dist"
+
+    @property
+    def gradebook(self) -> Path:
+        return self.root / "gradebook.db"
+
+    @property
+    def scratch(self) -> Path:
+        return self.root / ".coursekit"
+
+    def due(self, module: Module) -> dt.datetime:
+        """Return when a module is due: 23:59 in the course's time zone."""
+        days = self.days_per_module * int(module.name[:2])
+        day = self.due_dates.get(module.name, self.first_day + dt.timedelta(days=days))
+        return dt.datetime.combine(day, dt.time(23, 59), tz.gettz(self.timezone))
+
+    def modules(self, names: list[str] | None = None) -> list[Module]:
+        """Return the modules named (`01_tensor`, `tensor`, `01` or `1`), or all, in order."""
+        found = discover(self.modules_dir)
+        if not names:
+            return found
+        wanted = {pick(name, found) for name in names}
+        return [module for module in found if module in wanted]
+
+    def earlier(self, module: Module) -> list[Module]:
+        """Return the modules that come before this one."""
+        return [other for other in self.modules() if other.name < module.name]
+
+
+def discover(folder: Path) -> list[Module]:
+    """Return every module in a folder, in order."""
+    paths = sorted(p for p in folder.glob("*") if p.is_dir() and MODULE_NAME.fullmatch(p.name))
+    modules = [Module(path) for path in paths]
+    for module in modules:
+        if not module.source.is_file():
+            raise CourseError(
+                f"{module.path}: {module.source.name} is missing.\n"
+                f"A module folder NN_name holds its source as name_dev.py."
+            )
+    if not modules:
+        raise CourseError(f"{folder}: no modules here. A module is a folder like 01_tensor.")
+    return modules
+
+
+def pick(name: str, modules: list[Module]) -> Module:
+    """Return the one module a person means by a name, a number or both."""
+    for module in modules:
+        number = module.name[:2]
+        if name.rstrip("/") in {module.name, module.stem, number, number.lstrip("0")}:
+            return module
+    valid = ", ".join(module.name for module in modules)
+    raise CourseError(f"There is no module {name!r}. This course has: {valid}.")
+
+
+def load(root: Path) -> Course:
+    """Read ROOT/course.toml. A CourseError names the key that is missing or of the wrong type."""
+    path = root / "course.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CourseError(f"{path} is missing: run this from the folder of your course.") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CourseError(f"{path} is not valid TOML: {error}.") from None
+    return _course(root.resolve(), Reader(path, table))
+
+
+def _course(root: Path, read: "Reader") -> Course:
+    return Course(
+        root=root,
+        title=read("course", "title", str),
+        slug=read("course", "slug", str),
+        package=read("course", "package", str),
+        term=read("course", "term", str),
+        institution=read("course", "institution", str),
+        timezone=read.zone("course", "timezone"),
+        staff=tuple(read.table.get("staff", [])),
+        first_day=read("schedule", "first_day", dt.date),
+        days_per_module=read("schedule", "days_per_module", int),
+        due_dates=read.dates("schedule", "due"),
+        cell_seconds=read.positive("grading", "cell_seconds"),
+        notebook_seconds=read.positive("grading", "notebook_seconds"),
+    )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads typed values out of a parsed course.toml."""
+
+    path: Path
+    table: Mapping[str, Any]
+
+    def __call__(self, section: str, key: str, kind: type | tuple[type, ...]) -> Any:
+        """Return `[section] key`, which must be of the given kind."""
+        value = self.table.get(section, {}).get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            names = getattr(kind, "__name__", "number")
+            found = "is missing" if value is None else f"is {value!r}"
+            self.fail(section, key, f"{found}; it must be a {names}.")
+        return value
+
+    def fail(self, section: str, key: str, problem: str) -> None:
+        raise CourseError(f"{self.path}: [{section}] {key} {problem}")
+
+    def positive(self, section: str, key: str) -> float:
+        """Return a number of seconds above zero."""
+        value = self(section, key, (int, float))
+        if value <= 0:
+            self.fail(section, key, f"is {value!r}; it must be above zero.")
+        return value
+
+    def zone(self, section: str, key: str) -> str:
+        """Return the name of a time zone that exists."""
+        name = self(section, key, str)
+        if tz.gettz(name) is None:
+            self.fail(section, key, f'is {name!r}; write an IANA name like "Europe/Paris".')
+        return name
+
+    def dates(self, section: str, key: str) -> Mapping[str, dt.date]:
+        """Return a table of dates, one a module."""
+        table = self.table.get(section, {}).get(key, {})
+        for name, value in table.items():
+            if not isinstance(value, dt.date):
+                self.fail(section, f"{key}.{name}", f"is {value!r}; write it like 2027-02-01.")
+        return table

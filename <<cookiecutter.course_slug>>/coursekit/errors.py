@@ -1,0 +1,5 @@
+"""The one kind of error that a person is meant to read."""
+
+
+class CourseError(Exception):
+    """Something a person has to mend: the message names the file, what is wrong and what to do."""

@@ -1,0 +1,97 @@
+"""What a student handed in: found, checked, and copied to a safe place."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbgrader.utils import parse_utc
+
+from coursekit.course import Course, Module
+from coursekit.errors import CourseError
+
+STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+TIMESTAMP = "timestamp.txt"  # nbgrader's name; plain text, when the work was handed in
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One folder submitted/STUDENT/MODULE/."""
+
+    student: str
+    module: Module
+    folder: Path
+
+    @property
+    def notebook(self) -> Path:
+        return self.folder / self.module.notebook.name
+
+
+def find(
+    course: Course, submitted: Path, modules: list[Module], students: list[str]
+) -> list[Submission]:
+    """Return the submissions of these modules, by all students or those named."""
+    folders = sorted(p for p in submitted.glob("*") if p.is_dir() and not p.name.startswith("."))
+    unknown = sorted(set(students) - {folder.name for folder in folders})
+    if unknown:
+        raise CourseError(f"{submitted} has no folder for: {', '.join(unknown)}.")
+    found = [
+        Submission(folder.name, module, folder / module.name)
+        for folder in folders
+        if not students or folder.name in students
+        for module in modules
+        if (folder / module.name).is_dir()
+    ]
+    if not found:
+        names = ", ".join(module.name for module in modules)
+        raise CourseError(where_to_put_them(course, submitted, names))
+    return found
+
+
+def where_to_put_them(course: Course, submitted: Path, names: str) -> str:
+    module = course.modules()[0]
+    place = submitted.relative_to(course.root) / "STUDENT_ID" / module.name / module.notebook.name
+    return (
+        f"No submissions of {names} in {submitted}.\n"
+        f"Put each student's notebook at {place.as_posix()} and run this again,\n"
+        f"or see a made-up term graded: nox -s grade -- --demo"
+    )
+
+
+def problem(submission: Submission) -> str:
+    """Return why a submission cannot be graded, or "" if it can."""
+    if not STUDENT_ID.fullmatch(submission.student):
+        return f"{submission.student!r} is no student id: use letters, digits and . _ @ + -"
+    path = submission.notebook
+    if path.is_symlink() or submission.folder.is_symlink():
+        return f"{path.name} is a link, not a notebook"
+    if not path.is_file():
+        return f"{path.name} is missing{instead(submission)}"
+    try:
+        nb = nbformat.read(path, as_version=4)
+        nbformat.validate(nb)
+    except Exception as error:  # whatever is wrong with a file, its student gets a row
+        return f"{path.name} is not a notebook: {str(error).splitlines()[0][:120]}"
+    return ""
+
+
+def instead(submission: Submission) -> str:
+    names = sorted(path.name for path in submission.folder.iterdir())[:3]
+    return f"; the folder holds {', '.join(names)}" if names else "; the folder is empty"
+
+
+def copy_to(submission: Submission, submitted: Path) -> list[str]:
+    """Copy the notebook and its timestamp, nothing else; return what was left out or repaired."""
+    target = submitted / submission.student / submission.module.name
+    target.mkdir(parents=True)
+    shutil.copy(submission.notebook, target)
+    stamp = submission.folder / TIMESTAMP
+    if not stamp.is_file():
+        return []
+    try:
+        parse_utc(stamp.read_text(encoding="utf-8").strip())
+    except (ValueError, OverflowError):
+        return [f"{TIMESTAMP} holds no date and was not used"]
+    shutil.copy(stamp, target)
+    return []

@@ -1,0 +1,143 @@
+"""nbgrader's release notebooks and the student kit, published only when every gate holds."""
+
+import shutil
+import string
+import tempfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+
+from coursekit import export, gates, notebook
+from coursekit.course import Course, Module
+from coursekit.errors import CourseError
+from coursekit.nbgrader_settings import captured_log, config, reason
+from coursekit.sync import sync
+
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: same content, same bytes
+
+
+def build(course: Course, modules: list[Module]) -> Path:
+    """Sync, release these modules and pack the student kit; return the kit's path."""
+    sync(course, course.modules())
+    sources = {module: notebook.read(module.source) for module in course.modules()}
+    refuse(course, gates.check_sources(sources))
+    with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
+        staging = Path(folder)
+        for module in modules:
+            generate(course, module, staging)
+        chosen = {module: sources[module] for module in modules}
+        refuse(course, gates.check_release(chosen, staging))
+        record(course, modules, sqlite(course.gradebook))
+        publish(staging, course.release)
+    return pack(course, sources)
+
+
+def refuse(course: Course, problems: list[str]) -> None:
+    """Stop the build if a gate found anything."""
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise CourseError(f"Nothing was released. Mend this in modules/ and build again:\n{listed}")
+
+
+def generate(course: Course, module: Module, folder: Path) -> None:
+    """Write nbgrader's release version of a module into a folder; no gradebook is touched."""
+    _generate(course, module, folder, gradebook=None)
+
+
+def record(course: Course, modules: list[Module], gradebook: str) -> None:
+    """Tell a gradebook (a database URL) these modules' cells, points and due dates."""
+    with tempfile.TemporaryDirectory() as folder:
+        for module in modules:
+            _generate(course, module, Path(folder), gradebook)
+            with Gradebook(gradebook, course.slug) as gb:
+                gb.update_or_create_assignment(module.name, duedate=utc(course, module))
+
+
+def utc(course: Course, module: Module) -> str:
+    """Return the due date as nbgrader stores dates: UTC, without a zone."""
+    due = course.due(module)
+    return (due - due.utcoffset()).replace(tzinfo=None).isoformat(" ")
+
+
+def sqlite(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def _generate(course: Course, module: Module, folder: Path, gradebook: str | None) -> None:
+    c = config(course)
+    c.CourseDirectory.assignment_id = module.name
+    c.CourseDirectory.release_directory = str(folder)
+    if gradebook:
+        c.CourseDirectory.db_url = gradebook
+    c.GenerateAssignment.no_database = gradebook is None
+    c.SaveCells.enabled = gradebook is not None
+    with captured_log() as lines:
+        try:
+            GenerateAssignment(coursedir=CourseDirectory(config=c), config=c).start()
+        except NbGraderException as error:
+            raise CourseError(f"{module.source}: nbgrader refuses: {reason(lines)}") from error
+
+
+def publish(staging: Path, release: Path) -> None:
+    """Put each built folder in place of the one released before."""
+    release.mkdir(exist_ok=True)
+    for built in sorted(path for path in staging.iterdir() if path.is_dir()):
+        target = release / built.name
+        old = staging / f"old-{built.name}"
+        if target.exists():
+            target.rename(old)
+        built.rename(target)
+
+
+def pack(course: Course, sources: gates.Sources) -> Path:
+    """Zip everything released so far with the student files; the zip passes the gates, too."""
+    with tempfile.TemporaryDirectory(prefix="kit-", dir=course.root) as folder:
+        kit = Path(folder) / course.slug
+        shutil.copytree(course.release, kit)
+        student_files(course, kit)
+        refuse(course, [*gates.staff_files(kit), *gates.leaks(sources, kit)])
+        return zip_folder(kit, course.dist / f"{course.slug}.zip")
+
+
+def student_files(course: Course, kit: Path) -> None:
+    """Add the student README, the requirements, the exporter and the empty package."""
+    values = {
+        "title": course.title,
+        "term": course.term,
+        "package": course.package,
+        "cell_seconds": f"{course.cell_seconds:g}",
+        "staff": ", ".join(f"{p['name']} <{p['email']}>" for p in course.staff),
+        "schedule": schedule(course, [m for m in course.modules() if (kit / m.name).is_dir()]),
+    }
+    for path in sorted((course.root / "student").iterdir()):
+        text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
+        (kit / path.name).write_text(text, encoding="utf-8", newline="\n")
+    groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
+    requirements = groups["dependency-groups"]["student"]
+    (kit / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
+    shutil.copy(export.__file__, kit / "export.py")
+    (kit / course.package).mkdir()
+    shutil.copy(course.package_dir / "__init__.py", kit / course.package)
+
+
+def schedule(course: Course, modules: list[Module]) -> str:
+    """Return the due dates as the rows of a Markdown table."""
+    rows = [f"| `{m.name}` | {course.due(m):%A %d %B %Y, %H:%M} {course.timezone} |" for m in modules]
+    return "\n".join(rows)
+
+
+def zip_folder(folder: Path, target: Path) -> Path:
+    """Zip a folder so that the same files always give the same bytes."""
+    target.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder.parent).as_posix()
+            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info.external_attr = 0o644 * 65536  # the upper 16 bits are the Unix mode
+            archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return target

@@ -1,0 +1,95 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox[uv]>=2025.2.9"]
+# ///
+"""The term in seven commands. Start with `nox -s build`, or `python noxfile.py -s build` without nox.
+
+Everything after `--` goes to the command: `nox -s build -- 01_tensor`, `nox -s grade -- --help`.
+Each session is one `python -m coursekit …` in the course's one environment, .venv.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def run_with_nox() -> int:
+    """Put nox into .nox/bootstrap (once) and run this file there: a machine needs only Python."""
+    home = HERE / ".nox" / "bootstrap"
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = home / "ready"
+    if not ready.exists():
+        print("Installing nox into", home, flush=True)
+        make = [sys.executable, "-m", "venv", "--clear", home]
+        fill = [python, "-m", "pip", "install", "--quiet", "nox[uv]"]
+        if any(subprocess.run(command, check=False).returncode for command in (make, fill)):
+            sys.exit("nox could not be installed; the lines above say why.")
+        ready.touch()
+    return subprocess.run([python, *sys.argv], check=False).returncode
+
+
+try:
+    import nox
+except ModuleNotFoundError:
+    sys.exit(run_with_nox())
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["build", "test"]
+
+VENV = HERE / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def coursekit(session: nox.Session, command: str) -> None:
+    """Run `python -m coursekit COMMAND …` in .venv, made on first use and kept up to date."""
+    env = {"VIRTUAL_ENV": None}
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    if not PYTHON.exists():
+        session.run(*uv, "venv", str(VENV), env=env, silent=True)
+    group = f"{HERE / 'pyproject.toml'}:staff"
+    session.run(*uv, "pip", "install", "--python", str(PYTHON), "--group", group, env=env)
+    session.run(str(PYTHON), "-m", "coursekit", command, *session.posargs, env=env)
+
+
+@nox.session
+def sync(session: nox.Session) -> None:
+    """Write each module's notebook and the package from its .py. [--check | --force] [MODULE …]"""
+    coursekit(session, "sync")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Make release/ and the student kit in dist/, and refuse if a solution would leak. [MODULE …]"""
+    coursekit(session, "build")
+
+
+@nox.session
+def grade(session: nox.Session) -> None:
+    """Grade submitted/STUDENT/MODULE/. [MODULE …] [--student ID] [--force] [--demo]"""
+    coursekit(session, "grade")
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """Check the modules: standards, round trip through grading, student bugs. [MODULE …]"""
+    coursekit(session, "test")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff. [--fix]"""
+    coursekit(session, "lint")
+
+
+@nox.session
+def lab(session: nox.Session) -> None:
+    """Open JupyterLab on the course, with nbgrader's formgrader for the written answers."""
+    coursekit(session, "lab")
+
+
+if __name__ == "__main__":
+    nox.main()

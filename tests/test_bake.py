@@ -1,0 +1,252 @@
+"""What comes out of Cookiecutter: the right files, clean, with every answer unharmed."""
+
+import ast
+import html
+import json
+import re
+import tomllib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import post_gen_project as post
+import pre_gen_project as pre
+import pytest
+import yaml
+from cookiecutter.prompt import render_variable
+from cookiecutter.utils import create_env_with_context
+from delimiters import ROOT, TEMPLATE, is_binary, tracked_files
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+DEFAULTS = {
+    name: value
+    for name, value in QUESTIONS.items()
+    if isinstance(value, str) and not name.startswith("_")
+}
+OTHERS = {
+    "course_title": "Neural Networks by Hand",
+    "course_slug": "nn-by-hand",
+    "package_name": "petitorch",
+    "term": "Autumn 2031",
+    "instructor_name": "Grace Hopper",
+    "instructor_email": "grace@yard.example",
+    "institution": "Yard School",
+    "first_day": "2031-09-01",
+    "license": "BSD-3-Clause",
+}
+ANSWERS = {
+    "defaults": {},
+    "others": OTHERS,
+    "proprietary": {"license": "Proprietary", "institution": ""},
+    "markup": {"course_title": 'Réseaux & "Deep" <Learning>', "institution": "A & B <C>"},
+    "apostrophe": {"course_title": "Ada's Course", "instructor_name": "Conor O'Neill"},
+    "backslash": {"course_title": "To \\nabla and back\\", "term": "\\"},
+    "quotes": {"course_title": "\"\"\" or '''", "instructor_name": '"Ada"', "term": '"'},
+    "yaml": {"course_title": "- yes: [no] # {not}", "term": "2027", "institution": "null"},
+    "jinja": {"course_title": "{{ x }} {% y %} {# z #} ${{ secrets.A }}"},
+    "markdown": {"course_title": "# *A* _b_ `c` [d](e) ![f] $g$ ~~h~~ | <i>", "term": "1. &amp;"},
+    "scripts": {"course_title": "機械学習 и сети 👩\u200d🏫", "instructor_name": "Łukasz Größe"},
+    "long": {"course_title": ("Deep " * 24).strip().ljust(120, "!"), "package_name": "t" * 64},
+}
+LEFTOVER = re.compile(r"<<[-+]?\s*cookiecutter\b|<%[-+]?\s*(?:end)?(?:if|elif|else|for|raw)\b")
+# Names of projects and places that hold the default package's name and are meant.
+MEANT = re.compile(r"cookiecutter-tinytorch|\S*mlsysbook\S*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A course and the answers it was baked from."""
+
+    course: Path
+    answers: dict[str, str]
+
+    def texts(self, *suffixes: str) -> dict[Path, str]:
+        """Return the text files, or those with these suffixes, by their path in the course."""
+        data = {path: path.read_bytes() for path in self.course.rglob("*") if path.is_file()}
+        return {
+            path.relative_to(self.course): content.decode("utf-8")
+            for path, content in data.items()
+            if not is_binary(content) and (not suffixes or path.suffix in suffixes)
+        }
+
+
+@pytest.fixture(scope="module", params=ANSWERS.values(), ids=ANSWERS.keys())
+def baked(request, bake) -> Baked:
+    """Bake a course from each set of answers in turn."""
+    course = bake(**request.param)
+    return Baked(course, DEFAULTS | {"course_slug": course.name} | request.param)
+
+
+def expected_files(answers: dict[str, str]) -> set[Path]:
+    """Return the files that a course has: those git knows in the template, less the pruned."""
+    names = [path.relative_to(ROOT / TEMPLATE).as_posix() for path in tracked_files(TEMPLATE)]
+    tag = re.compile(r"<<\s*cookiecutter\.(\w+)\s*>>")
+    rendered = {Path(tag.sub(lambda match: answers[match[1]], name)) for name in names}
+    return rendered - {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
+
+
+def test_only_expected_files_exist(baked):
+    found = {p.relative_to(baked.course) for p in baked.course.rglob("*") if p.is_file()}
+    assert found == expected_files(baked.answers)
+    assert not [path for path in found if path.suffix in {".pyc", ".ipynb"}]
+
+
+def test_no_tag_is_left(baked):
+    assert not [path for path in baked.course.rglob("*") if "<" in path.name or ">" in path.name]
+    assert not {
+        path: found[0] for path, text in baked.texts().items() if (found := LEFTOVER.search(text))
+    }
+
+
+def test_text_files_are_tidy(baked):
+    for path, text in baked.texts().items():
+        assert "\r" not in text, path
+        assert not text or text.endswith("\n"), path
+        assert not text.startswith("\ufeff"), path
+
+
+def test_structured_files_parse(baked):
+    for text in baked.texts(".toml").values():
+        tomllib.loads(text)
+    for text in baked.texts(".yml", ".yaml", ".cff").values():
+        yaml.safe_load(text)
+    for text in baked.texts(".json").values():
+        json.loads(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path, text in baked.texts(".py").items():
+            compile(ast.parse(text, str(path)), str(path), "exec")
+
+
+def test_answers_arrive_unharmed_in_course_toml(baked):
+    settings = tomllib.loads((baked.course / "course.toml").read_text(encoding="utf-8"))
+    arrived = {
+        "course_title": settings["course"]["title"],
+        "course_slug": settings["course"]["slug"],
+        "package_name": settings["course"]["package"],
+        "term": settings["course"]["term"],
+        "institution": settings["course"]["institution"],
+        "instructor_name": settings["staff"][0]["name"],
+        "instructor_email": settings["staff"][0]["email"],
+        "first_day": settings["schedule"]["first_day"].isoformat(),
+    }
+    assert arrived == {name: baked.answers[name] for name in arrived}
+
+
+def test_license_is_the_chosen_one(bake):
+    text = (bake(**OTHERS) / "LICENSE").read_text(encoding="utf-8")
+    assert text.startswith("BSD 3-Clause License\n\nCopyright (c) 2031, Grace Hopper\n")
+    assert text.endswith("SUCH DAMAGE.\n")
+
+
+def test_default_license_is_mit(course):
+    text = (course / "LICENSE").read_text(encoding="utf-8")
+    assert text.startswith("MIT License\n\nCopyright (c) 2027 Ada Lovelace\n")
+    assert text.endswith("IN THE\nSOFTWARE.\n")
+
+
+def test_no_default_answer_is_left(bake, course):
+    baked = Baked(bake(**OTHERS), OTHERS)
+    defaults = [*(DEFAULTS | {"course_slug": course.name}).values()]
+    left = {
+        f"{path}: {default}"
+        for path, text in baked.texts().items()
+        for default in defaults
+        if default in MEANT.sub("", f"{path}\n{text}")
+    }
+    assert not left
+
+
+def test_same_answers_give_the_same_bytes(bake, course):
+    again = bake()
+    for path in expected_files(DEFAULTS):
+        assert (again / path).read_bytes() == (course / path).read_bytes(), path
+
+
+def test_answers_file_bakes_a_term(cookiecutter, tmp_path):
+    """A course's next term: the same answers, in a file, and no questions."""
+    (tmp_path / "answers.yml").write_text(
+        yaml.safe_dump({"default_context": OTHERS}, allow_unicode=True), encoding="utf-8"
+    )
+    result = cookiecutter(tmp_path, "--config-file", "answers.yml", "--no-input")
+    assert result.returncode == 0, result.stderr
+    settings = tomllib.loads((tmp_path / "nn-by-hand/course.toml").read_text(encoding="utf-8"))
+    assert settings["course"]["title"] == OTHERS["course_title"]
+    assert settings["schedule"]["first_day"].isoformat() == OTHERS["first_day"]
+
+
+def type_answers(cookiecutter, folder: Path, **answers: str):
+    """Run Cookiecutter as a person would, typing these answers and Enter at the other questions."""
+    questions = [name for name in QUESTIONS if not name.startswith("_")]
+    typed = "".join(answers.get(name, "") + "\n" for name in questions)
+    return cookiecutter(folder, input=typed)
+
+
+def test_typed_answers_arrive_unharmed(cookiecutter, tmp_path):
+    title = 'Réseaux & "Deep" \\ <Learning> {{ it\'s }}'
+    result = type_answers(cookiecutter, tmp_path, course_title=title, license="2")
+    assert result.returncode == 0, result.stderr
+    course = tmp_path / "reseaux-deep-learning-it-s"
+    settings = tomllib.loads((course / "course.toml").read_text(encoding="utf-8"))
+    assert settings["course"]["title"] == title
+    assert (course / "LICENSE").read_text(encoding="utf-8").startswith("BSD")
+
+
+def test_typed_delimiters_are_refused(cookiecutter, tmp_path):
+    result = type_answers(cookiecutter, tmp_path, course_title="Shift << 8")
+    assert result.returncode == 1
+    assert "course_title: 'Shift << 8' holds <<" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_question_is_explained():
+    asked = {name for name in QUESTIONS if not name.startswith("_")}
+    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys() | {"license"}
+    assert QUESTIONS["__prompts__"]["license"].keys() == {"__prompt__", *QUESTIONS["license"]}
+    # Rich would take square brackets in a prompt for markup.
+    assert "[" not in json.dumps(QUESTIONS["__prompts__"])
+
+
+def derived(name: str, **answers: str) -> str:
+    """Render one derived variable of cookiecutter.json."""
+    environment = create_env_with_context({"cookiecutter": QUESTIONS})
+    return render_variable(environment, QUESTIONS[name], answers)
+
+
+# YAML has no way to write the last two characters of the basic plane, which mean nothing.
+CHARACTERS = st.characters(exclude_characters="\ufffe\uffff")
+TITLES = st.text(
+    CHARACTERS | st.sampled_from("\\\"'`*_{}[]<>()#+-.!|~$&;a: "), max_size=120
+).filter(lambda text: not any(pre.text_faults(text).values()))
+
+
+@given(TITLES)
+def test_quoted_is_right_in_toml_json_and_yaml(title):
+    quoted = f'"{derived("__course_title_quoted", course_title=title)}"'
+    assert json.loads(quoted) == title
+    assert tomllib.loads(f"title = {quoted}")["title"] == title
+    assert yaml.safe_load(f"title: {quoted}")["title"] == title
+
+
+@given(TITLES)
+def test_markdown_shows_the_title_itself(title):
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    safe = derived("__course_title_markdown", course_title=title)
+    assert html.unescape(reader.render(f"# On {safe}.")) == f"<h1>On {title}.</h1>\n"
+
+
+@pytest.mark.parametrize("kind", ["quoted", "markdown"])
+def test_derived_variables_differ_only_in_their_answer(kind):
+    """One rule, written once per answer because cookiecutter.json has no functions."""
+    names = [name for name in QUESTIONS if name.startswith("__") and name.endswith(f"_{kind}")]
+    stems = {name: name.removeprefix("__").removesuffix(f"_{kind}") for name in names}
+    assert len({QUESTIONS[name].replace(f"cookiecutter.{stems[name]}", "") for name in names}) == 1
+
+
+@given(TITLES)
+def test_derived_slug_is_one_folder(title):
+    slug = derived("course_slug", course_title=title)
+    assert not pre.faults("course_slug", slug) or slug in pre.WINDOWS_DEVICES

@@ -1,0 +1,209 @@
+"""grade: honest work gets its points, broken work a 0 with a reason, cheap tricks nothing."""
+
+import csv
+import sqlite3
+
+import nbformat
+import pytest
+from living import MODULE, Living, points, solutions, tests
+from nbformat.v4 import new_code_cell
+
+
+def grades(course: Living, folder: str = ".") -> dict[str, dict[str, str]]:
+    """Return the rows of grades.csv by student."""
+    with (course.root / folder / "grades.csv").open(encoding="utf-8", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def marked(course: Living, student: str, points: float) -> None:
+    """Give every written answer of a student points by hand, as formgrader does."""
+    with sqlite3.connect(course.root / "gradebook.db") as db:
+        db.execute(
+            "UPDATE grade SET manual_score = ?, needs_manual_grade = 0 WHERE needs_manual_grade"
+            " AND notebook_id IN (SELECT n.id FROM submitted_notebook n JOIN submitted_assignment a"
+            " ON n.assignment_id = a.id WHERE a.student_id = ?)",
+            (points, student),
+        )
+
+
+def test_without_submissions_it_says_where_to_put_them(built: Living) -> None:
+    message = built.refused("grade")
+    assert f"submitted/STUDENT_ID/{MODULE}/tensor_dev.ipynb" in message
+    assert "--demo" in message
+
+
+def test_the_made_up_term(spoilable: Living) -> None:
+    shown = spoilable.ok("grade", "--demo")
+    rows = grades(spoilable, "demo")
+    scores = {student: float(row["automatic"]) for student, row in rows.items()}
+    assert 0 < scores.pop("half-done") < 80
+    assert 0 < scores.pop("endless-loop") < 80, "the cells before the loop keep their points"
+    assert 0 < scores.pop("syntax-error") < 80, "the other cells keep their points"
+    assert scores == {"perfect": 80, "untouched": 0, "reference-import": 0, "missing-notebook": 0}
+    assert rows["perfect"]["written"] == "", "written answers wait for a person"
+    assert rows["untouched"]["written"] == "0.0"
+    assert "notes.txt" in rows["missing-notebook"]["note"]
+    assert "SyntaxError" in rows["syntax-error"]["note"]
+    assert "ran out of time" in rows["endless-loop"]["note"]
+    for student in rows:
+        assert student in shown
+    assert (spoilable.root / "demo/feedback/half-done" / MODULE / "tensor_dev.html").is_file()
+    assert not (spoilable.root / "submitted").exists(), "the demo must not mix with real work"
+
+
+def test_the_demo_never_empties_a_folder_of_yours(spoilable: Living) -> None:
+    (spoilable.root / "demo").mkdir()
+    (spoilable.root / "demo" / "mine.txt").write_text("keep", encoding="utf-8")
+    assert "was not made by --demo" in spoilable.refused("grade", "--demo")
+    assert (spoilable.root / "demo" / "mine.txt").is_file()
+
+
+def test_scores_add_up_to_the_points_of_what_works(spoilable: Living) -> None:
+    """Break one exercise: exactly the points of the tests that fail are lost."""
+    nb = spoilable.solved()
+    for cell in nb.cells:
+        if cell.id == "tensor-strides":
+            cell.source = "def contiguous_strides(shape, itemsize):\n    return (1, 2, 3)"
+    spoilable.hand_in("ada", nb)
+    spoilable.ok("grade")
+    (lost,) = [c for c in tests(nb) if c.id == "tensor-strides-test"]
+    assert float(grades(spoilable)["ada"]["automatic"]) == 80 - points([lost])
+
+
+FAULTS = {
+    "empty": ("", "is not a notebook"),
+    "text": ("my homework", "is not a notebook"),
+    "json": ('{"cells": 3}', "is not a notebook"),
+    "html": ("<html>", "is not a notebook"),
+}
+
+
+def test_broken_submissions_get_zero_and_a_reason_and_the_others_their_points(
+    spoilable: Living,
+) -> None:
+    for student, (text, _) in FAULTS.items():
+        spoilable.hand_in(student, text)
+    (spoilable.root / "submitted" / "nothing" / MODULE).mkdir(parents=True)
+    (spoilable.root / "submitted" / ".hidden" / MODULE).mkdir(parents=True)
+    (spoilable.root / "submitted" / "read me" / MODULE).mkdir(parents=True)
+    spoilable.hand_in("dated", spoilable.solved(), stamp="last Tuesday")
+    spoilable.hand_in("zoe", spoilable.solved())
+    shown = spoilable.ok("grade")
+    rows = grades(spoilable)
+    for student, (_, reason) in FAULTS.items():
+        assert float(rows[student]["total"]) == 0
+        assert reason in rows[student]["note"]
+    assert "the folder is empty" in rows["nothing"]["note"]
+    assert "timestamp.txt holds no date" in rows["dated"]["note"]
+    assert float(rows["zoe"]["automatic"]) == float(rows["dated"]["automatic"]) == 80
+    assert "is no student id" in shown
+
+
+def test_grading_again_keeps_everything_and_force_keeps_marks(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.ok("grade")
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    first = page.stat().st_mtime_ns
+    assert "unchanged" in spoilable.ok("grade")
+    assert page.stat().st_mtime_ns == first
+    marked(spoilable, "ada", 4.5)
+    assert "unchanged" in spoilable.ok("grade")
+    assert page.stat().st_mtime_ns > first, "feedback does not show the marks"
+    assert float(grades(spoilable)["ada"]["total"]) == 98
+    spoilable.ok("grade", "--force")
+    row = grades(spoilable)["ada"]
+    assert float(row["total"]) == 98, "marks given by hand were lost"
+
+
+def test_a_new_version_is_graded_again(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved(lambda number: number < 3))
+    spoilable.ok("grade")
+    few = float(grades(spoilable)["ada"]["automatic"])
+    spoilable.hand_in("ada", spoilable.solved())
+    assert "unchanged" not in spoilable.ok("grade")
+    assert few < float(grades(spoilable)["ada"]["automatic"]) == 80
+
+
+def test_only_the_named_student_is_graded(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.hand_in("bob", spoilable.solved())
+    spoilable.ok("grade", "01_tensor", "--student", "bob")
+    assert set(grades(spoilable)) == {"bob"}
+    assert "no folder for: eve" in spoilable.refused("grade", "--student", "eve")
+
+
+def test_a_module_that_was_never_built_is_named(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    (spoilable.root / "gradebook.db").unlink()
+    assert "run `nox -s build` first" in spoilable.refused("grade")
+
+
+def test_tags_of_a_students_own_do_not_skip_a_test(spoilable: Living) -> None:
+    """`skip-execution` on a test cell scores full marks in stock nbgrader."""
+    nb = nbformat.read(spoilable.released, as_version=4)
+    for cell in tests(nb):
+        cell.metadata["tags"] = ["skip-execution", "profiling"]
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["eve"]["automatic"]) == 0
+
+
+def test_deleted_and_changed_test_cells_are_restored(spoilable: Living) -> None:
+    nb = nbformat.read(spoilable.released, as_version=4)
+    first, *others = tests(nb)
+    first.source = "print('fine')"
+    nb.cells = [cell for cell in nb.cells if cell not in others]
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["eve"]["automatic"]) == 0
+
+
+SPY = """
+import os, sys
+from pathlib import Path
+here = Path.cwd()
+found = [str(p) for up in (here, *here.parents) for p in (up / "modules").glob("*/*_dev*")]
+found += [p for p in sys.path if (Path(p or ".") / "course.toml").exists()]
+raise RuntimeError("FOUND" + repr(found))
+"""
+
+
+def test_staff_files_are_out_of_reach_of_a_submissions_folder(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    nb.cells.insert(0, new_code_cell(SPY))
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    graded = nbformat.read(
+        spoilable.root / "autograded" / "eve" / MODULE / "tensor_dev.ipynb", as_version=4
+    )
+    (output,) = graded.cells[0].outputs
+    assert output.evalue == "FOUND[]"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from {package}.tensor import *",
+        "import {package}.tensor as t; Tensor = t.Tensor",
+        "import sys; sys.path.insert(0, '../../..'); from {package}.tensor import *",
+    ],
+)
+def test_importing_the_reference_gets_nothing(spoilable: Living, statement: str) -> None:
+    nb = nbformat.read(spoilable.released, as_version=4)
+    for cell in solutions(nb):
+        if cell.cell_type == "code":
+            cell.source = statement.format(package=spoilable.package)
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["eve"]["automatic"]) == 0
+
+
+def test_a_change_of_the_tests_counts_after_the_next_build(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.ok("grade")
+    begin = "    ### BEGIN HIDDEN TESTS\n"
+    spoilable.edit(spoilable.source, begin, begin + "    assert False\n")
+    assert "unchanged" in spoilable.ok("grade")
+    spoilable.ok("build")
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["ada"]["automatic"]) < 80

@@ -1,0 +1,255 @@
+"""The hooks: each rule by itself, then as Cookiecutter runs them."""
+
+import ast
+import keyword
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import post_gen_project as post
+import pre_gen_project as pre
+import pytest
+from delimiters import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+GOOD = {name: example for name, (_, example) in pre.RULES.items()}
+BAD = [
+    ("course_title", "", "is empty"),
+    ("course_title", " \u00a0", "is empty"),
+    ("course_title", "x" * 121, "121 characters"),
+    ("course_title", "Deep\nLearning", "line break"),
+    ("course_title", "Deep\u2028Learning", "line break"),
+    ("course_title", "Deep\x07Learning", "control character"),
+    *(("course_title", f"Deep {mark} Learning", mark) for mark in pre.DELIMITERS),
+    ("course_slug", "", "must hold only"),
+    ("course_slug", ".", "must hold only"),
+    ("course_slug", "..", "holds '..'"),
+    ("course_slug", "a..b", "holds '..'"),
+    ("course_slug", "../up", "must hold only"),
+    ("course_slug", "a/b", "must hold only"),
+    ("course_slug", "a\\b", "must hold only"),
+    ("course_slug", "/tmp", "must hold only"),
+    ("course_slug", "deep learning", "must hold only"),
+    ("course_slug", "Deep", "must hold only"),
+    ("course_slug", "-deep", "must hold only"),
+    ("course_slug", "deep.", "must hold only"),
+    ("course_slug", "deep-", "must hold only"),
+    ("course_slug", "réseaux", "must hold only"),
+    ("course_slug", "deep\n", "must hold only"),
+    ("course_slug", "con", "device"),
+    ("course_slug", "lpt1.old", "device"),
+    ("course_slug", "d" * 65, "65 characters"),
+    ("package_name", "", "must hold only"),
+    ("package_name", "tiny-torch", "must hold only"),
+    ("package_name", "TinyTorch", "must hold only"),
+    ("package_name", "2torch", "must hold only"),
+    ("package_name", "_", "must hold only"),
+    ("package_name", "réseau", "must hold only"),
+    ("package_name", "torch.nn", "must hold only"),
+    ("package_name", "lambda", "word of the Python language"),
+    ("package_name", "match", "word of the Python language"),
+    ("package_name", "random", "standard library"),
+    ("package_name", "compression", "standard library"),
+    ("package_name", "numpy", "is taken"),
+    ("package_name", "NumPy", "is taken"),
+    ("package_name", "ipython", "is taken"),
+    ("package_name", "modules", "is taken"),
+    ("package_name", "coursekit", "is taken"),
+    ("package_name", "t" * 65, "65 characters"),
+    ("term", "", "is empty"),
+    ("instructor_name", " ", "is empty"),
+    ("instructor_name", "Ada\tLovelace", "control character"),
+    ("instructor_email", "", "not an e-mail address"),
+    ("instructor_email", "ada", "not an e-mail address"),
+    ("instructor_email", "ada@localhost", "not an e-mail address"),
+    ("instructor_email", "Ada <ada@example.edu>", "not an e-mail address"),
+    ("instructor_email", "ada@example.edu, bob@example.edu", "not an e-mail address"),
+    ("institution", "x" * 121, "121 characters"),
+    ("institution", "A <% B", "<%"),
+    ("institution", None, "quotes"),
+    ("first_day", "", "not a date"),
+    ("first_day", "tomorrow", "not a date"),
+    ("first_day", "2027-02-30", "not a date"),
+    ("first_day", "11.01.2027", "not a date"),
+    ("first_day", "20270111", "not a date"),
+    ("first_day", "2027-W02-1", "not a date"),
+    ("first_day", "2027-01-11T09:00", "not a date"),
+    ("first_day", False, "quotes"),
+]
+FINE = [
+    ("course_title", 'Réseaux & "Deep" <Learning>'),
+    ("course_title", "It's \\ {{ odd }} {% but %} `fine` \"\"\" ''' 👩\u200d🏫"),
+    ("course_title", "x" * 120),
+    ("course_slug", "x"),
+    ("course_slug", "cs-101.spring_2027"),
+    ("course_slug", "console"),
+    ("course_slug", "d" * 64),
+    ("package_name", "tinytorch"),
+    ("package_name", "nn_2"),
+    ("instructor_name", "Conor O'Neill-Müller"),
+    ("instructor_email", "ada.o'neill+dl@cs.example.co.uk"),
+    ("institution", ""),
+    ("first_day", "2028-02-29"),
+]
+
+
+@pytest.mark.parametrize("hook", ["pre_gen_project.py", "post_gen_project.py"])
+def test_hook_is_python_before_rendering(hook):
+    text = (ROOT / "hooks" / hook).read_text(encoding="utf-8")
+    ast.parse(text)
+    assert [text.count("<" + mark) for mark in "<%#"] == [1, 0, 0]
+
+
+def test_examples_are_good_answers():
+    assert pre.refusals(GOOD) == []
+
+
+@pytest.mark.parametrize(("name", "value"), FINE)
+def test_unusual_answers_are_accepted(name, value):
+    assert pre.faults(name, value) == []
+
+
+@pytest.mark.parametrize(("name", "value", "reason"), BAD)
+def test_refusal_names_answer_reason_and_example(name, value, reason):
+    refused = pre.refusals(GOOD | {name: value})
+    assert any(reason in line for line in refused)
+    for line in refused:
+        assert line.strip().startswith(f"{name}: {value!r}")
+        assert line.endswith(f"for example: {GOOD[name]}")
+
+
+def test_names_in_use_are_refused():
+    in_use = pre.TAKEN | pre.STDLIB | {*keyword.kwlist, *keyword.softkwlist}
+    assert [name for name in in_use if not pre.faults("package_name", name)] == []
+
+
+@given(st.text(max_size=8) | st.from_regex(pre.SLUG, fullmatch=True))
+def test_accepted_slug_is_one_plain_folder(slug):
+    if not pre.faults("course_slug", slug):
+        assert PurePosixPath("out", slug).name == PureWindowsPath("out", slug).name == slug
+        assert PurePosixPath(slug).parts == (slug,)
+        assert slug.isascii() and slug == slug.lower() and 0 < len(slug) <= 64
+
+
+@given(st.text(max_size=8) | st.from_regex(pre.PACKAGE, fullmatch=True))
+def test_accepted_package_can_be_imported(name):
+    if not pre.faults("package_name", name):
+        ast.parse(f"from {name}.tensor import {name}\n{name}: int = 1")
+        assert name.isascii() and name.islower() and name not in sys.stdlib_module_names
+
+
+@given(st.dates())
+def test_every_day_is_accepted_as_iso_only(day):
+    assert pre.faults("first_day", day.isoformat()) == []
+    assert pre.faults("first_day", day.strftime("%d/%m/%Y"))
+
+
+def test_answers_given_with_delimiters_are_judged_as_given():
+    given_answers = GOOD | {"course_title": "Shift << 8 >> 8", "course_slug": "<< default >>"}
+    answers = pre.as_typed(GOOD | {"course_title": "Shift 8 8"}, given_answers)
+    assert answers == GOOD | {"course_title": "Shift << 8 >> 8"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("course_title", ""),
+        ("course_title", "x" * 121),
+        ("course_title", "Deep\nLearning"),
+        ("course_title", "Shift << 8 >> 8"),
+        ("course_slug", "../up"),
+        ("course_slug", "con"),
+        ("package_name", "numpy"),
+        ("package_name", "class"),
+        ("term", ""),
+        ("instructor_name", ""),
+        ("instructor_email", "ada"),
+        ("institution", "A <# comment #> B"),
+        ("first_day", "2027-02-30"),
+        ("license", "GPL"),
+    ],
+)
+def test_cookiecutter_refuses(cookiecutter, tmp_path, name, value):
+    out = tmp_path / "out"
+    out.mkdir()
+    result = cookiecutter(out, "--no-input", f"{name}={value}")
+    assert result.returncode == 1
+    assert name in result.stderr
+    assert list(tmp_path.rglob("*")) == [out]
+
+
+def test_cookiecutter_refuses_a_nested_folder(cookiecutter, tmp_path):
+    result = cookiecutter(tmp_path, "--no-input", "course_slug=a/b")
+    assert result.returncode == 1
+    assert "course_slug" in result.stderr
+    # Cookiecutter makes `a` before the hook runs, and takes away only `b`.
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
+
+
+def test_all_refusals_come_at_once(cookiecutter, tmp_path):
+    bad = {"package_name": "numpy", "first_day": "soon", "instructor_email": "ada"}
+    result = cookiecutter(tmp_path, "--no-input", *(f"{key}={bad[key]}" for key in bad))
+    assert all(f"{name}: {value!r}" in result.stderr for name, value in bad.items())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refused_answers_leave_an_older_course_alone(cookiecutter, tmp_path):
+    older = tmp_path / "deep" / "course.toml"
+    older.parent.mkdir()
+    older.write_text("# mine\n", encoding="utf-8")
+    for options in ([], ["--overwrite-if-exists"]):
+        answers = ["course_slug=deep", "package_name=numpy"]
+        result = cookiecutter(tmp_path, "--no-input", *options, *answers)
+        assert result.returncode == 1
+        assert older.read_text(encoding="utf-8") == "# mine\n"
+
+
+@pytest.mark.parametrize(("name", "kept"), [("MIT", True), ("Proprietary", False)])
+def test_prune_removes_what_the_license_leaves_out(tmp_path, name, kept):
+    (tmp_path / "LICENSE").touch()
+    (tmp_path / "README.md").touch()
+    post.prune(tmp_path, name)
+    assert (tmp_path / "README.md").exists()
+    assert (tmp_path / "LICENSE").exists() == kept
+
+
+@pytest.mark.parametrize(
+    ("start", "path"),
+    [
+        ("/home/ada", "deep"),
+        ("/home", "ada/deep"),
+        ("/home/ada/deep", "."),
+        ("/srv", "/home/ada/deep"),
+        ("", "/home/ada/deep"),
+        (None, "/home/ada/deep"),
+    ],
+)
+def test_path_is_said_from_where_the_user_stands(start, path):
+    assert post.path_from(start, Path("/home/ada/deep")) == Path(path)
+
+
+def test_commands_are_quoted():
+    command, *_ = post.next_commands(Path("/home/ada/It's mine/deep"))
+    assert shlex.split(command) == ["cd", "/home/ada/It's mine/deep"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the printed commands are for a POSIX shell")
+@pytest.mark.parametrize("output", [".", "inside/It's here", "../beside it"])
+def test_printed_commands_lead_into_the_course(cookiecutter, tmp_path, output):
+    stand = tmp_path / "where I stand"
+    stand.mkdir()
+    result = cookiecutter(stand, "--no-input", "--output-dir", output, "course_slug=deep")
+    commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
+    assert commands[1:] == ["python noxfile.py -s build", "python noxfile.py -s grade -- --demo"]
+    arrived = subprocess.run(
+        ["sh", "-c", f"{commands[0]} && pwd -P"], cwd=stand, capture_output=True, encoding="utf-8"
+    )
+    assert Path(arrived.stdout.strip()) == (stand / output / "deep").resolve()
+
+
+def test_printed_path_is_short_where_it_can_be(cookiecutter, tmp_path):
+    result = cookiecutter(tmp_path, "--no-input", "course_slug=deep")
+    assert "    cd deep\n" in result.stdout

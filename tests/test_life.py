@@ -1,0 +1,76 @@
+"""The life of a course with nobody's default answers, through nox, as an instructor lives it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from living import Living
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTER = ("NOX", "VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "PYTEST")
+
+
+def nox(folder: Path, *arguments: str) -> str:
+    """Run a folder's noxfile as its README says; return everything it printed."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(OUTER)}
+    done = subprocess.run(
+        [sys.executable, "noxfile.py", *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def life(fresh: Living) -> Living:
+    """A course in git, as an instructor would have it."""
+    subprocess.run(["git", "init", "--quiet"], cwd=fresh.root, check=True)
+    return fresh
+
+
+def test_every_session_passes(life: Living) -> None:
+    shown = nox(life.root, "-s", "lint", "sync", "build", "test")
+    assert re.search(r"\d+ passed", shown)
+    assert "failed" not in shown
+    assert "80/80" in nox(life.root, "-s", "grade", "--", "--demo")
+    nox(life.root, "-s", "sync", "--", "--check")
+
+
+def test_what_was_generated_is_ignored_by_git(life: Living) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"],
+        cwd=life.root, capture_output=True, encoding="utf-8", check=True,
+    ).stdout.splitlines()  # fmt: skip
+    suspicious = re.compile(r"\.ipynb$|\.db|\.csv$|^(release|dist|demo|submitted|\.venv|\.nox)/")
+    assert [name for name in listed if suspicious.search(name)] == []
+    assert f"{life.package}/tensor.py" not in listed
+    assert f"{life.package}/__init__.py" in listed
+
+
+def test_bad_words_after_the_dashes_are_refused_by_name(life: Living) -> None:
+    with pytest.raises(AssertionError, match="no module '9'"):
+        nox(life.root, "-s", "build", "--", "9")
+    with pytest.raises(AssertionError, match="unknown option --magic"):
+        nox(life.root, "-s", "build", "--", "--magic")
+
+
+def test_the_template_runs_a_courses_sessions(life: Living) -> None:
+    shown = nox(ROOT, "-s", "sync", "--", "--course", str(life.root), "--check")
+    assert "what the sources say" in shown
+    with pytest.raises(AssertionError, match="is not a course"):
+        nox(ROOT, "-s", "build", "--", "--course", str(life.root / "modules"))
+
+
+@pytest.mark.parametrize("folder", ["template", "course"])
+def test_nox_lists_its_sessions_like_a_manual(life: Living, folder: str) -> None:
+    shown = nox(ROOT if folder == "template" else life.root, "-l")
+    for session in ("build", "sync", "grade", "test", "lint"):
+        assert re.search(rf"^[-*] {session} -> [A-Z].{{20,}}", shown, re.M), session
