@@ -1,5 +1,6 @@
 """A course under test: run its commands, read and change its files."""
 
+import csv
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def solutions(nb: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("solution")]
 
 
-def tests(nb: NotebookNode) -> list[NotebookNode]:
+def graded(nb: NotebookNode) -> list[NotebookNode]:
     """Return the cells that score points by running."""
     graded = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     return [cell for cell in graded if cell.cell_type == "code"]
@@ -100,6 +101,12 @@ def tests(nb: NotebookNode) -> list[NotebookNode]:
 
 def points(cells: list[NotebookNode]) -> int:
     return sum(cell.metadata.nbgrader.points for cell in cells)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,5 @@
 """build: what students get, and the gates that nothing else passes."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, points, snapshot, solutions, tests
+from living import MODULE, Living, graded, points, snapshot, solutions, table
 
 
 def secrets_of(source: Path) -> set[str]:
@@ -43,7 +42,7 @@ def test_release_and_kit_show_no_line_of_a_solution(built: Living) -> None:
 def test_the_release_keeps_points_and_stubs(built: Living) -> None:
     source = nbformat.read(built.notebook, as_version=4)
     released = nbformat.read(built.released, as_version=4)
-    assert points(tests(released)) == points(tests(source)) == 80
+    assert points(graded(released)) == points(graded(source)) == 80
     assert len(solutions(released)) == len(solutions(source))
     for cell in solutions(released):
         stub = "raise NotImplementedError()" if cell.cell_type == "code" else "YOUR ANSWER HERE"
@@ -228,13 +227,13 @@ def test_plain_nbgrader_commands_work(spoilable: Living) -> None:
     ):
         done = spoilable.run("nbgrader", *command)
         assert done.returncode == 0, done.stderr
-    rows = {row["student_id"]: row for row in csv.DictReader((spoilable.root / "plain.csv").open())}
+    rows = {row["student_id"]: row for row in table(spoilable.root / "plain.csv")}
     assert float(rows["ada"]["raw_score"]) == 80
     for student in ("ada", "bob"):
         assert (spoilable.root / "feedback" / student / MODULE / "tensor_dev.html").is_file()
     ours = spoilable.ok("grade")
     assert "80/80" in ours
-    with (spoilable.root / "grades.csv").open(encoding="utf-8") as file:
-        scores = {row["student"]: float(row["automatic"]) for row in csv.DictReader(file)}
+    rows_of_ours = table(spoilable.root / "grades.csv")
+    scores = {row["student"]: float(row["automatic"]) for row in rows_of_ours}
     assert scores == {student: float(row["raw_score"]) for student, row in rows.items()}
     assert 0 < scores["bob"] < 80

@@ -1,18 +1,16 @@
 """grade: honest work gets its points, broken work a 0 with a reason, cheap tricks nothing."""
 
-import csv
 import sqlite3
 
 import nbformat
 import pytest
-from living import MODULE, Living, points, solutions, tests
+from living import MODULE, Living, graded, points, solutions, table
 from nbformat.v4 import new_code_cell
 
 
 def grades(course: Living, folder: str = ".") -> dict[str, dict[str, str]]:
     """Return the rows of grades.csv by student."""
-    with (course.root / folder / "grades.csv").open(encoding="utf-8", newline="") as file:
-        return {row["student"]: row for row in csv.DictReader(file)}
+    return {row["student"]: row for row in table(course.root / folder / "grades.csv")}
 
 
 def marked(course: Living, student: str, points: float) -> None:
@@ -66,7 +64,7 @@ def test_scores_add_up_to_the_points_of_what_works(spoilable: Living) -> None:
             cell.source = "def contiguous_strides(shape, itemsize):\n    return (1, 2, 3)"
     spoilable.hand_in("ada", nb)
     spoilable.ok("grade")
-    (lost,) = [c for c in tests(nb) if c.id == "tensor-strides-test"]
+    (lost,) = [c for c in graded(nb) if c.id == "tensor-strides-test"]
     assert float(grades(spoilable)["ada"]["automatic"]) == 80 - points([lost])
 
 
@@ -141,7 +139,7 @@ def test_a_module_that_was_never_built_is_named(spoilable: Living) -> None:
 def test_tags_of_a_students_own_do_not_skip_a_test(spoilable: Living) -> None:
     """`skip-execution` on a test cell scores full marks in stock nbgrader."""
     nb = nbformat.read(spoilable.released, as_version=4)
-    for cell in tests(nb):
+    for cell in graded(nb):
         cell.metadata["tags"] = ["skip-execution", "profiling"]
     spoilable.hand_in("eve", nb)
     spoilable.ok("grade")
@@ -150,7 +148,7 @@ def test_tags_of_a_students_own_do_not_skip_a_test(spoilable: Living) -> None:
 
 def test_deleted_and_changed_test_cells_are_restored(spoilable: Living) -> None:
     nb = nbformat.read(spoilable.released, as_version=4)
-    first, *others = tests(nb)
+    first, *others = graded(nb)
     first.source = "print('fine')"
     nb.cells = [cell for cell in nb.cells if cell not in others]
     spoilable.hand_in("eve", nb)

@@ -75,7 +75,7 @@ def config(course: Course) -> Config:
     c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
     c.Execute.timeout = int(course.cell_seconds) or 1
     c.Execute.skip_cells_with_tag = notebook.PROFILING
-    c.CsvExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
+    c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
     return c
 
 
