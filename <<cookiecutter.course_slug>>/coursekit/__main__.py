@@ -86,7 +86,9 @@ def lab(course: Course, args: argparse.Namespace) -> int:
 
 def run(tool: str, *arguments: str) -> int:
     """Run a Python tool in the course's folder; return its exit code."""
-    return subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-m", tool, *arguments], cwd=ROOT, check=False
+    ).returncode
 
 
 def parser() -> argparse.ArgumentParser:

@@ -26,23 +26,26 @@ def code_sources(notebook: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+def export(notebook: Path, package: Path) -> str:
+    """Write one notebook's file of the package; return a line that says what happened."""
+    name = f"{notebook.parent.name}/{notebook.name}"
+    target = package / f"{notebook.stem.removesuffix('_dev')}.py"
+    try:
+        code = exported(code_sources(notebook))
+        compile(code, notebook.name, "exec")
+    except (SyntaxError, ValueError, KeyError) as error:
+        return f"{name}: not exported, because it does not parse: {error}"
+    target.write_text(code, encoding="utf-8")
+    return f"{name} -> {package.name}/{target.name}"
+
+
 def main(root: Path) -> int:
-    """Export every `NN_name/name_dev.ipynb` below the folder; return how many could not be."""
+    """Export every `NN_name/name_dev.ipynb` below the folder; return 1 if one could not be."""
     package = next(root.glob("*/__init__.py")).parent
-    failures = 0
-    for notebook in sorted(root.glob("[0-9][0-9]_*/*_dev.ipynb")):
-        target = package / f"{notebook.stem.removesuffix('_dev')}.py"
-        try:
-            code = exported(code_sources(notebook))
-            compile(code, str(notebook), "exec")
-        except (SyntaxError, ValueError, KeyError) as error:
-            print(f"{notebook.parent.name}/{notebook.name}: not exported. {error}")
-            failures += 1
-            continue
-        target.write_text(code, encoding="utf-8")
-        print(f"{notebook.parent.name}/{notebook.name} -> {package.name}/{target.name}")
-    return failures
+    lines = [export(path, package) for path in sorted(root.glob("[0-9][0-9]_*/*_dev.ipynb"))]
+    print("\n".join(lines))
+    return int(any("not exported" in line for line in lines))
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main(Path(__file__).resolve().parent) else 0)
+    sys.exit(main(Path(__file__).resolve().parent))

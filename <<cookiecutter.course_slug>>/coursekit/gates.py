@@ -15,7 +15,7 @@ from coursekit.notebook import grade_id, meta
 from coursekit.nbgrader_settings import STAFF_FILES
 
 KEYS = {"grade", "grade_id", "locked", "schema_version", "solution", "task"}
-TELLING = 8  # outside notebooks, shorter lines (`else:`) say nothing about a solution
+TELLING = 20  # outside notebooks, shorter lines (`return out`) say nothing about a solution
 
 Sources = dict[Module, NotebookNode]
 

@@ -190,9 +190,7 @@ def autograde(course: Course, places: Places, submission: Submission) -> str:
     return "; ".join(notes)
 
 
-def one_submission(
-    course: Course, places: Places, submission: Submission, staging: Path
-) -> Config:
+def one_submission(course: Course, places: Places, submission: Submission, staging: Path) -> Config:
     """Return nbgrader's settings for one submission in a folder away from the course."""
     c = config(course)
     c.CourseDirectory.root = str(staging)
@@ -325,8 +323,9 @@ def write_csv(results: Iterable[Result], path: Path) -> None:
     rows: list[dict[str, Any]] = [asdict(result) for result in results]
     partial = path.with_suffix(".csv.partial")
     with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Result) if f.name != "status"],
-                                extrasaction="ignore")
+        writer = csv.DictWriter(
+            file, [f.name for f in fields(Result) if f.name != "status"], extrasaction="ignore"
+        )
         writer.writeheader()
         writer.writerows(rows)
     partial.replace(path)

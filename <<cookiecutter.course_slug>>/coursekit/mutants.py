@@ -31,7 +31,9 @@ def load(module: Module) -> list[Mutant]:
         table = tomllib.loads(module.mutants.read_text(encoding="utf-8"))
         return [Mutant(**entry) for entry in table.get("mutant", [])]
     except (tomllib.TOMLDecodeError, TypeError) as error:
-        raise CourseError(f"{module.mutants}: each [[mutant]] has name, old, new: {error}") from None
+        raise CourseError(
+            f"{module.mutants}: each [[mutant]] has name, old, new: {error}"
+        ) from None
 
 
 def apply(nb: NotebookNode, mutant: Mutant) -> NotebookNode:
@@ -48,7 +50,9 @@ def apply(nb: NotebookNode, mutant: Mutant) -> NotebookNode:
     return mutated
 
 
-def results(course: Course, module: Module, nb: NotebookNode, seconds: float = 60) -> dict[str, str]:
+def results(
+    course: Course, module: Module, nb: NotebookNode, seconds: float = 60
+) -> dict[str, str]:
     """Run a notebook's code cells, without profiling, where only earlier modules can be imported."""
     cells = [c for c in filter(notebook.is_code, nb.cells) if not notebook.is_profiling(c)]
     with tempfile.TemporaryDirectory() as folder:

@@ -27,6 +27,8 @@ def read(source: Path) -> NotebookNode:
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
         cell.id = cell_id(cell, seen)
+        for note_to_self in ("cell_marker", "lines_to_next_cell"):  # jupytext's, for writing .py
+            cell.metadata.pop(note_to_self, None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 

@@ -127,7 +127,9 @@ def student_files(course: Course, kit: Path) -> None:
 
 def schedule(course: Course, modules: list[Module]) -> str:
     """Return the due dates as the rows of a Markdown table."""
-    rows = [f"| `{m.name}` | {course.due(m):%A %d %B %Y, %H:%M} {course.timezone} |" for m in modules]
+    rows = [
+        f"| `{m.name}` | {course.due(m):%A %d %B %Y, %H:%M} {course.timezone} |" for m in modules
+    ]
     return "\n".join(rows)
 
 

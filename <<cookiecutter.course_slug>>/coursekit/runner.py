@@ -41,7 +41,9 @@ def main(jobs: Path, results: Path) -> None:
     sys.modules["__main__"] = module
     with results.open("a", encoding="utf-8") as file:
         for name, source in json.loads(jobs.read_text(encoding="utf-8")):
-            print(json.dumps([name, run_cell(name, source, module.__dict__)]), file=file, flush=True)
+            print(
+                json.dumps([name, run_cell(name, source, module.__dict__)]), file=file, flush=True
+            )
 
 
 def run_cell(name: str, source: str, namespace: dict) -> str:

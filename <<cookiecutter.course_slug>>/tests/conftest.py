@@ -6,7 +6,7 @@ import pytest
 from nbformat import NotebookNode
 
 from coursekit import course as course_file
-from coursekit import notebook
+from coursekit import mutants, notebook
 from coursekit.course import Course, Module
 
 COURSE = course_file.load(Path(__file__).resolve().parent.parent)
@@ -16,15 +16,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--module", action="append", default=[], help="test only this module")
 
 
-def chosen(config: pytest.Config) -> list[Module]:
-    return COURSE.modules(config.getoption("--module"))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that asks for `module` once a module."""
-    if "module" in metafunc.fixturenames and "mutant" not in metafunc.fixturenames:
-        modules = chosen(metafunc.config)
-        metafunc.parametrize("module", modules, ids=lambda m: m.name, scope="session")
+    """Run each test that asks for `module` once a module; for `mutant`, once a student bug."""
+    modules = COURSE.modules(metafunc.config.getoption("--module"))
+    if "mutant" in metafunc.fixturenames:
+        cases = [(module, mutant) for module in modules for mutant in mutants.load(module)]
+        ids = [f"{module.name}: {mutant.name}" for module, mutant in cases]
+        metafunc.parametrize("module, mutant", cases, ids=ids, scope="session")
+    elif "module" in metafunc.fixturenames:
+        ids = [module.name for module in modules]
+        metafunc.parametrize("module", modules, ids=ids, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def test_grading_without_jupyter_gives_the_same(
     assert mutants.score(nb, results) == grades["perfect"].automatic
 
 
-def test_runs_as_a_script(course: Course, module: Module, tmp_path: Path) -> None:
+def test_runs_as_a_script(course: Course, module: Module, nb: NotebookNode, tmp_path: Path) -> None:
     path = write_reference(course, module.name, tmp_path)
     done = subprocess.run(
         [sys.executable, module.source],
@@ -70,6 +70,8 @@ def test_runs_as_a_script(course: Course, module: Module, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "a script that warns loses points in nbgrader"
+    tests = len(list(filter(notebook.is_test, nb.cells)))
+    assert done.stdout.count("✅") >= 2 * tests, "run_all_tests() leaves out a test"
 
 
 def test_running_every_cell_twice_changes_nothing(
@@ -82,16 +84,6 @@ def test_running_every_cell_twice_changes_nothing(
         results = runner.run(order, path)
         assert {name: error for name, error in results.items() if error} == {}
         assert len(results) == len({name for name, _ in order})
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `mutant` once for each entry of each mutants.toml."""
-    if "mutant" in metafunc.fixturenames:
-        from conftest import chosen
-
-        cases = [(m, mutant) for m in chosen(metafunc.config) for mutant in mutants.load(m)]
-        ids = [f"{m.name}: {mutant.name}" for m, mutant in cases]
-        metafunc.parametrize("module, mutant", cases, ids=ids, scope="session")
 
 
 def test_a_student_bug_loses_points(
