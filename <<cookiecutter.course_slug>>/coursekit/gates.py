@@ -11,8 +11,8 @@ from nbgrader.nbgraderformat import MetadataValidator, ValidationError
 
 from coursekit import notebook
 from coursekit.course import Module
-from coursekit.notebook import grade_id, meta
 from coursekit.nbgrader_settings import STAFF_FILES
+from coursekit.notebook import grade_id, meta
 
 KEYS = {"grade", "grade_id", "locked", "schema_version", "solution", "task"}
 TELLING = 20  # outside notebooks, shorter lines (`return out`) say nothing about a solution
