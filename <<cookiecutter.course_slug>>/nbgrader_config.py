@@ -1,4 +1,4 @@
-"""Settings for plain `nbgrader` commands, formgrader and JupyterLab: all of them come from course.toml."""
+"""Settings for plain `nbgrader` commands, formgrader and JupyterLab, all from course.toml."""
 
 import sys
 from pathlib import Path

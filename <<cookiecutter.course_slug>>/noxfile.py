@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["nox[uv]>=2025.2.9"]
 # ///
-"""The term in seven commands. Start with `nox -s build`, or `python noxfile.py -s build` without nox.
+"""The term in six commands. Start with `nox -s build`; without nox, `python noxfile.py -s build`.
 
 Everything after `--` goes to the command: `nox -s build -- 01_tensor`, `nox -s grade -- --help`.
 Each session is one `python -m coursekit …` in the course's one environment, .venv.
@@ -63,7 +63,7 @@ def sync(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Make release/ and the student kit in dist/, and refuse if a solution would leak. [MODULE …]"""
+    """Make release/ and the student kit in dist/; refuse if a solution would leak. [MODULE …]"""
     coursekit(session, "build")
 
 

@@ -95,7 +95,7 @@ def grade(
 
 
 def cells_key(course: Course, places: Places, module: Module) -> str:
-    """Return a digest of the cells that the gradebook holds for a module: they decide the grades."""
+    """Return a digest of the cells the gradebook holds for a module: they decide the grades."""
     with Gradebook(places.gradebook, course.slug) as gb:
         try:
             cells = gb.find_notebook(module.notebook.stem, module.name).source_cells
@@ -212,7 +212,7 @@ def deadline(course: Course) -> Callable[[NotebookNode], float]:
 
 @contextmanager
 def reference_only(course: Course, module: Module, staging: Path) -> Iterator[None]:
-    """Let kernels import the modules before this one from a copy, and nothing else of the course."""
+    """Let kernels import copies of the modules before this one, and nothing else of the course."""
     before = dict(os.environ)
     reference = write_reference(course, module.name, staging / "reference")
     os.environ.update(PYTHONPATH=str(reference), MPLBACKEND="Agg")

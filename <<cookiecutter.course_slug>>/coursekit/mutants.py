@@ -1,4 +1,4 @@
-"""Plausible student bugs (mutants.toml): each changes one place of a solution and must lose points."""
+"""Plausible student bugs (mutants.toml): each changes a solution in one place and loses points."""
 
 import copy
 import tempfile
@@ -50,14 +50,12 @@ def apply(nb: NotebookNode, mutant: Mutant) -> NotebookNode:
     return mutated
 
 
-def results(
-    course: Course, module: Module, nb: NotebookNode, seconds: float = 60
-) -> dict[str, str]:
-    """Run a notebook's code cells, without profiling, where only earlier modules can be imported."""
+def results(course: Course, module: Module, nb: NotebookNode) -> dict[str, str]:
+    """Run a notebook's code cells but profiling, where only earlier modules can be imported."""
     cells = [c for c in filter(notebook.is_code, nb.cells) if not notebook.is_profiling(c)]
     with tempfile.TemporaryDirectory() as folder:
         path = write_reference(course, module.name, Path(folder))
-        return runner.run([(notebook.grade_id(c), c.source) for c in cells], path, seconds)
+        return runner.run([(notebook.grade_id(c), c.source) for c in cells], path)
 
 
 def score(nb: NotebookNode, results: dict[str, str]) -> int:

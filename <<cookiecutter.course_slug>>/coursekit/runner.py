@@ -55,7 +55,7 @@ def run_cell(name: str, source: str, namespace: dict) -> str:
         try:
             exec(compile(source, filename, "exec"), namespace)
         except BaseException as error:  # SystemExit and KeyboardInterrupt fail a cell, too
-            return f"{type(error).__name__}: {error}" or "error"
+            return f"{type(error).__name__}: {error}"
     return stderr.getvalue()
 
 

@@ -29,7 +29,7 @@ class Generated:
     text: str
 
     def state(self) -> str:
-        """Return `current`, `missing`, `stale` (as sync once wrote it) or `edited` (by a person)."""
+        """Return `current`, `missing`, `stale` (as sync wrote it once) or `edited` by a person."""
         if not self.path.exists():
             return "missing"
         found = self.path.read_text(encoding="utf-8")
