@@ -267,16 +267,19 @@ def submitted_notebook(
 
 
 def explain(graded: NotebookNode) -> list[str]:
-    """Return what a person should know about a run: the first cell that broke, and time-outs."""
+    """Return what a person should know about a run: what broke first, what ran out of time."""
     errors = [
-        (notebook.grade_id(cell), output)
+        (cell, output)
         for cell in filter(notebook.is_code, graded.cells)
         for output in cell.outputs
         if output.output_type == "error"
     ]
-    slow = [name for name, output in errors if output.ename == "CellTimeoutError"]
-    tests = {notebook.grade_id(cell) for cell in filter(notebook.is_test, graded.cells)}
-    broken = [f"{n}: {o.ename}" for n, o in errors if n not in tests and n not in slow]
+    slow = [notebook.grade_id(cell) for cell, error in errors if error.ename == "CellTimeoutError"]
+    broken = [
+        f"{notebook.grade_id(cell) or 'a cell of the student'}: {error.ename}"
+        for cell, error in errors
+        if not notebook.meta(cell).get("locked") and error.ename != "CellTimeoutError"
+    ]
     return [*broken[:1], *[f"{name} ran out of time" for name in slow[:1]]]
 
 
