@@ -73,8 +73,8 @@ def in_course(session: nox.Session, course: Path, *args: str) -> None:
     """Run the session of the same name in a course, as its instructor would."""
     inherited = ("NOX", "VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT")
     clean = {name: None for name in {**os.environ, **session.env} if name.startswith(inherited)}
-    command = [sys.executable, str(course / "noxfile.py"), "-s", session.name, "--", *args]
-    session.run(*command, env=clean, external=True)
+    nox_there = [sys.executable, "-m", "nox", "--noxfile", str(course / "noxfile.py")]
+    session.run(*nox_there, "--session", session.name, "--", *args, env=clean, external=True)
 
 
 @nox.session(venv_backend="none")
@@ -121,4 +121,5 @@ def lint(session: nox.Session) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:1] = ["--noxfile", str(HERE / "noxfile.py")]  # not the one of the current folder
     nox.main()

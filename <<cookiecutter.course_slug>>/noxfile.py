@@ -92,4 +92,5 @@ def lab(session: nox.Session) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:1] = ["--noxfile", str(HERE / "noxfile.py")]  # not the one of the current folder
     nox.main()

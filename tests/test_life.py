@@ -69,6 +69,15 @@ def test_the_template_runs_a_courses_sessions(life: Living) -> None:
         nox(ROOT, "-s", "build", "--", "--course", str(life.root / "modules"))
 
 
+def test_a_noxfile_run_from_elsewhere_is_still_its_own(life: Living, tmp_path: Path) -> None:
+    noxfile = str(life.root / "noxfile.py")
+    listed = subprocess.run(
+        [sys.executable, noxfile, "-l"],
+        cwd=ROOT, capture_output=True, encoding="utf-8", check=True,
+    ).stdout  # fmt: skip
+    assert f"Sessions defined in {noxfile}" in listed
+
+
 @pytest.mark.parametrize("folder", ["template", "course"])
 def test_nox_lists_its_sessions_like_a_manual(life: Living, folder: str) -> None:
     shown = nox(ROOT if folder == "template" else life.root, "-l")

@@ -268,19 +268,15 @@ def submitted_notebook(
 
 def explain(graded: NotebookNode) -> list[str]:
     """Return what a person should know about a run: what broke first, what ran out of time."""
-    errors = [
-        (cell, output)
-        for cell in filter(notebook.is_code, graded.cells)
-        for output in cell.outputs
-        if output.output_type == "error"
-    ]
-    slow = [notebook.grade_id(cell) for cell, error in errors if error.ename == "CellTimeoutError"]
-    broken = [
-        f"{notebook.grade_id(cell) or 'a cell of the student'}: {error.ename}"
-        for cell, error in errors
-        if not notebook.meta(cell).get("locked") and error.ename != "CellTimeoutError"
-    ]
-    return [*broken[:1], *[f"{name} ran out of time" for name in slow[:1]]]
+    broken, slow = [], []
+    for cell in filter(notebook.is_code, graded.cells):
+        errors = [o.ename for o in cell.outputs if o.output_type == "error"]
+        name = notebook.grade_id(cell) or "a cell of the student's own"
+        if "CellTimeoutError" in errors:
+            slow.append(f"{name} ran out of time")
+        elif errors and errors[0] != "NotImplementedError" and not notebook.meta(cell).get("locked"):
+            broken.append(f"{name}: {errors[0]}")
+    return broken[:1] + slow[:1]
 
 
 def result_of(
