@@ -49,9 +49,11 @@ def coursekit(session: nox.Session, command: str) -> None:
     env = {"VIRTUAL_ENV": None}
     uv = [sys.executable, "-m", "uv", "--quiet"]
     if not PYTHON.exists():
-        session.run(*uv, "venv", str(VENV), env=env, silent=True)
+        session.run(*uv, "venv", str(VENV), env=env, log=False)
     group = f"{HERE / 'pyproject.toml'}:staff"
-    session.run(*uv, "pip", "install", "--python", str(PYTHON), "--group", group, env=env)
+    session.run(
+        *uv, "pip", "install", "--python", str(PYTHON), "--group", group, env=env, log=False
+    )
     session.run(str(PYTHON), "-m", "coursekit", command, *session.posargs, env=env)
 
 

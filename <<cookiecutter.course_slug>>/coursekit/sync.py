@@ -92,12 +92,13 @@ def notebook_file(module: Module, nb: NotebookNode) -> Generated:
 
 
 def package_file(course: Course, module: Module, nb: NotebookNode) -> Generated:
-    """Return the module's file of the package, sealed in its first line."""
+    """Return the module's file of the package, sealed in its second line."""
     origin = module.source.relative_to(course.root).as_posix()
     path = course.package_dir / f"{module.stem}.py"
     code = export.exported([cell.source for cell in nb.cells if notebook.is_code(cell)])
-    text = f"# Generated from {origin} by `nox -s sync`. Edit that file. \n\n{code}"
-    return Generated(path, text.replace("file. \n", f"file. [seal {digest(text)}]\n", 1))
+    head = f"# Generated from {origin} by `nox -s sync`. Edit that file."
+    seal = digest(f"{head}\n# \n\n{code}")
+    return Generated(path, f"{head}\n# [seal {seal}]\n\n{code}")
 
 
 def generated(course: Course, modules: list[Module]) -> list[Generated]:
