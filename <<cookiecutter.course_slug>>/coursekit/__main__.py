@@ -69,7 +69,8 @@ def grade(course: Course, args: argparse.Namespace) -> None:
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
-    return run("pytest", "tests", *chosen, *args.rest)
+    only = ["-k", args.k] if args.k else []
+    return run("pytest", "tests", *chosen, *only, *args.rest)
 
 
 def lint(course: Course, args: argparse.Namespace) -> int:
@@ -109,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     added["grade"].add_argument("--student", action="append", default=[], metavar="ID")
     added["grade"].add_argument("--force", action="store_true", help="grade unchanged ones again")
     added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
+    added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
     added["lint"].add_argument("--fix", action="store_true", help="mend what ruff can mend")
     return top
 
