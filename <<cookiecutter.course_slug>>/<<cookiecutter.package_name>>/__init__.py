@@ -1,1 +1,1 @@
-"""The framework of this course, one file per module, exported by `nox -s sync`."""
+"""The framework of this course, one file for each module."""

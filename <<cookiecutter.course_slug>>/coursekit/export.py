@@ -7,6 +7,7 @@ on for every module they have, so that the next module builds on what they wrote
 import json
 import re
 import sys
+from itertools import dropwhile
 from pathlib import Path
 
 DIRECTIVE = "#| export"
@@ -14,10 +15,11 @@ MARKER = re.compile(r"\s*### (BEGIN|END) SOLUTION\s*")
 
 
 def exported(sources: list[str]) -> str:
-    """Return the code of the cells that start with the directive, without the directive."""
-    chosen = [s.splitlines()[1:] for s in sources if s.splitlines()[:1] == [DIRECTIVE]]
-    cells = ("\n".join(line for line in cell if not MARKER.fullmatch(line)) for cell in chosen)
-    return "\n\n\n".join(cell.strip("\n") for cell in cells) + "\n"
+    """Return the code of the cells that start with the directive, without the comments above it."""
+    chosen = [s.splitlines() for s in sources if s.splitlines()[:1] == [DIRECTIVE]]
+    cells = [dropwhile(lambda line: line.startswith("#"), cell) for cell in chosen]
+    texts = ("\n".join(line for line in cell if not MARKER.fullmatch(line)) for cell in cells)
+    return "\n\n\n".join(text.strip("\n") for text in texts) + "\n"
 
 
 def code_sources(notebook: Path) -> list[str]:

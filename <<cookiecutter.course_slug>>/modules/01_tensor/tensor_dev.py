@@ -22,7 +22,7 @@
 
 **Where it stands:** you have Python and NumPy. You build the array class and its operations.
 Modules 02 to 04 compose layers and losses from them; in Module 05 this same class learns to
-differentiate itself. **Time:** about 6 hours. **Points:** 80 by tests, 20 for written answers.
+differentiate itself. **Time:** 5 to 6 hours. **Points:** 80 by tests, 20 for written answers.
 Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test before you go on.
 """
 
@@ -46,7 +46,7 @@ you have a **view**: transposing a gigabyte takes a microsecond. **Broadcasting*
 | Operation | Time | New memory |
 |---|---|---|
 | create, copy, concatenate, elementwise `+ * exp` | O(N) | O(N) |
-| reduce an axis of size r: `sum`, `max`, `var` | O(N) | O(N / r) |
+| reduce an axis of size r: `sum`, `mean`, `max` | O(N) | O(N / r) |
 | view: `reshape`, `permute`, slice, broadcast | O(d) | O(d) |
 | `(b, m, k) @ (b, k, n)`: C[i, j] = Σₚ A[i, p] · B[p, j] | O(b m k n) | O(b m n) |
 
@@ -58,7 +58,7 @@ so a large one computes, while nearly everything else in this table waits for me
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-class", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
 def add_to_class(cls):
-    """Attach the decorated function to cls: a class can grow cell by cell (the idea of d2l)."""
+    """Attach the decorated function to cls: a class can grow cell by cell (an idea of d2l.ai)."""
 
     def attach(fn):
         setattr(cls, fn.__name__, fn)
@@ -181,10 +181,11 @@ booleans stay what they are: labels, indices, masks.
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-init", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: make an ndarray of your own from data, and set the four attributes.
+# TODO: make an ndarray of your own from data; set data, requires_grad, grad and grad_fn.
 # Approach: 1. look at data with np.asarray: a dtype.kind not in "biuf" (bool, int, unsigned,
-#   float) is a TypeError. 2. choose np.float32 if data are floats, but no Tensor, and no dtype
-#   is given. 3. copy. 4. requires_grad needs a float dtype. 5. set the attributes.
+#   float) is a TypeError. 2. no dtype given, and floats? Then np.float32, unless data is a Tensor,
+#   which keeps its dtype. 3. copy. 4. requires_grad needs a float dtype. 5. set the four
+#   attributes; grad and grad_fn are None until Module 05.
 # Example: Tensor([1, 2.5])  ->  Tensor([1. , 2.5]), with float32 data
 # Hint: np.array(array, dtype=dtype) copies, np.asarray does not.
 @add_to_class(Tensor)
@@ -192,7 +193,8 @@ def __init__(self, data, dtype=None, requires_grad=False):
     """Copy numbers, nested lists, an ndarray, or a Tensor (which keeps its dtype).
 
     Raises TypeError unless data are real numbers, and RuntimeError if integers or booleans
-    should require gradients (as torch.tensor does). The message names the type that was given.
+    should require gradients (as torch.tensor does). The first names the Python type that was
+    given ("str"), the second the dtype ("int64").
     """
     ### BEGIN SOLUTION
     array = np.asarray(data)
@@ -216,7 +218,7 @@ def __init__(self, data, dtype=None, requires_grad=False):
 # %% [markdown]
 """
 ### Testing construction
-dtypes, shapes, attributes, errors; hidden: that a copy is a copy.
+dtypes, shapes, attributes, errors, the copy. Hidden: more kinds of data, float64.
 """
 
 
@@ -226,7 +228,12 @@ def test_init():
     check(Tensor([[1, 2], [3, 4]]), [[1, 2], [3, 4]], "Tensor([[1, 2], [3, 4]])")
     check(Tensor(0.1, dtype=np.float64), 0.1, "Tensor(0.1, dtype=np.float64)", np.float64)
     t = Tensor([3.0], requires_grad=True)
-    assert t.requires_grad is True and t.grad is None and t.grad_fn is None, "see the attributes"
+    got = (t.requires_grad, t.grad, t.grad_fn)
+    assert got == (True, None, None), f"requires_grad, grad and grad_fn are {got}"
+    array = np.ones(2)
+    t = Tensor(array)
+    array[0] = 5.0
+    check(t, [1.0, 1.0], "Tensor(array), after array changed", hint="np.array copies")
     check_raises(TypeError, ["str"], lambda: Tensor("three"), 'Tensor("three")')
     check_raises(RuntimeError, ["int64"], lambda: Tensor([1], requires_grad=True), "int with grad")
     ### BEGIN HIDDEN TESTS
@@ -299,7 +306,7 @@ Tensor.__float__ = lambda self: float(self.item())
 # %% [markdown]
 """
 ### Testing numbers
-Exact types, because `np.float64(2.5) == 2.5` would hide a mistake.
+Exact types, because `np.float64(2.5) == 2.5` would hide a mistake. Hidden: more of them.
 """
 
 
@@ -315,13 +322,14 @@ def test_numbers():
     ### END HIDDEN TESTS
     for number, kind in numbers:
         got = operand(number)
-        assert type(got) is kind and got == number, f"operand({number!r}): {got!r} is no {kind}"
+        want = f"expected {kind.__name__} {number}, got {type(got).__name__} {got}"
+        assert type(got) is kind and got == number, f"operand({number!r}): {want}"
     for bad in ([1.0], "1", None, np.ones(2)):
         words = [type(bad).__name__, "Tensor("]
         check_raises(TypeError, words, lambda bad=bad: operand(bad), f"operand({bad!r})")
     for number in (2.5, 7, True):
         got = Tensor([[number]]).item()
-        assert type(got) is type(number) and got == number, f"item(): {got!r}, not {number!r}"
+        assert type(got) is type(number) and got == number, f"expected {number!r}, got {got!r}"
     check_raises(RuntimeError, ["(2,)"], lambda: t.item(), "Tensor([1., 2.]).item()")
     print("✅ numbers get in and out")
 
@@ -362,16 +370,16 @@ def broadcast_shape(a, b):
 # %% [markdown]
 """
 ### Testing the rule
-Known cases, then random pairs made backwards from the shape they must give.
+Known cases in both orders. Hidden: random pairs, made backwards from the shape they must give.
 """
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-broadcast-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
 def test_broadcast_shape():
-    cases = [((2, 3), (3,), (2, 3)), ((4, 1), (1, 5), (4, 5)), ((), (2,), (2,))]
+    cases = [((2, 3), (3,), (2, 3)), ((4, 1), (1, 5), (4, 5)), ((), (2,), (2,)), ((0,), (1,), (0,))]
     errors = [((2, 3), (2,)), ((4, 3), (5, 3))]
     ### BEGIN HIDDEN TESTS
-    cases += [((), (), ()), ((0,), (1,), (0,)), ((1, 3), (0, 1), (0, 3)), ((1,), (1, 1), (1, 1))]
+    cases += [((), (), ()), ((1, 3), (0, 1), (0, 3)), ((1,), (1, 1), (1, 1))]
     rng = np.random.default_rng(3)
     for _ in range(50):
         shape = tuple(rng.integers(2, 9, size=rng.integers(1, 6)).tolist())
@@ -405,7 +413,7 @@ that make them all, as NumPy does (`numpy/lib/mixins.py`).
 #| export
 # TODO: write the methods that binary and reflected return. They get attached below.
 # Approach: 1. array: function of self.data and operand(other); reflected: the other way round.
-#   2. return result_of(array, both inputs).
+#   2. return result_of(array, self, other): it looks at the inputs to choose the dtype.
 # Example: 10 - Tensor([1.0, 2.0])  ->  Tensor([9., 8.])
 # Hint: operator.sub(a, b) is a - b. NumPy broadcasts by itself.
 def binary(function):
@@ -445,7 +453,7 @@ Tensor.maximum, Tensor.minimum = binary(np.maximum), binary(np.minimum)
 # %% [markdown]
 """
 ### Testing operators
-Every operator in both orders, in both float dtypes, against Python's own arithmetic.
+Some operators, both orders. Hidden: all of them, in both float dtypes, against Python's own.
 """
 
 
@@ -457,6 +465,8 @@ def test_operators():
     check(t * Tensor([[3.0], [4.0]]), [[3.0, 6.0], [4.0, 8.0]], "shapes (2,) * (2, 1)")
     check(np.float64(2) ** t, [2.0, 4.0], "np.float64(2) ** Tensor([1., 2.])", hint="see operand")
     check(Tensor([1, 2]) / 2, [0.5, 1.0], "Tensor([1, 2]) / 2", hint="return through result_of")
+    double, hint = Tensor([0.1], dtype=np.float64), "result_of(array, self, other)"
+    check(double + 0.2, [0.1 + 0.2], "float64 Tensor + 0.2", np.float64, hint)
     check(t == 2, [False, True], "Tensor([1., 2.]) == 2")
     check_raises(TypeError, ["Tensor("], lambda: np.ones(2) + t, "ndarray + Tensor")
     ### BEGIN HIDDEN TESTS
@@ -496,7 +506,8 @@ two Tensors by a mask.
 #| export
 # TODO: write the method that unary returns, then clip and where.
 # Approach: unary: as binary, without other. clip: 1. a bound that is None stays None, another
-#   becomes operand(bound). 2. np.clip. where: np.where of three operands; its inputs are a and b.
+#   becomes operand(bound). 2. np.clip; its inputs are self, min and max. where: np.where of three
+#   operands; its inputs are a and b.
 # Example: Tensor([-2.0, 0.5, 3.0]).clip(0, 1)  ->  Tensor([0. , 0.5, 1. ])
 # Hint: np.clip(array, low, high) takes None for a bound that is not there.
 def unary(function):
@@ -538,7 +549,7 @@ def where(condition, a, b):
 # %% [markdown]
 """
 ### Testing functions of each element
-Against Python's `math`; each bound alone; numbers and Tensors as arguments.
+Known values. Hidden: Python's `math`, each bound alone, Tensors as bounds, float64.
 """
 
 
@@ -579,8 +590,9 @@ test_elementwise()
 """
 ## Exercise 6: Reductions
 A reduction folds axes away. With `keepdims=True` a size of 1 stays in their place, so that the
-result broadcasts against the input, as in softmax and LayerNorm. Build `var` from Tensor operations
-only, and Module 05 will differentiate it for free.
+result broadcasts against the input: Modules 02 and 03 live on that. Build `var` from Tensor
+operations only, and Module 05 will differentiate it for free. It divides by n - 1, which is right
+on average for a sample; `correction=0` divides by n.
 """
 
 
@@ -593,7 +605,7 @@ only, and Module 05 will differentiate it for free.
 # Example: Tensor([[1.0, 2.0], [3.0, 6.0]]).var(axis=1)  ->  Tensor([0.5, 4.5])
 # Hint: the keepdims of var is for its result; the mean inside always keeps its dimensions.
 def reduction(function):
-    """Return the method that reduces over axis: None (all), an int or a tuple of ints."""
+    """Return the method that reduces over axis: None (all), an int or, but for argmax, a tuple."""
 
     def method(self, axis=None, keepdims=False):
         ### BEGIN SOLUTION
@@ -622,7 +634,7 @@ def var(self, axis=None, keepdims=False, correction=1):
 # %% [markdown]
 """
 ### Testing reductions
-Single, negative and several axes, with and without `keepdims`, against Python lists.
+Known values. Hidden: single, negative and several axes, with and without `keepdims`, float64.
 """
 
 
@@ -632,8 +644,10 @@ def test_reductions():
     check(t.sum(), 12.0, "t.sum()")
     check(t.mean(axis=1, keepdims=True), [[1.5], [4.5]], "t.mean(axis=1, keepdims=True)")
     check(t.argmax(axis=-1), [1, 1], "t.argmax(axis=-1)")
-    check(t.var(axis=1), [0.5, 4.5], "t.var(axis=1)", hint="correction=1: divide by n - 1")
-    check(t.var(correction=0), 3.5, "t.var(correction=0)")
+    wide = Tensor([[1.0, 2.0, 6.0], [4.0, 4.0, 7.0]])
+    hint = "is the mean taken with keepdims=True? Then: n - correction"
+    check(wide.var(axis=1), [7.0, 3.0], "Tensor([[1, 2, 6], [4, 4, 7]]).var(axis=1)", hint=hint)
+    check(t.var(correction=0), 3.5, "t.var(correction=0)", hint="divide by n - correction")
     ### BEGIN HIDDEN TESTS
     check(Tensor([True, True]).sum(), 2, "sum of booleans")
     check(Tensor([1, 2]).mean(), 1.5, "mean of integers")
@@ -662,7 +676,7 @@ test_reductions()
 
 # %% [markdown]
 """
-## Exercise 7: An ndarray in fifteen lines
+## Exercise 7: An ndarray in twenty lines
 Memory is one long line, and a buffer can be read in many ways: transposed by swapping two strides,
 repeated by a stride of 0. Write this once without NumPy, and views will never puzzle you again.
 """
@@ -672,13 +686,16 @@ repeated by a stride of 0. Write this once without NumPy, and views will never p
 #| export
 # TODO: compute strides for a contiguous array and for a broadcast one, and read a buffer by them.
 # Approach: contiguous: walk from the last size to the first; each stride is itemsize times all
-#   sizes behind it. broadcast: 0 for every new leading dimension and for every size 1 that is
-#   stretched, else the old stride. read: no dimension left: the element at offset; otherwise the
+#   sizes behind it. broadcast: 0 for every new leading dimension and for every size of 1, which
+#   repeats; else the old stride. read: no dimension left: the element at offset; otherwise the
 #   list, over the first dimension, of what reading the rest gives (recursion).
 # Example: contiguous_strides((2, 3, 4), 4)  ->  (48, 16, 4)
 # Hint: read_strided([0, 1, 2, 3], (2, 2), (1, 2))  ->  [[0, 2], [1, 3]], a transposed matrix.
 def contiguous_strides(shape, itemsize):
-    """Return the row-major strides of a shape, in bytes if itemsize is (ndarray.strides)."""
+    """Return the row-major strides of a shape, in the unit of itemsize (ndarray.strides: bytes).
+
+    An array without elements, with a size of 0, is not asked for: no stride is wrong there.
+    """
     ### BEGIN SOLUTION
     strides = []
     step = itemsize
@@ -694,8 +711,8 @@ def broadcast_strides(shape, strides, target):
     ### BEGIN SOLUTION
     new = len(target) - len(shape)
     result = [0] * new
-    for size, stride, wanted in zip(shape, strides, target[new:], strict=True):
-        result.append(stride if size == wanted else 0)
+    for size, stride in zip(shape, strides, strict=True):
+        result.append(0 if size == 1 else stride)
     return tuple(result)
     ### END SOLUTION
 
@@ -716,7 +733,7 @@ def read_strided(buffer, shape, strides, offset=0):
 # %% [markdown]
 """
 ### Testing strides
-Against the strides and the elements of real arrays.
+Known cases. Hidden: the strides and the elements of random NumPy arrays.
 """
 
 
@@ -725,7 +742,8 @@ def test_strides():
     got = contiguous_strides((2, 3, 4), 4)
     assert got == (48, 16, 4), f"contiguous_strides((2, 3, 4), 4): expected (48, 16, 4), got {got}"
     got = broadcast_strides((3, 1), (4, 4), (2, 3, 5))
-    assert got == (0, 4, 0), f"broadcast_strides((3, 1), (4, 4), (2, 3, 5)) gave {got}"
+    want = (0, 4, 0)
+    assert got == want, f"broadcast_strides((3, 1), (4, 4), (2, 3, 5)): expected {want}, got {got}"
     got = read_strided([0, 1, 2, 3, 4, 5], (3, 2), (1, 3))
     assert got == [[0, 3], [1, 4], [2, 5]], f"read_strided([0, ..., 5], (3, 2), (1, 3)) gave {got}"
     ### BEGIN HIDDEN TESTS
@@ -753,7 +771,7 @@ test_strides()
 """
 ## Exercise 8: Same buffer, new shape
 `reshape` puts new sizes and strides on a buffer. `unsqueeze` and `squeeze` add and drop sizes of 1:
-that is how a vector becomes a row or a column. None of them touches an element.
+that is how a vector becomes a row or a column. All give views wherever strides can do it.
 """
 
 
@@ -805,7 +823,7 @@ def squeeze(self, dim=None):
 # %% [markdown]
 """
 ### Testing shapes
-The order of the elements, `-1`, both spellings, the error, and that memory is shared.
+The order of the elements, `-1`, both spellings, the error, shared memory. Hidden: more of each.
 """
 
 
@@ -818,6 +836,7 @@ def test_reshape():
     check(Tensor([[[7], [8]]]).squeeze(0), [[7], [8]], "Tensor([[[7], [8]]]).squeeze(0)")
     check(t.squeeze(0), [[1, 2, 3], [4, 5, 6]], "t.squeeze(0)", hint="size 2 stays, no error")
     check_raises(RuntimeError, ["(2, 3)", "(4, 2)"], lambda: t.reshape(4, 2), "t.reshape(4, 2)")
+    assert np.shares_memory(t.reshape(6).data, t.data), "t.reshape(6) should be a view, not a copy"
     ### BEGIN HIDDEN TESTS
     check_raises(RuntimeError, ["(2, 3)", "(4, -1)"], lambda: t.reshape(4, -1), "reshape(4, -1)")
     check(t.unsqueeze(1), [[[1, 2, 3]], [[4, 5, 6]]], "t.unsqueeze(1)")
@@ -842,8 +861,8 @@ test_reshape()
 # %% [markdown]
 """
 ## Exercise 9: New order of dimensions
-`permute` reorders shape and strides together and touches no element; `transpose` swaps two
-dimensions, and `T` turns a matrix around.
+`permute` reorders shape and strides together and touches no element. `transpose` swaps two
+dimensions, `T` the two of a matrix: rows become columns.
 """
 
 
@@ -851,7 +870,7 @@ dimensions, and `T` turns a matrix around.
 #| export
 # TODO: write permute, transpose and T.
 # Approach: permute: 1. as_tuple(dims). 2. ndarray.transpose. transpose: ndarray.swapaxes.
-#   T: 1. more than two dimensions: RuntimeError with the shape that points to permute.
+#   T: 1. more than two dimensions: RuntimeError that shows the shape and recommends permute.
 #   2. ndarray.T.
 # Example: Tensor([[1, 2, 3]]).permute(1, 0).shape  ->  (3, 1)
 # Hint: permute(2, 0, 1) and permute((2, 0, 1)) mean the same.
@@ -888,7 +907,7 @@ Tensor.T = property(Tensor.T)  # read as x.T, without parentheses
 # %% [markdown]
 """
 ### Testing orders
-Element by element, negative dimensions, shared memory.
+Known orders, both spellings, shared memory. Hidden: element by element, negative dimensions.
 """
 
 
@@ -898,7 +917,9 @@ def test_permute():
     check(t.permute(1, 0), [[1, 4], [2, 5], [3, 6]], "t.permute(1, 0)")
     check(t.transpose(0, -1), [[1, 4], [2, 5], [3, 6]], "t.transpose(0, -1)")
     check(t.T, [[1, 4], [2, 5], [3, 6]], "t.T")
+    check(t.permute((1, 0)), [[1, 4], [2, 5], [3, 6]], "t.permute((1, 0))", hint="as_tuple")
     check_raises(RuntimeError, ["permute", "(1, 1, 1)"], lambda: Tensor([[[1]]]).T, "T of 3-D")
+    assert np.shares_memory(t.T.data, t.data), "t.T should be a view, not a copy"
     ### BEGIN HIDDEN TESTS
     check(Tensor([1, 2]).T, [1, 2], "T of a vector")
     x = np.random.default_rng(9).normal(size=(2, 3, 4))
@@ -921,7 +942,7 @@ test_permute()
 # %% [markdown]
 """
 ## Exercise 10: Take apart, put together
-Slices are views; an index Tensor gathers into a copy, and an embedding layer is nothing more.
+Slices are views. An index Tensor gathers into a copy: the embedding layer of Module 03 is no more.
 `concatenate` joins along an existing axis, `stack` along a new one: a batch of pictures is a stack.
 """
 
@@ -936,7 +957,7 @@ Slices are views; an index Tensor gathers into a copy, and an embedding layer is
 # Hint: result_of(array, *tensors) passes each tensor of a list.
 @add_to_class(Tensor)
 def __getitem__(self, index):
-    """Return self[index] for ints, slices, ... and None (views), int or bool Tensors (copies)."""
+    """Return self[index] for ints, slices, ... and None (views of the data) or index Tensors."""
     ### BEGIN SOLUTION
     array = self.data[index]
     return result_of(array, self)
@@ -964,7 +985,7 @@ def stack(tensors, axis=0):
 # %% [markdown]
 """
 ### Testing indices and joins
-Each kind of index, axes other than 0, views where views are due and copies where copies are.
+Indices, joins, an error. Hidden: each kind of index, other axes, who shares memory.
 """
 
 
@@ -977,6 +998,8 @@ def test_index():
     m = Tensor([[1, 2], [3, 4]])
     check(concatenate([m, m], axis=1), [[1, 2, 1, 2], [3, 4, 3, 4]], "concatenate(axis=1)")
     check(stack([Tensor([1, 2]), Tensor([3, 4])], axis=1), [[1, 3], [2, 4]], "stack(axis=1)")
+    check_raises(TypeError, ["Tensor("], lambda: concatenate([np.ones(2)]), "join of an ndarray")
+    assert np.shares_memory(t[1].data, t.data), "t[1] should be a view, not a copy"
     ### BEGIN HIDDEN TESTS
     check(t[0, 1], 2, "t[0, 1]")
     check(t[..., None, 0], [[1], [4]], "t[..., None, 0]")
@@ -986,7 +1009,6 @@ def test_index():
     t[:, 1:].data[0, 0] = 20
     assert t.data[0, 1] == 20, "a slice should be a view"
     check(concatenate([Tensor([1]), Tensor([0.5])]), [1.0, 0.5], "concatenate(int, float32)")
-    check_raises(TypeError, ["Tensor("], lambda: concatenate([np.ones(2)]), "join of an ndarray")
     x, y = np.random.default_rng(10).normal(size=(2, 2, 3)).tolist()
     a, b = Tensor(x, dtype=np.float64), Tensor(y, dtype=np.float64)
     check(a[1, ::2], [x[1][0], x[1][2]], "a[1, ::2]", np.float64)
@@ -1044,7 +1066,7 @@ def matmul_rows(a, b):
 # %% [markdown]
 """
 ### Testing the slow versions
-Rectangular matrices, in which no size can be taken for another.
+Rectangular matrices, in which no size can be taken for another. Hidden: more shapes.
 """
 
 
@@ -1074,17 +1096,18 @@ test_matmul_slow()
 """
 ## Exercise 12: `@`, the real one
 `np.matmul` hands the work to BLAS: decades of tuning for the caches and vector units of your
-processor, and vectors and batches, too. What it lacks is an error message for people.
+processor. BLAS reads a transposed matrix where it lies, so `x.T @ w` copies nothing. `np.matmul`
+takes vectors and batches, too. What it lacks is an error message for people.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-matmul", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: multiply, and say what is wrong if the shapes do not fit.
-# Approach: 1. take both arrays; np.asarray makes a number 0-d. 2. np.matmul. 3. turn its
-#   ValueError into a RuntimeError with both shapes and the two sizes that should agree.
+# Approach: 1. self.data and operand(other). 2. np.matmul. 3. turn its ValueError into a
+#   RuntimeError with both shapes and the rule that they break.
 # Example: Tensor([[1.0, 2.0]]) @ Tensor([3.0, 4.0])  ->  Tensor([11.])
-# Hint: these sizes are a.shape[-1:] and b.shape[-2:][:1], which never fail, not even 0-d.
+# Hint: operand(other) may be a number, which has no shape: np.shape(b) works for both.
 @add_to_class(Tensor)
 def __matmul__(self, other):
     """Return self @ other for vectors, matrices and batches of matrices (torch.matmul).
@@ -1092,15 +1115,14 @@ def __matmul__(self, other):
     Raises RuntimeError with both shapes if they do not fit, or if one has no dimension.
     """
     ### BEGIN SOLUTION
-    a = self.data
-    b = np.asarray(operand(other))
+    a, b = self.data, operand(other)
     try:
         array = np.matmul(a, b)
     except ValueError as error:
         raise RuntimeError(
-            f"cannot multiply {a.shape} @ {b.shape}: the last size of the first {a.shape[-1:]} "
-            f"must equal the last but one of the second {b.shape[-2:][:1]}, neither may be 0-d, "
-            "and batch sizes must broadcast"
+            f"cannot multiply shapes {a.shape} @ {np.shape(b)}: the last size of the first must "
+            "equal the last but one of the second (the only one of a vector), batch sizes must "
+            "broadcast, and single numbers need * instead"
         ) from error
     return result_of(array, self, other)
     ### END SOLUTION
@@ -1109,7 +1131,7 @@ def __matmul__(self, other):
 # %% [markdown]
 """
 ### Testing matmul
-Vectors, matrices, batches that broadcast, and what a wrong shape says.
+Vectors, matrices, and what a wrong shape says. Hidden: batches that broadcast, float64.
 """
 
 
@@ -1120,13 +1142,14 @@ def test_matmul():
     check(a @ Tensor([5.0, 6.0]), [17.0, 39.0], "(2, 2) @ (2,)")
     check(Tensor([1.0, 2.0]) @ Tensor([3.0, 4.0]), 11.0, "(2,) @ (2,)")
     check_raises(RuntimeError, ["(2, 1)", "(2, 2)"], lambda: b @ a, "(2, 1) @ (2, 2)")
-    check_raises(RuntimeError, ["()", "(2, 2)"], lambda: a @ Tensor(2.0), "(2, 2) @ ()")
+    check_raises(RuntimeError, ["()", "(2, 2)"], lambda: a @ 2.0, "(2, 2) @ number")
+    check_raises(TypeError, ["Tensor("], lambda: a @ np.ones((2, 2)), "Tensor @ ndarray")
     ### BEGIN HIDDEN TESTS
     check(Tensor([5.0, 6.0]) @ a, [23.0, 34.0], "(2,) @ (2, 2)")
     check(Tensor([[1, 2]]) @ Tensor([[3], [4]]), [[11]], "int @ int")
     check(Tensor([[1, 2]]) @ b, [[17.0]], "int @ float32")
+    check_raises(RuntimeError, ["()", "(2, 2)"], lambda: a @ Tensor(2.0), "(2, 2) @ ()")
     check_raises(RuntimeError, ["()", "(2, 2)"], lambda: Tensor(2.0) @ a, "() @ (2, 2)")
-    check_raises(TypeError, ["Tensor("], lambda: a @ np.ones((2, 2)), "Tensor @ ndarray")
     rng, r = np.random.default_rng(13), range
     x, y = rng.normal(size=(2, 1, 3, 4)), rng.normal(size=(5, 4, 2))
     dots = [x[u, 0, i] * y[v, :, j] for u in r(2) for v in r(5) for i in r(3) for j in r(2)]
@@ -1154,8 +1177,9 @@ Ready-made Tensors, float32 unless you ask otherwise. The random ones come from 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-factories", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write the maker of zeros, ones, rand and randn; then arange and manual_seed.
-# Approach: 1. let NumPy make the array: make(shape, dtype=dtype), np.arange. 2. return
-#   Tensor(array, dtype, requires_grad). manual_seed: give generator the state of a fresh one.
+# Approach: 1. let NumPy make the array: make(as_tuple(shape), dtype=dtype), np.arange. 2. return
+#   Tensor(array, dtype, requires_grad). manual_seed: give generator the state of a fresh one; a
+#   new generator would not do, since rand and randn below keep methods of this one.
 # Example: arange(2, 8, 3)  ->  Tensor([2, 5]), and arange(0, 1, 0.5)  ->  Tensor([0. , 0.5])
 # Hint: bit_generator.state, of generator and of np.random.default_rng(seed), can be read and set.
 def factory(make):
@@ -1175,8 +1199,8 @@ rand = factory(generator.random)  # uniform in [0, 1)
 randn = factory(generator.standard_normal)  # mean 0, variance 1
 
 
-def full(shape, value, dtype=np.float32, requires_grad=False):
-    """Return a Tensor filled with value."""
+def full(shape, value, dtype=None, requires_grad=False):
+    """Return a Tensor filled with value; an int gives int64, as torch.full does."""
     return Tensor(np.full(shape, value), dtype, requires_grad)
 
 
@@ -1199,13 +1223,14 @@ def manual_seed(seed):
 # %% [markdown]
 """
 ### Testing factories
-Values, dtypes, ranges, moments; and that a seed repeats.
+Values, and that a seed repeats. Hidden: dtypes, ranges, moments, other seeds.
 """
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-factories-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}}
 def test_factories():
     check(zeros(2, 3), [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "zeros(2, 3)")
+    check(ones((1, 2)), [[1.0, 1.0]], "ones((1, 2))", hint="as_tuple")
     check(arange(2, 8, 3), [2, 5], "arange(2, 8, 3)", hint="8 is not reached; ints stay ints")
     check(arange(0, 1, 0.5), [0.0, 0.5], "arange(0, 1, 0.5)")
     manual_seed(0)
@@ -1237,7 +1262,8 @@ test_factories()
 # %% [markdown]
 """
 ## Part 2: Systems Analysis
-You built it; now measure it. Run each cell, look at your own numbers, and explain them.
+You built it; now measure it. Close other programs, run each cell, look at your own numbers, and
+explain them to yourself: only the four questions at the end are marked.
 
 ### Memory Profiling
 What does a Tensor weigh, and how much more does an expression need while it runs?
@@ -1278,7 +1304,8 @@ profile_memory()
 """
 **Explain your numbers.** Expect 8, 4 and 1 bytes per element, and twice that at the peak: the
 factory makes an array and `Tensor` copies it. The expression holds `a * b` until the sum is done:
-2 operands. Plain NumPy often needs 1: nobody else holds `a * b`, so it adds into it. Who does here?
+2 operands. Plain NumPy often needs 1: nobody else holds `a * b`, so it adds into that array. Who
+still holds `a * b` when your Tensors add?
 
 ### Views, copies and broadcasts
 Which of these share the memory of `x`, and what do their strides say?
@@ -1303,8 +1330,9 @@ profile_views()
 
 # %% [markdown]
 """
-**Explain your table.** Which strides make one row a million? Why can no strides at all describe
-`x.T.reshape(-1)`, so that it must copy? Which index could be a view, and which could not?
+**Explain your table.** Expect three copies: `x.T.reshape(-1)`, the index Tensor and `x + 0`. (More?
+Then go back to Exercises 8 to 10.) Which stride makes a million rows of one? Why can no strides at
+all describe `x.T.reshape(-1)`, so that it must copy?
 
 ### Contiguous against strided access
 Sum the same count of float32 numbers, lying side by side or further apart.
@@ -1312,9 +1340,15 @@ Sum the same count of float32 numbers, lying side by side or further apart.
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-profile-strides", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
-def median_time(run, repeats=7):
-    """Return the median duration of run() in seconds."""
-    return sorted(timeit.repeat(run, number=1, repeat=repeats))[repeats // 2]
+def times(run, repeats=7):
+    """Return the sorted durations of run() in seconds."""
+    return sorted(timeit.repeat(run, number=1, repeat=repeats))
+
+
+def median_time(run):
+    """Return a typical duration of run() in seconds."""
+    durations = times(run)
+    return durations[len(durations) // 2]
 
 
 def profile_strides(count=2**18):
@@ -1332,7 +1366,8 @@ profile_strides()
 """
 **Explain your bars.** Memory arrives in lines of 64 bytes, 16 float32. Expect a rise by five to
 twenty times, which begins where additions no longer hide the traffic, at 8 to 16 bytes. At 64 bytes
-each number costs a whole line. What else gets worse beyond? (Pages have 4 KB.)
+each number costs a whole line. Beyond that fewer and fewer numbers share a page of 4 KB, and the
+processor must look up the address of every page.
 
 ### Matrix multiplication, three ways
 """
@@ -1349,15 +1384,16 @@ def profile_matmul():
     _, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for name, (matmul, count) in ways.items():
         squares = [np.ones((n, n), np.float32) for n in sizes[:count]]
-        seconds = [median_time(lambda m=matmul, a=a: m(a, a)) for a in squares]
+        seconds = [min(times(lambda m=matmul, a=a: m(a, a))) for a in squares]
         speed = [2e-9 * len(a) ** 3 / t for a, t in zip(squares, seconds, strict=True)]
         (line,) = axes.plot(sizes[:count], speed, "o-", linewidth=2)
-        label, end = f"   {name}\n   {speed[-1]:.2g} GFLOP/s", (sizes[count - 1], speed[-1])
+        label, end = f"   {name}\n   {speed[-1]:.3g} GFLOP/s", (sizes[count - 1], speed[-1])
         axes.annotate(label, end, color=line.get_color(), va="center")
         at_64.append(speed[3])
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, sizes)
-    axes.set(xlabel="n, for matrices of n × n", ylabel="GFLOP/s", yscale="log", xlim=(7, 9000))
+    axes.set(xlabel="n, for matrices of n × n", xlim=(7, 9000))
+    axes.set(ylabel="GFLOP/s", yscale="log", ylim=(None, 3 * max(speed)))
     axes.set_title("One formula, three implementations")
     plt.show()
     rows, blas = at_64[1] / at_64[0], at_64[2] / at_64[0]
@@ -1368,10 +1404,11 @@ profile_matmul()
 
 # %% [markdown]
 """
-**Explain your curves.** All three do 2n³ FLOPs. Expect 0.005 to 0.01 GFLOP/s for the loops (some
-300 ns of interpreter per step, whatever it computes); a line rising with n for row · column (about
-the same overhead, once per 2n FLOPs); and 30 to 100 GFLOP/s per core for BLAS, which reuses numbers
-in cache and does 16 or more FLOPs per instruction.
+**Explain your curves.** All three do 2n³ FLOPs; each time is the best of seven. Expect 0.005 to
+0.01 GFLOP/s for the loops (some 250 ns of interpreter per step, whatever it computes); a line
+rising with n for row · column (under 1 µs of overhead, once per 2n FLOPs); and some 50 to 150
+GFLOP/s per core for large BLAS, which reuses numbers in cache and does 16 or more FLOPs per
+instruction.
 
 ### Roofline: what limits an operation?
 An operation that does I FLOPs per byte moved cannot beat min(peak, I · bandwidth) FLOP/s. Draw this
@@ -1394,7 +1431,7 @@ def profile_roofline(n=8_000_000, m=3000):
     for k in (16, 64, 1024):
         a = np.ones((k, k), np.float32)
         jobs[f"matmul {k}"] = (2 * k**3, 12 * k**2, lambda a=a: a @ a)
-    speed = {name: 1e-9 * flops / median_time(work) for name, (flops, _, work) in jobs.items()}
+    speed = {name: 1e-9 * flops / min(times(work)) for name, (flops, _, work) in jobs.items()}
     intensity = {name: flops / size for name, (flops, size, _) in jobs.items()}
     bandwidth = max(speed[name] / intensity[name] for name in list(jobs)[:3])
     peak, roof = max(speed.values()), np.logspace(-1.5, 3, 200)
@@ -1416,10 +1453,11 @@ profile_roofline()
 
 # %% [markdown]
 """
-**Explain your picture.** Expect the bend at 2 to 20 FLOP per byte. Addition and matrix · vector lie
-on the slope: their speed is the memory's, and no better code could change that. A large matmul lies
-at n / 6 FLOP per byte, under the flat part. And `matmul 16`, all of it in cache, stays far below
-the roof: what does it wait for?
+**Explain your picture.** Expect the bend at 1 to 20 FLOP per byte. On the slope the speed is the
+memory's, and no better code could change that; `x + y` stays a little below, because a cache line
+is read before it is written, which its 12 bytes leave out. A large matmul lies at n / 6 FLOP per
+byte, under the flat part. And `matmul 16`, all of it in cache, stays far below the roof: what does
+it wait for?
 
 ## Part 3: Production Context
 - **Storage and views.** A `torch.Tensor` is sizes, strides (in elements) and an offset on a
@@ -1456,7 +1494,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each, with your own numbers from Part 2.
+Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: Temporaries
 A model computes `a * b + c` on Tensors of 500 million float32 elements, on a machine with 9 GB.
@@ -1480,8 +1518,9 @@ sees other values than it should.
 # %% [markdown]
 """
 ### Question 2: Strides
-Somebody replaces `x.T @ w` by a `T` that copies, "to make it contiguous". What changes in memory
-and time, and when could the copy pay off? Argue with strides and with your bars.
+Somebody changes `T` so that it copies, "to make it contiguous". What does that cost `x.T @ w` in
+memory and time (see Exercise 12), and for which use of `x.T` could the copy pay off? Argue with
+strides and with your bars.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "tensor-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1490,7 +1529,8 @@ and time, and when could the copy pay off? Argue with strides and with your bars
 The view is free: shape and strides swapped, same buffer. The copy takes another `x.nbytes` and a
 pass over memory that reads or writes with a large stride, in my bars ten times slower per element
 than a contiguous one. For one `@` that is wasted, since BLAS takes transposed operands and packs
-blocks itself. It pays off if the result is then read many times in row order, elementwise.
+blocks itself. It pays off if the result is then read many times, row by row, by elementwise
+operations or sums.
 
 **Marking rubric (5 points)**
 - 2: view against copy, in bytes and strides. 1: the cost of the strided pass, as measured.
