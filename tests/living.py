@@ -118,3 +118,17 @@ def copy_of(course: Path, target: Path) -> Living:
     """Copy a course, so that a test may spoil it."""
     shutil.copytree(course, target, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
     return Living(target)
+
+
+def secrets_of(source: Path) -> set[str]:
+    """Return the lines that stand only in solutions and hidden tests; our own way to find them."""
+    public, secret = set(), set()
+    hidden = False
+    for line in source.read_text(encoding="utf-8").splitlines():
+        if "### BEGIN SOLUTION" in line or "### BEGIN HIDDEN TESTS" in line:
+            hidden = True
+        elif "### END SOLUTION" in line or "### END HIDDEN TESTS" in line:
+            hidden = False
+        else:
+            (secret if hidden else public).add(line.strip())
+    return secret - public - {""}

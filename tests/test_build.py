@@ -9,21 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, graded, points, snapshot, solutions, table
-
-
-def secrets_of(source: Path) -> set[str]:
-    """Return the lines that stand only in solutions and hidden tests; our own way to find them."""
-    public, secret = set(), set()
-    hidden = False
-    for line in source.read_text(encoding="utf-8").splitlines():
-        if "### BEGIN SOLUTION" in line or "### BEGIN HIDDEN TESTS" in line:
-            hidden = True
-        elif "### END SOLUTION" in line or "### END HIDDEN TESTS" in line:
-            hidden = False
-        else:
-            (secret if hidden else public).add(line.strip())
-    return secret - public - {""}
+from living import MODULE, Living, graded, points, secrets_of, snapshot, solutions, table
 
 
 def test_release_and_kit_show_no_line_of_a_solution(built: Living) -> None:

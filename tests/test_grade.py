@@ -1,11 +1,15 @@
 """grade: honest work gets its points, broken work a 0 with a reason, cheap tricks nothing."""
 
+import copy
+import html
+import re
 import sqlite3
+from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, graded, points, solutions, table
-from nbformat.v4 import new_code_cell
+from living import MODULE, Living, graded, points, secrets_of, solutions, table
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 
 def grades(course: Living, folder: str = ".") -> dict[str, dict[str, str]]:
@@ -47,6 +51,20 @@ def test_the_made_up_term(spoilable: Living) -> None:
         assert student in shown
     assert (spoilable.root / "demo/feedback/half-done" / MODULE / "tensor_dev.html").is_file()
     assert not (spoilable.root / "submitted").exists(), "the demo must not mix with real work"
+    for student in rows:
+        (page,) = (spoilable.root / "demo/feedback" / student).rglob("*.html")
+        assert hidden_lines_on(page, spoilable) == []
+
+
+def hidden_lines_on(page: Path, course: Living) -> list[str]:
+    """Return the telling lines of hidden tests that a feedback page shows."""
+    text = html.unescape(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")))
+    assert "tensor" in text
+    shown = {line.strip() for line in text.splitlines()}
+    source = course.source.read_text(encoding="utf-8")
+    hidden = re.findall(r"### BEGIN HIDDEN TESTS\n(.*?)### END", source, re.S)
+    lines = {line.strip() for block in hidden for line in block.splitlines()}
+    return sorted(line for line in lines & secrets_of(course.source) & shown if len(line) > 20)
 
 
 def test_the_demo_never_empties_a_folder_of_yours(spoilable: Living) -> None:
@@ -94,7 +112,67 @@ def test_broken_submissions_get_zero_and_a_reason_and_the_others_their_points(
     assert "the folder is empty" in rows["nothing"]["note"]
     assert "timestamp.txt holds no date" in rows["dated"]["note"]
     assert float(rows["zoe"]["automatic"]) == float(rows["dated"]["automatic"]) == 80
-    assert "is no student id" in shown
+    assert "no student id" in shown
+    assert "no student id" in rows["read me"]["note"]
+
+
+def test_work_in_the_wrong_place_is_named(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    for stray in ("tensor_dev.ipynb", "pam/tensor_dev.ipynb", "uma/1_tensor/tensor_dev.ipynb"):
+        path = spoilable.root / "submitted" / stray
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    shown = spoilable.ok("grade")
+    for stray in ("tensor_dev.ipynb", "pam/tensor_dev.ipynb", "uma/1_tensor"):
+        assert f"Not looked at: submitted/{stray}" in shown
+
+
+def test_a_cell_pasted_twice_costs_nothing(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    for number in (5, 6, 9, 10, 13):
+        nb.cells.insert(number, copy.deepcopy(nb.cells[number]))
+        nb.cells[number].id = f"pasted-{number}"
+    spoilable.hand_in("hal", nb)
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["hal"]["automatic"]) == 80
+
+
+def test_a_broken_new_version_is_zero_with_feedback_that_says_so(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.ok("grade")
+    marked(spoilable, "ada", 4.5)
+    spoilable.hand_in("ada", "{")
+    spoilable.ok("grade")
+    row = grades(spoilable)["ada"]
+    assert (float(row["automatic"]), float(row["written"])) == (0, 18), "marks by hand stay"
+    assert "confirm the marks" in row["note"]
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    assert "could not be graded" in page.read_text(encoding="utf-8")
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["ada"]["total"]) == 98
+
+
+def test_late_work_is_noted(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved(), stamp="2027-01-27 01:59:00 UTC")
+    spoilable.hand_in("bob", spoilable.solved(), stamp="2027-01-25 23:58:00 UTC")
+    spoilable.ok("grade")
+    rows = grades(spoilable)
+    assert rows["ada"]["note"] == "1 day, 2:00:00 h late"
+    assert rows["bob"]["note"] == ""
+
+
+def test_scripts_of_a_student_do_not_reach_the_feedback_page(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    nb.cells.append(new_markdown_cell("<script>alert('from a student')</script>"))
+    code = "from IPython.display import HTML\nHTML('<img src=x onerror=alert(\\'student\\')>')"
+    nb.cells.append(new_code_cell(code))
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    (page,) = (spoilable.root / "feedback" / "eve").rglob("*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "<script>alert('from a student')" not in text
+    assert not re.search(r"<img[^>]*onerror", text)
 
 
 def test_grading_again_keeps_everything_and_force_keeps_marks(spoilable: Living) -> None:

@@ -10,12 +10,15 @@ sync.py       generated files, and the edits of people that they must not overwr
 release.py    nbgrader's release notebooks and the student kit
 gates.py      what must hold before anything is released
 intake.py     what a student handed in, copied to a safe place
-grade.py      autograde, feedback, table
+grade.py      autograde one submission after the other, keep what is unchanged
+feedback.py   the page a student gets
+scores.py     rows of the gradebook, grades.csv
 demo.py       a made-up term from the modules' own solutions
 mutants.py    plausible student bugs, run as grading would
 reference.py  the package as a module may see it: the modules before it
 nbgrader_settings.py  nbgrader's settings, from course.toml
 report.py     the table and the progress bar
+preprocessors.py  our own steps in nbgrader's chains
 runner.py     the code cells of one notebook in one plain Python process
 """
 

@@ -50,6 +50,7 @@ def grade(course: Course, args: argparse.Namespace) -> None:
     """Autograde submissions; write feedback/ and grades.csv."""
     from coursekit import demo, grade, intake, report
     from coursekit import sync as syncing
+    from coursekit.scores import Result
 
     modules = course.modules(args.modules)
     syncing.sync(course, course.modules())
@@ -57,11 +58,13 @@ def grade(course: Course, args: argparse.Namespace) -> None:
     submissions = intake.find(course, places.submitted, modules, args.student)
     with report.progress(console, len(submissions)) as bar:
 
-        def advance(result: grade.Result) -> None:
+        def advance(result: Result) -> None:
             bar.update(bar.task_ids[0], advance=1, description=result.student)
 
-        results = grade.grade(course, places, submissions, force=args.force, each=advance)
+        results = grade.Round(course, places).run(submissions, force=args.force, each=advance)
     console.print(report.table(results))
+    for stray in intake.strays(course, places.submitted)[:10]:
+        print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     where = places.root.relative_to(course.root)
     print(f"Grades: {where / 'grades.csv'}   Feedback: {where / 'feedback'}/STUDENT/MODULE/")
 

@@ -1,22 +1,20 @@
-"""Grade submissions with nbgrader: autograde each away from the course, then feedback and table."""
+"""Grade submissions with nbgrader, each away from the course's folder."""
 
-import csv
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
-from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
@@ -24,10 +22,12 @@ from traitlets.config import Config
 from coursekit import intake, notebook
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError
+from coursekit.feedback import write_feedback, write_refusal
 from coursekit.intake import Submission
 from coursekit.nbgrader_settings import captured_log, config, reason
 from coursekit.reference import write_reference
 from coursekit.release import sqlite
+from coursekit.scores import Result, all_rows, row_of, write_csv
 
 STATE = "graded.json"  # beside the autograded notebook: what was graded, and what was noted
 
@@ -43,125 +43,172 @@ class Places:
         return self.root / "submitted"
 
     @property
-    def autograded(self) -> Path:
-        return self.root / "autograded"
-
-    @property
-    def feedback(self) -> Path:
-        return self.root / "feedback"
-
-    @property
     def gradebook(self) -> str:
         return sqlite(self.root / "gradebook.db")
 
-    @property
-    def grades(self) -> Path:
-        return self.root / "grades.csv"
+    def autograded(self, submission: Submission) -> Path:
+        return self.root / "autograded" / submission.student / submission.module.name
+
+    def feedback(self, submission: Submission) -> Path:
+        return self.root / "feedback" / submission.student / submission.module.name
 
 
 @dataclass(frozen=True)
-class Result:
-    """One row of the table and of grades.csv. Scores are points; `written` is None until marked."""
+class Round:
+    """One round of grading of one course."""
 
-    student: str
-    module: str
-    status: str = ""  # graded, unchanged, or zero: could not be graded
-    automatic: float = 0.0
-    automatic_max: float = 0.0
-    written: float | None = None
-    written_max: float = 0.0
-    late_penalty: float = 0.0
-    total: float = 0.0
-    note: str = ""
+    course: Course
+    places: Places
 
+    def run(
+        self,
+        submissions: list[Submission],
+        *,
+        force: bool = False,
+        each: Callable[[Result], None] = lambda result: None,
+    ) -> list[Result]:
+        """Grade submissions one after the other; `each` sees every result as it comes."""
+        keys = {s.module: self.cells_key(s.module) for s in submissions}
+        results = []
+        for submission in submissions:
+            results.append(self.grade(submission, keys[submission.module], force=force))
+            each(results[-1])
+        self.write_grades([r for r in results if r.status == "refused"])
+        return results
 
-def grade(
-    course: Course,
-    places: Places,
-    submissions: list[Submission],
-    *,
-    force: bool = False,
-    each: Callable[[Result], None] = lambda result: None,
-) -> list[Result]:
-    """Grade submissions one after the other; `each` sees every result as it comes."""
-    keys = {s.module: cells_key(course, places, s.module) for s in submissions}
-    results = []
-    for submission in submissions:
-        result = grade_one(course, places, submission, keys[submission.module], force=force)
-        results.append(result)
-        each(result)
-    write_csv(all_results(course, places), places.grades)
-    return results
+    def cells_key(self, module: Module) -> str:
+        """Return a digest of the cells the gradebook holds for a module: they decide the grades."""
+        with self.gradebook() as gb:
+            try:
+                cells = gb.find_notebook(module.notebook.stem, module.name).source_cells
+                return digest(repr(sorted((cell.name, cell.source) for cell in cells)).encode())
+            except MissingEntry:
+                raise CourseError(
+                    f"The gradebook does not know {module.name} yet: run `nox -s build` first."
+                ) from None
 
-
-def cells_key(course: Course, places: Places, module: Module) -> str:
-    """Return a digest of the cells the gradebook holds for a module: they decide the grades."""
-    with Gradebook(places.gradebook, course.slug) as gb:
+    def grade(self, submission: Submission, cells_key: str, *, force: bool) -> Result:
+        """Grade one submission, unless it is what was graded last time."""
+        if not intake.STUDENT_ID.fullmatch(submission.student):
+            note = "no student id: use letters, digits and . _ @ + -"
+            return Result(submission.student, submission.module.name, "refused", note=note)
+        key = digest(cells_key.encode(), *intake.contents(submission))
+        last = self.last(submission)
+        if last.get("key") == key and not force:
+            return self.unchanged(submission, last)
         try:
-            cells = gb.find_notebook(module.notebook.stem, module.name).source_cells
-            return digest(repr(sorted((cell.name, cell.source) for cell in cells)).encode())
-        except MissingEntry:
-            raise CourseError(
-                f"The gradebook does not know {module.name} yet: run `nox -s build` first."
-            ) from None
+            note = self.autograde(submission)
+            self.give_feedback(submission)
+            status = "graded"
+        except Ungradable as error:
+            note, status = str(error), "zero"
+            self.zero(submission, note)
+        self.remember(submission, key, note)
+        return self.row(submission, status, note)
+
+    def unchanged(self, submission: Submission, last: dict[str, str]) -> Result:
+        """Return the row of a submission graded before; renew its feedback if marked since."""
+        graded = self.places.autograded(submission) / submission.notebook.name
+        if last["marks"] != self.marks(submission) and graded.is_file():
+            self.give_feedback(submission)
+            self.remember(submission, last["key"], last["note"])
+        return self.row(submission, "unchanged", last["note"])
+
+    def autograde(self, submission: Submission) -> str:
+        """Run nbgrader's autograde; return a note. Ungradable says why there is no grade."""
+        if problem := intake.problem(submission):
+            raise Ungradable(problem)
+        with tempfile.TemporaryDirectory(prefix="grade-") as folder:
+            staging = Path(folder)
+            notes = intake.copy_to(submission, staging / "submitted")
+            c = self.settings(submission, staging)
+            with captured_log() as lines, reference_only(self.course, submission, staging):
+                try:
+                    Autograde(coursedir=CourseDirectory(config=c), config=c).start()
+                except (NbGraderException, SystemExit):
+                    raise Ungradable(f"could not be graded: {reason(lines)}") from None
+            graded = staging / "autograded" / submission.student / submission.module.name
+            notes += explain(nbformat.read(graded / submission.notebook.name, as_version=4))
+            publish(graded, self.places.autograded(submission))
+        return "; ".join(notes)
+
+    def settings(self, submission: Submission, root: Path) -> Config:
+        """Return nbgrader's settings for one submission below a folder."""
+        c = config(self.course)
+        c.CourseDirectory.root = str(root)
+        c.CourseDirectory.source_directory = str(self.course.modules_dir)
+        c.CourseDirectory.db_url = self.places.gradebook
+        c.CourseDirectory.assignment_id = submission.module.name
+        c.CourseDirectory.student_id = submission.student
+        c.Autograde.pre_convert_hook = lambda **_: None
+        c.Autograde.permissions = 644
+        c.Execute.timeout_func = deadline(self.course)
+        return c
+
+    def give_feedback(self, submission: Submission) -> None:
+        """Write nbgrader's feedback page for one graded submission."""
+        write_feedback(self.settings(submission, self.places.root))
+
+    def zero(self, submission: Submission, note: str) -> None:
+        """Record 0 for every cell, and say why on the feedback page; marks by hand stay."""
+        with self.submitted(submission) as (gb, submitted):
+            for cell in submitted.grades:
+                cell.auto_score = 0
+                cell.needs_manual_grade = cell.manual_score is not None
+            gb.db.commit()
+        shutil.rmtree(self.places.autograded(submission), ignore_errors=True)
+        page = self.places.feedback(submission) / submission.module.notebook.name
+        write_refusal(page.with_suffix(".html"), note)
+
+    def row(self, submission: Submission, status: str, note: str) -> Result:
+        """Return the row of a submission from the gradebook."""
+        with self.submitted(submission) as (_, submitted):
+            return row_of(submitted, status, note)
+
+    def marks(self, submission: Submission) -> str:
+        """Return a digest of what people gave by hand: points and comments."""
+        with self.submitted(submission) as (_, submitted):
+            points = [(g.name, g.manual_score, g.extra_credit) for g in submitted.grades]
+            comments = [(c.name, c.manual_comment) for c in submitted.comments]
+            return digest(repr(sorted(points) + sorted(comments)).encode())
+
+    def last(self, submission: Submission) -> dict[str, str]:
+        """Return what was remembered of the last time, or nothing."""
+        return read_state(self.places.autograded(submission) / STATE)
+
+    def remember(self, submission: Submission, key: str, note: str) -> None:
+        """Remember what was graded and marked, so that the same is not done again."""
+        state = {"key": key, "note": note, "marks": self.marks(submission)}
+        path = self.places.autograded(submission) / STATE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(state), encoding="utf-8")
+
+    def write_grades(self, refused: list[Result]) -> None:
+        """Write grades.csv: everything in the gradebook, not only what was graded just now."""
+        states = (self.places.root / "autograded").glob(f"*/*/{STATE}")
+        notes = {(p.parts[-3], p.parts[-2]): read_state(p).get("note", "") for p in states}
+        with self.gradebook() as gb:
+            write_csv([*all_rows(gb, notes), *refused], self.places.root / "grades.csv")
+
+    def gradebook(self) -> Gradebook:
+        return Gradebook(self.places.gradebook, self.course.slug)
+
+    @contextmanager
+    def submitted(self, submission: Submission) -> Iterator[tuple[Gradebook, SubmittedNotebook]]:
+        """Open a submission in the gradebook, made if it is not there."""
+        name, student = submission.module.name, submission.student
+        with self.gradebook() as gb:
+            gb.update_or_create_student(student)
+            gb.update_or_create_submission(name, student)
+            yield gb, gb.find_submission_notebook(submission.notebook.stem, name, student)
+
+
+class Ungradable(Exception):
+    """Why a submission gets 0 without being run to its end."""
 
 
 def digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
-def grade_one(
-    course: Course, places: Places, submission: Submission, key: str, *, force: bool
-) -> Result:
-    """Grade one submission, unless it is what was graded last time."""
-    state_path = places.autograded / submission.student / submission.module.name / STATE
-    key = digest(key.encode(), *contents(submission))
-    last = read_state(state_path)
-    if last.get("key") == key and not force:
-        return unchanged(course, places, submission, last)
-    problem = intake.problem(submission)
-    if problem and not intake.STUDENT_ID.fullmatch(submission.student):
-        return Result(submission.student, submission.module.name, "zero", note=problem)
-    note = problem or autograde(course, places, submission)
-    status = "zero" if problem else "graded"
-    if problem:
-        zero(course, places, submission)
-    write_state(course, places, submission, key, note)
-    return result_of(course, places, submission, status, note)
-
-
-def unchanged(
-    course: Course, places: Places, submission: Submission, last: dict[str, str]
-) -> Result:
-    """Return the row of a submission graded before; renew its feedback if it was marked since."""
-    if last["marks"] != marks(course, places, submission):
-        give_feedback(course, places, submission)
-        write_state(course, places, submission, last["key"], last["note"])
-    return result_of(course, places, submission, "unchanged", last["note"])
-
-
-def marks(course: Course, places: Places, submission: Submission) -> str:
-    """Return a digest of what people gave by hand: points and comments."""
-    with submitted_notebook(course, places, submission) as (_, submitted):
-        points = [(g.name, g.manual_score, g.extra_credit) for g in submitted.grades]
-        comments = [(c.name, c.manual_comment) for c in submitted.comments]
-        return digest(repr(sorted(points) + sorted(comments)).encode())
-
-
-def write_state(
-    course: Course, places: Places, submission: Submission, key: str, note: str
-) -> None:
-    """Remember what was graded and marked, so that the same is not done again."""
-    state = {"key": key, "note": note, "marks": marks(course, places, submission)}
-    path = places.autograded / submission.student / submission.module.name / STATE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(state), encoding="utf-8")
-
-
-def contents(submission: Submission) -> list[bytes]:
-    """Return the bytes that are graded: the notebook and when it was handed in."""
-    paths = [submission.notebook, submission.folder / intake.TIMESTAMP]
-    return [path.read_bytes() if path.is_file() else b"" for path in paths]
 
 
 def read_state(path: Path) -> dict[str, str]:
@@ -171,39 +218,6 @@ def read_state(path: Path) -> dict[str, str]:
         return {}
 
 
-def autograde(course: Course, places: Places, submission: Submission) -> str:
-    """Run nbgrader's autograde and feedback on one submission; return a note for its row."""
-    with tempfile.TemporaryDirectory(prefix="grade-") as folder:
-        staging = Path(folder)
-        notes = intake.copy_to(submission, staging / "submitted")
-        c = one_submission(course, places, submission, staging)
-        with captured_log() as lines, reference_only(course, submission.module, staging):
-            try:
-                Autograde(coursedir=CourseDirectory(config=c), config=c).start()
-            except (NbGraderException, SystemExit):
-                zero(course, places, submission)
-                return f"could not be graded: {reason(lines)}"
-        graded = staging / "autograded" / submission.student / submission.module.name
-        notes += explain(nbformat.read(graded / submission.notebook.name, as_version=4))
-        publish(graded, places.autograded / submission.student / submission.module.name)
-    give_feedback(course, places, submission)
-    return "; ".join(notes)
-
-
-def one_submission(course: Course, places: Places, submission: Submission, staging: Path) -> Config:
-    """Return nbgrader's settings for one submission in a folder away from the course."""
-    c = config(course)
-    c.CourseDirectory.root = str(staging)
-    c.CourseDirectory.source_directory = str(course.modules_dir)
-    c.CourseDirectory.db_url = places.gradebook
-    c.CourseDirectory.assignment_id = submission.module.name
-    c.CourseDirectory.student_id = submission.student
-    c.Autograde.pre_convert_hook = lambda **_: None
-    c.Autograde.permissions = 644
-    c.Execute.timeout_func = deadline(course)
-    return c
-
-
 def deadline(course: Course) -> Callable[[NotebookNode], float]:
     """Return nbclient's timeout_func: a limit for each cell, and one for all of them together."""
     end = time.monotonic() + course.notebook_seconds
@@ -211,10 +225,10 @@ def deadline(course: Course) -> Callable[[NotebookNode], float]:
 
 
 @contextmanager
-def reference_only(course: Course, module: Module, staging: Path) -> Iterator[None]:
+def reference_only(course: Course, submission: Submission, staging: Path) -> Iterator[None]:
     """Let kernels import copies of the modules before this one, and nothing else of the course."""
     before = dict(os.environ)
-    reference = write_reference(course, module.name, staging / "reference")
+    reference = write_reference(course, submission.module.name, staging / "reference")
     os.environ.update(PYTHONPATH=str(reference), MPLBACKEND="Agg")
     try:
         yield
@@ -230,42 +244,6 @@ def publish(graded: Path, target: Path) -> None:
     shutil.move(graded, target)
 
 
-def give_feedback(course: Course, places: Places, submission: Submission) -> None:
-    """Write nbgrader's feedback page for one submission, if it could be graded."""
-    graded = places.autograded / submission.student / submission.module.name
-    if not (graded / submission.notebook.name).is_file():
-        return
-    c = config(course)
-    c.CourseDirectory.root = str(places.root)
-    c.CourseDirectory.db_url = places.gradebook
-    c.CourseDirectory.assignment_id = submission.module.name
-    c.CourseDirectory.student_id = submission.student
-    c.GenerateFeedback.force = True
-    with captured_log():
-        GenerateFeedback(coursedir=CourseDirectory(config=c), config=c).start()
-
-
-def zero(course: Course, places: Places, submission: Submission) -> None:
-    """Record a submission that cannot be graded: 0 for every cell; marks by hand stay."""
-    with submitted_notebook(course, places, submission) as (gb, submitted):
-        for cell in submitted.grades:
-            cell.auto_score = 0
-            cell.needs_manual_grade = False
-        gb.db.commit()
-
-
-@contextmanager
-def submitted_notebook(
-    course: Course, places: Places, submission: Submission
-) -> Iterator[tuple[Gradebook, SubmittedNotebook]]:
-    """Open a submission in the gradebook, made if it is not there."""
-    name, student = submission.module.name, submission.student
-    with Gradebook(places.gradebook, course.slug) as gb:
-        gb.update_or_create_student(student)
-        gb.update_or_create_submission(name, student)
-        yield gb, gb.find_submission_notebook(submission.notebook.stem, name, student)
-
-
 def explain(graded: NotebookNode) -> list[str]:
     """Return what a person should know about a run: what broke first, what ran out of time."""
     broken, slow = [], []
@@ -277,54 +255,3 @@ def explain(graded: NotebookNode) -> list[str]:
         elif set(errors) - {"NotImplementedError"} and not notebook.meta(cell).get("locked"):
             broken.append(f"{name}: {errors[0]}")
     return broken[:1] + slow[:1]
-
-
-def result_of(
-    course: Course, places: Places, submission: Submission, status: str, note: str
-) -> Result:
-    """Return the row of a submission from the gradebook."""
-    with submitted_notebook(course, places, submission) as (_, submitted):
-        row = row_of(submitted, submission.student, submission.module.name)
-    return replace(row, status=status, note=note)
-
-
-def row_of(submitted: SubmittedNotebook, student: str, module: str) -> Result:
-    """Sum the cells of a submission: markdown cells are marked by a person, code cells are not."""
-    by_hand = [g for g in submitted.grades if g.cell.cell_type == "markdown"]
-    automatic = [g for g in submitted.grades if g.cell.cell_type == "code"]
-    waiting = any(g.needs_manual_grade for g in by_hand)
-    penalty = submitted.late_submission_penalty or 0.0
-    return Result(
-        student=student,
-        module=module,
-        automatic=sum(g.score for g in automatic),
-        automatic_max=sum(g.max_score for g in automatic),
-        written=None if waiting else sum(g.score for g in by_hand),
-        written_max=sum(g.max_score for g in by_hand),
-        late_penalty=penalty,
-        total=max(0.0, submitted.score - penalty),
-    )
-
-
-def all_results(course: Course, places: Places) -> Iterator[Result]:
-    """Return a row for everything that the gradebook holds, not only what was graded just now."""
-    with Gradebook(places.gradebook, course.slug) as gb:
-        for assignment in sorted(gb.assignments, key=lambda a: a.name):
-            for submitted in sorted(assignment.submissions, key=lambda s: s.student.id):
-                for nb in submitted.notebooks:
-                    row = row_of(nb, submitted.student.id, assignment.name)
-                    path = places.autograded / row.student / row.module / STATE
-                    yield replace(row, status="graded", note=read_state(path).get("note", ""))
-
-
-def write_csv(results: Iterable[Result], path: Path) -> None:
-    """Write the rows, in place of the file before only when all of them are written."""
-    rows: list[dict[str, Any]] = [asdict(result) for result in results]
-    partial = path.with_suffix(".csv.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(
-            file, [f.name for f in fields(Result) if f.name != "status"], extrasaction="ignore"
-        )
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)

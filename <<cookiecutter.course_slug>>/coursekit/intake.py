@@ -61,8 +61,6 @@ def where_to_put_them(course: Course, submitted: Path, names: str) -> str:
 
 def problem(submission: Submission) -> str:
     """Return why a submission cannot be graded, or "" if it can."""
-    if not STUDENT_ID.fullmatch(submission.student):
-        return f"{submission.student!r} is no student id: use letters, digits and . _ @ + -"
     path = submission.notebook
     if path.is_symlink() or submission.folder.is_symlink():
         return f"{path.name} is a link, not a notebook"
@@ -74,6 +72,20 @@ def problem(submission: Submission) -> str:
     except Exception as error:  # whatever is wrong with a file, its student gets a row
         return f"{path.name} is not a notebook: {str(error).splitlines()[0][:120]}"
     return ""
+
+
+def contents(submission: Submission) -> list[bytes]:
+    """Return the bytes that are graded: the notebook and when it was handed in."""
+    paths = [submission.notebook, submission.folder / TIMESTAMP]
+    return [path.read_bytes() if path.is_file() else b"" for path in paths]
+
+
+def strays(course: Course, submitted: Path) -> list[str]:
+    """Return what lies in submitted/ where no submission belongs, and would be overlooked."""
+    names = {module.name for module in course.modules()}
+    top = [p for p in submitted.glob("[!.]*") if not p.is_dir()]
+    inner = [p for p in submitted.glob("[!.]*/[!.]*") if not p.is_dir() or p.name not in names]
+    return [p.relative_to(course.root).as_posix() for p in sorted(top + inner)]
 
 
 def instead(submission: Submission) -> str:

@@ -7,51 +7,38 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearOutput,
     DeduplicateIds,
-    NbGraderPreprocessor,
+    GetGrades,
     OverwriteCells,
     OverwriteKernelspec,
 )
 from sqlalchemy.exc import SAWarning
-from traitlets import Unicode
 from traitlets.config import Config
 
 from coursekit import notebook
 from coursekit.course import Course
+from coursekit.preprocessors import HideTests, RestoreTags
 from coursekit.reference import write_reference
 
 # nbgrader copies whatever else lies beside a notebook into the release.
 STAFF_FILES = ["*_dev.py", "mutants.toml"]
 
-# SQLAlchemy 2.1 warns about nbgrader's own queries; nothing an instructor could act on.
+# About nbgrader's own queries and notebooks of an older format: nothing one could act on.
 warnings.filterwarnings("ignore", category=SAWarning)
+warnings.filterwarnings("ignore", category=nbformat.warnings.MissingIDFieldWarning)
 
 # nbgrader runs `alembic` from PATH for a new gradebook, also where .venv is not activated.
 os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
-
-
-class RestoreTags(NbGraderPreprocessor):
-    """Gives each cell the tags of its source: a student's own tag must not skip a test."""
-
-    source_directory = Unicode(help="The folder that holds the modules.").tag(config=True)
-
-    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        ids = resources["nbgrader"]
-        folder = Path(self.source_directory) / ids["assignment"]
-        source = nbformat.read(folder / f"{ids['notebook']}.ipynb", as_version=4)
-        tags = {notebook.grade_id(c): c.metadata.get("tags", []) for c in source.cells}
-        for cell in nb.cells:
-            cell.metadata["tags"] = tags.get(notebook.grade_id(cell) or None, [])
-        return nb, resources
 
 
 def config(course: Course) -> Config:
@@ -69,6 +56,11 @@ def config(course: Course) -> Config:
         OverwriteCells,
         CheckCellMetadata,
     ]
+    # Last, what a student's page could run in the browser of whoever looks at it is taken out.
+    graded = Autograde.autograde_preprocessors.default_args[0]
+    c.Autograde.autograde_preprocessors = [*graded, SanitizeHTML]
+    c.SanitizeHTML.enabled = True
+    c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
     c.Autograde.pre_convert_hook = hide_reference(course)
     c.RestoreTags.source_directory = str(course.modules_dir)
     c.OverwriteCells.add_missing_cells = True

@@ -14,7 +14,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from coursekit.grade import Result
+from coursekit.scores import Result
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from nbformat import NotebookNode
 
 from coursekit import demo, grade, intake, mutants, notebook, runner
 from coursekit.course import Course, Module
-from coursekit.grade import Places, Result
+from coursekit.grade import Places
 from coursekit.mutants import Mutant
 from coursekit.reference import write_reference
+from coursekit.scores import Result
 
 HONEST = ("perfect", "untouched", "half-done", "reference-import")
 
@@ -25,7 +26,7 @@ def grades(
     places = Places(tmp_path_factory.mktemp("term"))
     demo.make(course, [module], places, HONEST)
     submissions = intake.find(course, places.submitted, [module], [])
-    return {result.student: result for result in grade.grade(course, places, submissions)}
+    return {row.student: row for row in grade.Round(course, places).run(submissions)}
 
 
 def test_the_solution_gets_every_automatic_point(grades: dict, nb: NotebookNode) -> None:
