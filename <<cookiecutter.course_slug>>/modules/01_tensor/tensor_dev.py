@@ -114,6 +114,11 @@ class Tensor:
         raise NotImplementedError("Tensor.backward arrives in Module 05 (Autograd)")
 
 
+def in_floats(function):
+    """Return function, but computing integers and booleans in float32 (NumPy: uint8 in float16)."""
+    return lambda a: function(a if a.dtype.kind == "f" else a.astype(np.float32))
+
+
 def result_of(array, *inputs):
     """Wrap the array an operation computed, without a copy. Every operation returns through it.
 
@@ -138,9 +143,11 @@ import tracemalloc
 def check(got, expected, what, dtype=None, hint=""):
     """Fail, saying why, unless got is the Tensor of these numbers (nested lists) and dtype."""
     shape, values, problem = (), [expected], ""
-    while isinstance(values[0], list):
+    while values and isinstance(values[0], list):
         shape, values = (*shape, len(values[0])), [x for v in values for x in v]
-    dtype = np.dtype(dtype or {bool: bool, int: np.int64}.get(type(values[0]), np.float32))
+    dtype = np.dtype(
+        dtype or {bool: bool, int: np.int64}.get(type(values[0] if values else 0.0), np.float32)
+    )
     tolerance = {"float32": 1e-5, "float64": 1e-12}.get(dtype.name, 0)
     data = got.data if isinstance(got, Tensor) else None
     if not isinstance(got, Tensor):
@@ -151,7 +158,8 @@ def check(got, expected, what, dtype=None, hint=""):
         problem = f"expected {dtype} {shape}, got {data.dtype} {data.shape}"
     else:
         for want, have in zip(values, data.ravel().tolist(), strict=True):
-            if want != have and not abs(want - have) <= tolerance * (1 + abs(want)):
+            near = math.isfinite(want) and abs(want - have) <= tolerance * (1 + abs(want))
+            if want != have and not near:
                 whole = f"expected {expected}, got {data.tolist()}"
                 problem = problem or f"expected {want}, got {have}; as a whole, {whole}"
     assert not problem, f"{what}: {problem:.400}" + (f"\nHint: {hint}" if hint else "")
@@ -194,7 +202,7 @@ def __init__(self, data, dtype=None, requires_grad=False):
 
     Raises TypeError unless data are real numbers, and RuntimeError if integers or booleans
     should require gradients (as torch.tensor does). The first names the Python type that was
-    given ("str"), the second the dtype ("int64").
+    given ("str"), the second the dtype ("int64"). Rows of unequal length are NumPy's ValueError.
     """
     ### BEGIN SOLUTION
     array = np.asarray(data)
@@ -252,6 +260,12 @@ def test_init():
     assert Tensor(1.0).requires_grad is False, "requires_grad should be False unless asked for"
     for bad in (None, ["1.5"], 1j):
         check_raises(TypeError, [], lambda bad=bad: Tensor(bad, np.float32), f"Tensor({bad})")
+    for dtype in (np.uint8, np.int32):
+        check(Tensor(np.array([1, 2], dtype)), [1, 2], f"Tensor({dtype.__name__} array)", dtype)
+    check(Tensor(np.ones(2, np.float16)), [1.0, 1.0], "Tensor(float16 array)")
+    check_raises(TypeError, ["NoneType"], lambda: Tensor(None), "Tensor(None)")
+    check_raises(RuntimeError, ["bool"], lambda: Tensor([True], requires_grad=True), "bool")
+    assert Tensor(Tensor([1.0], requires_grad=True)).requires_grad is False, "not inherited"
     ### END HIDDEN TESTS
     print("✅ a Tensor copies, chooses its dtype and refuses nonsense")
 
@@ -262,8 +276,8 @@ test_init()
 """
 ## Exercise 2: Numbers in, numbers out
 Every `t + other` asks what `other` is. A number must become a plain Python `float` or `int`, which
-adapts to the array; one stray `np.float64` would turn float32 results into float64, at twice the
-memory from there on. `item()` gets a Python number out again, say a loss to print.
+adapts to the array; NumPy's own numbers do not, and one stray `np.float64` makes it compute in
+float64, at twice the memory. `item()` gets a Python number out again, say a loss to print.
 """
 
 
@@ -319,6 +333,9 @@ def test_numbers():
     numbers += [(np.float16(0.5), float), (np.uint8(7), int), (np.bool_(True), int)]
     assert Tensor([0.1], dtype=np.float64).item() == 0.1, "item() should keep all of a float64"
     check_raises(RuntimeError, ["(0,)"], lambda: Tensor([]).item(), "Tensor([]).item()")
+    check_raises(TypeError, ["ndarray"], lambda: operand(np.array(2.5)), "operand(0-d ndarray)")
+    assert Tensor(2.5).item() == 2.5, "item() of a 0-d Tensor"
+    check_raises(RuntimeError, ["(1, 3)"], lambda: Tensor([[1, 2, 3]]).item(), "item() of (1, 3)")
     ### END HIDDEN TESTS
     for number, kind in numbers:
         got = operand(number)
@@ -387,7 +404,7 @@ def test_broadcast_shape():
         a, b = (tuple(1 if o == c else n for n, o in zip(shape, ones, strict=True)) for c in (0, 1))
         start = next(i for i, o in enumerate([*ones, 1]) if o != 0)  # a may omit leading 1s
         cases += [(a, b, shape), (a[start:], b, shape)]
-    errors += [((0,), (2,)), ((7, 2, 3), (3, 3))]
+    errors += [((0,), (2,)), ((7, 2, 3), (3, 3)), ((2,), (4, 3))]
     ### END HIDDEN TESTS
     for a, b, expected in cases + [(b, a, expected) for a, b, expected in cases]:
         got = broadcast_shape(a, b)
@@ -487,6 +504,11 @@ def test_operators():
         check(a.maximum(b), [[max(u, v) for v in y] for u in x], "a.maximum(b)", dtype)
         check(b.minimum(1.25), [min(v, 1.25) for v in y], "b.minimum(1.25)", dtype)
         assert (a.data.ravel().tolist(), b.data.tolist()) == (x, y), "inputs modified"
+    check_raises(TypeError, ["Tensor("], lambda: t + np.ones(2), "Tensor + ndarray")
+    check(t + Tensor([0.1, 0.1], np.float64), [1.1, 2.1], "float32 + float64", np.float64)
+    check(Tensor([1, 2]) * 0.5, [0.5, 1.0], "int Tensor * 0.5")
+    check(Tensor([1, 2]) >= 1.5, [False, True], "int Tensor >= 1.5")
+    check(np.int64(1) + Tensor([1], np.int32), [2], "np.int64 + int32 Tensor", np.int32)
     ### END HIDDEN TESTS
     print("✅ two makers made eighteen methods")
 
@@ -522,9 +544,9 @@ def unary(function):
     return method
 
 
-Tensor.exp, Tensor.log, Tensor.sqrt = unary(np.exp), unary(np.log), unary(np.sqrt)
-Tensor.tanh, Tensor.abs, Tensor.__abs__ = unary(np.tanh), unary(np.abs), unary(np.abs)
-Tensor.__neg__ = unary(operator.neg)
+Tensor.exp, Tensor.log = unary(in_floats(np.exp)), unary(in_floats(np.log))
+Tensor.sqrt, Tensor.tanh = unary(in_floats(np.sqrt)), unary(in_floats(np.tanh))
+Tensor.abs, Tensor.__abs__, Tensor.__neg__ = unary(np.abs), unary(np.abs), unary(operator.neg)
 
 
 @add_to_class(Tensor)
@@ -580,6 +602,17 @@ def test_elementwise():
         expected = [[v if v < 1.5 else 9.0 for v in row] for row in rows]
         check(where(Tensor(a.data < 1.5), a, 9), expected, "where(a < 1.5, a, 9)", dtype)
         assert a.data.tolist() == rows, "an operation modified its input"
+    whole = Tensor([-1, 2, 3])
+    check(-whole, [1, -2, -3], "-int Tensor")
+    check(whole.abs(), [1, 2, 3], "abs of an int Tensor")
+    check(Tensor(np.array([12], np.uint8)).exp(), [math.exp(12)], "exp of uint8")
+    check(whole.clip(min=2), [2, 2, 3], "int Tensor clipped by an int")
+    check(whole.clip(0, 2.5), [0.0, 2.0, 2.5], "int Tensor clipped by a float")
+    double = Tensor([0.1, 0.2, 0.3], np.float64)
+    check(t.clip(max=double), [-2.0, 0.2, 0.3], "float32 clipped by float64", np.float64)
+    check(where(mask, 0.0, double), [0.0, 0.2, 0.0], "where(mask, 0.0, float64)", np.float64)
+    check(where(mask, t, -math.inf), [-2.0, -math.inf, 3.0], "where(mask, t, -inf)")
+    check_raises(TypeError, ["list"], lambda: where([True], t, 0.0), "where of a list")
     ### END HIDDEN TESTS
     print("✅ functions of each element work")
 
@@ -668,6 +701,12 @@ def test_reductions():
                 what, got = f"{name}({axis=}, {keep=})", getattr(t, name)(axis=axis, keepdims=keep)
                 check(got, expected, what, None if name == "argmax" else dtype)
                 assert (t.data == old).all(), f"{what} modified its input"
+    t = Tensor([10000.0, 10001.0, 10005.0])
+    check(t.var(), 7.0, "var of large numbers", hint="square distances from the mean")
+    check(t.var(correction=2), 14.0, "var(correction=2)")
+    check(t.sum(), 30006.0, "sum before a change in place")
+    t.data += 1.0
+    check(t.sum(), 30009.0, "sum after a change in place")
     ### END HIDDEN TESTS
     print("✅ reductions fold the right axes")
 
@@ -761,6 +800,15 @@ def test_strides():
         got = read_strided(array.ravel().tolist(), view.T.shape, steps)
         assert got == view.T.tolist(), f"read_strided of shape {view.T.shape}, strides {steps}"
     assert read_strided([0, 1, 2, 3], (2,), (2,), 1) == [1, 3], "read_strided with offset 1"
+    got = broadcast_strides((3,), (4,), (2, 5, 3))
+    assert got == (0, 0, 4), f"broadcast_strides((3,), (4,), (2, 5, 3)) gave {got}"
+    for buffer, shape, strides, offset, want in (
+        ([0, 1, 2, 3], (2, 2), (2, 1), 0, [[0, 1], [2, 3]]),
+        ([5, 6], (), (), 1, 6),
+        ([], (2, 0), (0, 1), 0, [[], []]),
+    ):
+        got = read_strided(buffer, shape, strides, offset)
+        assert got == want, f"read_strided({buffer}, {shape}, {strides}, {offset}): {got}"
     ### END HIDDEN TESTS
     print("✅ you know where every element lies")
 
@@ -852,6 +900,14 @@ def test_reshape():
         view.data[(0,) * view.data.ndim] += 1.0
     assert abs(t.data[0] - x[0] - 4) < 1e-12, "these should be views, not copies"
     assert t.data.shape == (24,), "t itself changed its shape"
+    m = Tensor([[1, 2, 3], [4, 5, 6]])
+    turned = Tensor.__new__(Tensor)
+    turned.__dict__.update(m.__dict__, data=m.data.T)
+    check(turned.reshape(-1), [1, 4, 2, 5, 3, 6], "reshape(-1) of a transposed matrix")
+    check(m.unsqueeze(-2), [[[1, 2, 3]], [[4, 5, 6]]], "unsqueeze(-2)")
+    check(Tensor([[[1], [2]]]).squeeze(1), [[[1], [2]]], "squeeze(1) of shape (1, 2, 1)")
+    for view in (m.reshape(-1), m.reshape((6,)), turned.unsqueeze(0)):
+        assert np.shares_memory(view.data, m.data), "these should be views, not copies"
     ### END HIDDEN TESTS
     print("✅ same buffer, new shapes")
 
@@ -933,6 +989,11 @@ def test_permute():
         view.data[0, 0, 0] += 1.0
     assert abs(t.data[0, 0, 0] - x[0, 0, 0] - 2) < 1e-12, "these should be views, not copies"
     assert t.data.shape == (2, 3, 4), "t itself changed its shape"
+    for first, second in ((0, 1), (0, 2), (2, 1)):
+        dims = [0, 1, 2]
+        dims[first], dims[second] = second, first
+        got, want = t.transpose(first, second).data, t.permute(dims).data
+        assert got.tolist() == want.tolist(), f"transpose({first}, {second}) is not permute({dims})"
     ### END HIDDEN TESTS
     print("✅ dimensions move, bytes do not")
 
@@ -1017,6 +1078,18 @@ def test_index():
     check(stack([a, b], axis=-1), expected, "stack([a, b], axis=-1)", np.float64)
     stack([a]).data[:] = concatenate([a]).data[:] = 0
     check(a, x, "a, after its stack changed", np.float64, "joining copies")
+    wide = Tensor([[10, 20, 30]])
+    check(wide[:, Tensor([True, False, True])], [[10, 30]], "t[:, bool Tensor]")
+    check(wide[0][Tensor([[0, 1], [2, 0]])], [[10, 20], [30, 10]], "2-D index Tensor")
+    check(wide[0][Tensor([-1])], [30], "t[Tensor([-1])]")
+    gathered = wide[0][Tensor([1, 2])]
+    gathered.data[:] = 0
+    check(wide, [[10, 20, 30]], "t after what an index Tensor gathered changed", hint="a copy")
+    mixed = concatenate([Tensor([1.0]), Tensor([0.1], np.float64)])
+    check(mixed, [1.0, 0.1], "concatenate(float32, float64)", np.float64)
+    pair = [Tensor([1]), Tensor([2])]
+    check(stack(pair), [[1], [2]], "stack(pair)")
+    check(stack(pair), [[1], [2]], "stack(pair), again", hint="leave the caller's list as it is")
     ### END HIDDEN TESTS
     print("✅ apart and together again")
 
@@ -1038,7 +1111,7 @@ Both work on plain 2-D arrays. In Part 2 you race them.
 # Example: matmul_loops(np.array([[1, 2]]), np.array([[3], [4]]))  ->  array([[11]])
 # Hint: a[i] is a row, b[:, j] a column, and row @ column their dot product.
 def matmul_loops(a, b):
-    """Multiply arrays (m, k) and (k, n) with three loops; returns an array (m, n)."""
+    """Multiply arrays (m, k) and (k, n) of one dtype with three loops; returns an array (m, n)."""
     ### BEGIN SOLUTION
     m, k = a.shape
     n = b.shape[1]
@@ -1052,7 +1125,7 @@ def matmul_loops(a, b):
 
 
 def matmul_rows(a, b):
-    """Multiply arrays (m, k) and (k, n) by m n dot products; returns an array (m, n)."""
+    """Multiply arrays (m, k) and (k, n) of one dtype by m n dot products; returns (m, n)."""
     ### BEGIN SOLUTION
     m, n = a.shape[0], b.shape[1]
     out = np.zeros((m, n), a.dtype)
@@ -1087,6 +1160,11 @@ def test_matmul_slow():
                 assert type(got) is np.ndarray, f"{what}: expected an ndarray, got {type(got)}"
                 check(Tensor(got, dtype=got.dtype), expected, what, dtype)
             assert (a == np.array(x, dtype)).all() and (b == np.array(y, dtype)).all(), "modified"
+    ### BEGIN HIDDEN TESTS
+    for matmul in (matmul_loops, matmul_rows):
+        got = matmul(np.ones((0, 2), np.float32), np.ones((2, 3), np.float32))
+        assert (got.shape, got.dtype) == ((0, 3), np.float32), f"{matmul.__name__}, no rows: {got}"
+    ### END HIDDEN TESTS
     print("✅ the formula works")
 
 
@@ -1160,6 +1238,11 @@ def test_matmul():
         assert (s.data == x.astype(dtype)).all() and (t.data == y.astype(dtype)).all(), "modified"
     s, t = Tensor(x[:, 0]), Tensor(y[:3])
     check_raises(RuntimeError, ["(2, 3, 4)", "(3, 4, 2)"], lambda: s @ t, "batches of 2 and 3")
+    check(Tensor([[1.0, 2.0]]) @ Tensor([3.0, 4.0]), [11.0], "(1, 2) @ (2,)")
+    double = Tensor([[0.1], [0.2]], np.float64)
+    check(a @ double, [[0.5], [1.1]], "float32 @ float64", np.float64)
+    empty = Tensor(np.ones((0, 2, 3))) @ Tensor(np.ones((3, 4)))
+    assert empty.data.shape == (0, 2, 4), f"an empty batch gave {empty.data.shape}"
     ### END HIDDEN TESTS
     print("✅ matmul works, and says what is wrong when it does not")
 
@@ -1253,6 +1336,14 @@ def test_factories():
     assert abs(moments[0]) < 0.05 and abs(moments[1] - 1) < 0.05, f"randn: moments {moments}"
     manual_seed(1)
     assert randn(10_000).data.tolist() != first, "another seed should give other numbers"
+    check(arange(-3, 0), [-3, -2, -1], "arange(-3, 0)")
+    check(arange(6, step=2), [0, 2, 4], "arange(6, step=2)")
+    draw = rand
+    manual_seed(0)
+    first = draw(3).data.tolist()
+    manual_seed(0)
+    again = draw(3).data.tolist(), rand is draw
+    assert again == (first, True), "manual_seed after an odd count of numbers should repeat, too"
     ### END HIDDEN TESTS
     print("✅ factories work, and luck can be repeated")
 
