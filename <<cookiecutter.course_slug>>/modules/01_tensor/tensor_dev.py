@@ -583,6 +583,9 @@ def test_elementwise():
     check(Tensor([0, 1]).exp(), [1.0, math.e], "Tensor([0, 1]).exp()", hint="use result_of")
     check(t.clip(0, 1), [0.0, 0.5, 1.0], "t.clip(0, 1)")
     check(t.clip(max=1), [-2.0, 0.5, 1.0], "t.clip(max=1)")
+    double = Tensor([0.1, 0.2, 0.3], np.float64)
+    got, hint = t.clip(max=double), "result_of(array, self, min, max)"
+    check(got, [-2.0, 0.2, 0.3], "t.clip(max=float64 Tensor)", np.float64, hint)
     check(where(mask, t, 0.0), [-2.0, 0.0, 3.0], "where([True, False, True], t, 0.0)")
     ### BEGIN HIDDEN TESTS
     check(where(mask, 1, 0), [1, 0, 1], "where(mask, 1, 0)")
@@ -608,8 +611,6 @@ def test_elementwise():
     check(Tensor(np.array([12], np.uint8)).exp(), [math.exp(12)], "exp of uint8")
     check(whole.clip(min=2), [2, 2, 3], "int Tensor clipped by an int")
     check(whole.clip(0, 2.5), [0.0, 2.0, 2.5], "int Tensor clipped by a float")
-    double = Tensor([0.1, 0.2, 0.3], np.float64)
-    check(t.clip(max=double), [-2.0, 0.2, 0.3], "float32 clipped by float64", np.float64)
     check(where(mask, 0.0, double), [0.0, 0.2, 0.0], "where(mask, 0.0, float64)", np.float64)
     check(where(mask, t, -math.inf), [-2.0, -math.inf, 3.0], "where(mask, t, -inf)")
     check_raises(TypeError, ["list"], lambda: where([True], t, 0.0), "where of a list")
