@@ -110,8 +110,9 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, by name."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    """Return every file below a folder, by name, but Python's own caches."""
+    files = (p for p in folder.rglob("*") if p.is_file() and p.parent.name != "__pycache__")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
 def copy_of(course: Path, target: Path) -> Living:
