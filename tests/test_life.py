@@ -63,6 +63,7 @@ def test_bad_words_after_the_dashes_are_refused_by_name(life: Living) -> None:
 
 
 def test_the_template_runs_a_courses_sessions(life: Living) -> None:
+    nox(ROOT, "-s", "sync", "--", "--course", str(life.root))
     shown = nox(ROOT, "-s", "sync", "--", "--course", str(life.root), "--check")
     assert "what the sources say" in shown
     with pytest.raises(AssertionError, match="is not a course"):
