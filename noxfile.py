@@ -45,16 +45,17 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "test"]
 
-PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
 
 def arguments(session: nox.Session) -> tuple[Path | None, list[str]]:
     """Split what follows `--` into the folder given by --course and the rest."""
-    parser = argparse.ArgumentParser(prog=f"nox -s {session.name} --", add_help=False)
-    parser.add_argument("--course", type=Path, metavar="DIR")
+    rest_of = f"Everything else goes to the course's own `nox -s {session.name}`."
+    parser = argparse.ArgumentParser(prog=f"nox -s {session.name} --", epilog=rest_of)
+    parser.add_argument("--course", type=Path, metavar="DIR", help="not the one in build/")
     known, rest = parser.parse_known_args(session.posargs)
     if known.course and not (known.course / "course.toml").is_file():
-        session.error(f"--course {known.course}: there is no course.toml, so this is not a course.")
+        session.error(f"--course {known.course}: there is no course.toml, so this is not a course")
     return known.course, rest
 
 

@@ -44,17 +44,26 @@ VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def coursekit(session: nox.Session, command: str) -> None:
-    """Run `python -m coursekit COMMAND …` in .venv, made on first use and kept up to date."""
+def environment(session: nox.Session) -> None:
+    """Make .venv on first use, and again install what pyproject.toml asks for when that changes."""
     env = {"VIRTUAL_ENV": None}
     uv = [sys.executable, "-m", "uv", "--quiet"]
+    wanted = (HERE / "pyproject.toml").read_text(encoding="utf-8")
+    installed = VENV / "installed.toml"
     if not PYTHON.exists():
-        session.run(*uv, "venv", str(VENV), env=env, log=False)
-    group = f"{HERE / 'pyproject.toml'}:staff"
-    session.run(
-        *uv, "pip", "install", "--python", str(PYTHON), "--group", group, env=env, log=False
-    )
-    session.run(str(PYTHON), "-m", "coursekit", command, *session.posargs, env=env)
+        session.run(*uv, "venv", "--clear", str(VENV), env=env, log=False)
+    if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
+        group = f"{HERE / 'pyproject.toml'}:staff"
+        install = ["pip", "install", "--python", str(PYTHON), "--group", group]
+        session.run(*uv, *install, env=env, log=False)
+        installed.write_text(wanted, encoding="utf-8")
+
+
+def coursekit(session: nox.Session, command: str) -> None:
+    """Run `python -m coursekit COMMAND …` in .venv."""
+    environment(session)
+    command_line = [str(PYTHON), "-m", "coursekit", command, *session.posargs]
+    session.run(*command_line, env={"VIRTUAL_ENV": None})
 
 
 @nox.session

@@ -165,6 +165,21 @@ def released_cell_does_not_parse(course: Living) -> str:
     return "does not parse"
 
 
+def misspelt_marker(course: Living) -> str:
+    course.edit(course.source, "### BEGIN HIDDEN TESTS", "### BEGIN HIDEN TESTS")
+    return "'### BEGIN HIDEN TESTS', which nbgrader does not know"
+
+
+def unclosed_region(course: Living) -> str:
+    course.edit(course.source, "    ### END HIDDEN TESTS\n", "")
+    return "does not close each BEGIN with its END"
+
+
+def syntax_error_in_a_solution(course: Living) -> str:
+    course.edit(course.source, "    ### END SOLUTION", "    return return\n    ### END SOLUTION")
+    return "does not parse: invalid syntax"
+
+
 def docstring_inside_the_solution(course: Living) -> str:
     text = course.source.read_text("utf-8")
     begin = text.index("    ### BEGIN SOLUTION")
@@ -187,6 +202,9 @@ GATES = [
     no_points,
     uncalled_test,
     released_cell_does_not_parse,
+    misspelt_marker,
+    unclosed_region,
+    syntax_error_in_a_solution,
     docstring_inside_the_solution,
 ]
 
@@ -200,6 +218,16 @@ def test_a_planted_fault_stops_the_build(spoilable: Living, plant: Callable[[Liv
     assert "tensor" in message, "the message does not name the file"
     after = snapshot(spoilable.root / "release") | snapshot(spoilable.root / "dist")
     assert after == before, "something was released all the same"
+
+
+def test_a_module_in_the_making_does_not_stop_the_others(spoilable: Living) -> None:
+    folder = spoilable.root / "modules" / "02_activations"
+    folder.mkdir()
+    (folder / "activations_dev.py").write_text("# %%\ndef relu(x):\n    pass\n", encoding="utf-8")
+    spoilable.ok("build", "01")
+    spoilable.hand_in("ada", spoilable.solved())
+    assert "80/80" in spoilable.ok("grade", "01")
+    assert "activations_dev.py: the header names no kernelspec" in spoilable.refused("build")
 
 
 def test_plain_nbgrader_commands_work(spoilable: Living) -> None:

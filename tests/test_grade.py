@@ -189,6 +189,13 @@ def test_grading_again_keeps_everything_and_force_keeps_marks(spoilable: Living)
     spoilable.ok("grade", "--force")
     row = grades(spoilable)["ada"]
     assert float(row["total"]) == 98, "marks given by hand were lost"
+    assert row["note"] == "", "the answers are the same, so their marks need nobody"
+    nb = spoilable.solved()
+    (answer, *_) = (cell for cell in solutions(nb) if cell.cell_type == "markdown")
+    answer.source = "Something else altogether."
+    spoilable.hand_in("ada", nb)
+    spoilable.ok("grade")
+    assert "confirm the marks" in grades(spoilable)["ada"]["note"]
 
 
 def test_a_new_version_is_graded_again(spoilable: Living) -> None:
@@ -198,6 +205,14 @@ def test_a_new_version_is_graded_again(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     assert "unchanged" not in spoilable.ok("grade")
     assert few < float(grades(spoilable)["ada"]["automatic"]) == 80
+
+
+def test_changed_points_count_after_the_next_build(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.ok("grade")
+    spoilable.edit(spoilable.source, '"points": 8', '"points": 10')
+    spoilable.ok("build")
+    assert "82/82" in spoilable.ok("grade")
 
 
 def test_only_the_named_student_is_graded(spoilable: Living) -> None:
@@ -279,7 +294,9 @@ def test_a_change_of_the_tests_counts_after_the_next_build(spoilable: Living) ->
     spoilable.ok("grade")
     begin = "    ### BEGIN HIDDEN TESTS\n"
     spoilable.edit(spoilable.source, begin, begin + "    assert False\n")
-    assert "unchanged" in spoilable.ok("grade")
+    shown = spoilable.ok("grade")
+    assert "unchanged" in shown
+    assert "The tests of 01_tensor have changed since the last build" in shown
     spoilable.ok("build")
     spoilable.ok("grade")
     assert float(grades(spoilable)["ada"]["automatic"]) < 80

@@ -48,12 +48,12 @@ def build(course: Course, args: argparse.Namespace) -> None:
 
 def grade(course: Course, args: argparse.Namespace) -> None:
     """Autograde submissions; write feedback/ and grades.csv."""
-    from coursekit import demo, grade, intake, report
+    from coursekit import demo, grade, intake, release, report
     from coursekit import sync as syncing
     from coursekit.scores import Result
 
     modules = course.modules(args.modules)
-    syncing.sync(course, course.modules())
+    syncing.sync(course, modules)
     places = demo.make_anew(course, modules) if args.demo else grade.Places(course.root)
     submissions = intake.find(course, places.submitted, modules, args.student)
     with report.progress(console, len(submissions)) as bar:
@@ -62,7 +62,10 @@ def grade(course: Course, args: argparse.Namespace) -> None:
             bar.update(bar.task_ids[0], advance=1, description=result.student)
 
         results = grade.Round(course, places).run(submissions, force=args.force, each=advance)
-    console.print(report.table(results))
+    console.print(report.table(results), report.summary(results), sep="")
+    for module in {s.module for s in submissions}:
+        if release.changed_since(course, module, places.gradebook):
+            print(f"The tests of {module.name} have changed since the last build: build first.")
     for stray in intake.strays(course, places.submitted)[:10]:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     where = places.root.relative_to(course.root)
@@ -126,6 +129,9 @@ def main(arguments: list[str]) -> int:
     args.rest = rest
     try:
         return args.action(course_file.load(ROOT), args) or 0
+    except KeyboardInterrupt:
+        print("Stopped. What was done is kept; run the same command again to go on.")
+        return 130
     except CourseError as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{escape(str(error))}[/red]")
         return 1

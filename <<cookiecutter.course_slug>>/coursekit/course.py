@@ -141,7 +141,15 @@ def load(root: Path) -> Course:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}.") from None
-    return _course(root.resolve(), Reader(path, table))
+    course = _course(root.resolve(), Reader(path, table))
+    if not (course.package_dir / "__init__.py").is_file():
+        raise CourseError(
+            f"{path}: [course] package is {course.package!r}, but {course.package}/__init__.py "
+            "does not exist. Rename the package's folder, too, and its name in the modules."
+        )
+    if unknown := sorted(set(course.due_dates) - {p.name for p in course.modules_dir.glob("*")}):
+        raise CourseError(f"{path}: [schedule.due] names no module of this course: {unknown[0]}.")
+    return course
 
 
 def _course(root: Path, read: "Reader") -> Course:
@@ -199,6 +207,6 @@ class Reader:
         """Return a table of dates, one a module."""
         table = self.table.get(section, {}).get(key, {})
         for name, value in table.items():
-            if not isinstance(value, dt.date):
+            if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
                 self.fail(section, f"{key}.{name}", f"is {value!r}; write it like 2027-02-01.")
         return table

@@ -1,6 +1,7 @@
 """What must hold before anything is released. Each gate returns the problems it found."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from coursekit.notebook import grade_id, meta
 KEYS = {"grade", "grade_id", "locked", "schema_version", "solution", "task"}
 TELLING = 20  # outside notebooks, shorter lines (`return out`) say nothing about a solution
 
+LIKE_MARKER = re.compile(r"#\s*(begin|end)\b", re.IGNORECASE)
+MARKER = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS)")
+
 Sources = dict[Module, NotebookNode]
 
 
@@ -24,7 +28,7 @@ def check_sources(sources: Sources) -> list[str]:
     """Return what is wrong in the sources themselves, before nbgrader sees them."""
     problems = [*repeated_ids(sources)]
     for module, nb in sources.items():
-        found = [*metadata(nb), *graded_cells_call_their_test(nb)]
+        found = [*metadata(nb), *markers(nb), *parses(nb), *graded_cells_call_their_test(nb)]
         problems += [f"{module.source.name}: {problem}" for problem in found]
     return problems
 
@@ -35,7 +39,8 @@ def check_release(sources: Sources, release: Path) -> list[str]:
     for module, nb in sources.items():
         path = release / module.name / module.notebook.name
         released = nbformat.read(path, as_version=4)
-        found = [*parses(released), *signatures(nb, released), *has_stub(released)]
+        broken = [f"in the release, {problem}" for problem in parses(released)]
+        found = [*broken, *signatures(nb, released), *has_stub(released)]
         problems += [f"{module.name}/{path.name}: {problem}" for problem in found]
     return problems
 
@@ -64,6 +69,20 @@ def metadata(nb: NotebookNode) -> Iterator[str]:
             yield from invalid(cell)
 
 
+def markers(nb: NotebookNode) -> Iterator[str]:
+    """Every region begins and ends with a marker that nbgrader knows: others hide nothing."""
+    for cell in nb.cells:
+        seen = []
+        for line in filter(LIKE_MARKER.search, cell.source.splitlines()):
+            marker = MARKER.fullmatch(line.strip())
+            seen += [(marker[1], marker[2])] if marker else []
+            if not marker:
+                yield f"cell {grade_id(cell)!r} has {line.strip()!r}, which nbgrader does not know."
+        expected = [(word, kind) for _, kind in seen[::2] for word in ("BEGIN", "END")]
+        if seen != expected:
+            yield f"cell {grade_id(cell)!r} does not close each BEGIN with its END."
+
+
 def invalid(cell: NotebookNode) -> Iterator[str]:
     try:
         MetadataValidator().validate_cell(cell)
@@ -75,9 +94,8 @@ def graded_cells_call_their_test(nb: NotebookNode) -> Iterator[str]:
     for cell in filter(notebook.is_test, nb.cells):
         try:
             body = ast.parse(cell.source).body
-        except SyntaxError as error:
-            yield f"test cell {grade_id(cell)!r} does not parse: {error}."
-            continue
+        except SyntaxError:
+            continue  # parses() names it
         tests = {node.name for node in body if isinstance(node, ast.FunctionDef)}
         calls = {ast.unparse(node.value.func) for node in body if is_call(node)}
         if not tests:
@@ -95,7 +113,7 @@ def parses(released: NotebookNode) -> Iterator[str]:
         try:
             ast.parse(cell.source)
         except SyntaxError as error:
-            yield f"released cell {grade_id(cell)!r} does not parse: {error}."
+            yield f"cell {grade_id(cell)!r} does not parse: {error}."
 
 
 def signatures(source: NotebookNode, released: NotebookNode) -> Iterator[str]:

@@ -69,19 +69,23 @@ class Round:
     ) -> list[Result]:
         """Grade submissions one after the other; `each` sees every result as it comes."""
         keys = {s.module: self.cells_key(s.module) for s in submissions}
-        results = []
-        for submission in submissions:
-            results.append(self.grade(submission, keys[submission.module], force=force))
-            each(results[-1])
-        self.write_grades([r for r in results if r.status == "refused"])
+        results: list[Result] = []
+        try:
+            for submission in submissions:
+                results.append(self.grade(submission, keys[submission.module], force=force))
+                each(results[-1])
+        finally:
+            self.write_grades([r for r in results if r.status == "refused"])
         return results
 
     def cells_key(self, module: Module) -> str:
         """Return a digest of the cells the gradebook holds for a module: they decide the grades."""
         with self.gradebook() as gb:
             try:
-                cells = gb.find_notebook(module.notebook.stem, module.name).source_cells
-                return digest(repr(sorted((cell.name, cell.source) for cell in cells)).encode())
+                built = gb.find_notebook(module.notebook.stem, module.name)
+                cells = [(cell.name, cell.source) for cell in built.source_cells]
+                points = [(cell.name, cell.max_score) for cell in built.grade_cells]
+                return digest(repr((sorted(cells), sorted(points))).encode())
             except MissingEntry:
                 raise CourseError(
                     f"The gradebook does not know {module.name} yet: run `nox -s build` first."
@@ -103,7 +107,7 @@ class Round:
         except Ungradable as error:
             note, status = str(error), "zero"
             self.zero(submission, note)
-        self.remember(submission, key, note)
+        self.remember(submission, key, note, status)
         return self.row(submission, status, note)
 
     def unchanged(self, submission: Submission, last: dict[str, str]) -> Result:
@@ -111,8 +115,9 @@ class Round:
         graded = self.places.autograded(submission) / submission.notebook.name
         if last["marks"] != self.marks(submission) and graded.is_file():
             self.give_feedback(submission)
-            self.remember(submission, last["key"], last["note"])
-        return self.row(submission, "unchanged", last["note"])
+            self.remember(submission, last["key"], last["note"], last["status"])
+        status = "zero" if last["status"] == "zero" else "unchanged"
+        return self.row(submission, status, last["note"])
 
     def autograde(self, submission: Submission) -> str:
         """Run nbgrader's autograde; return a note. Ungradable says why there is no grade."""
@@ -129,8 +134,20 @@ class Round:
                     raise Ungradable(f"could not be graded: {reason(lines)}") from None
             graded = staging / "autograded" / submission.student / submission.module.name
             notes += explain(nbformat.read(graded / submission.notebook.name, as_version=4))
+            before = answers(self.places.autograded(submission) / submission.notebook.name)
+            self.confirm_marks(submission, before, answers(graded / submission.notebook.name))
             publish(graded, self.places.autograded(submission))
         return "; ".join(notes)
+
+    def confirm_marks(
+        self, submission: Submission, before: dict[str, str], now: dict[str, str]
+    ) -> None:
+        """Let marks stand whose answer is the same; nbgrader asks for all of them again."""
+        with self.submitted(submission) as (gb, submitted):
+            for cell in submitted.grades:
+                if cell.manual_score is not None and before.get(cell.name) == now.get(cell.name):
+                    cell.needs_manual_grade = False
+            gb.db.commit()
 
     def settings(self, submission: Submission, root: Path) -> Config:
         """Return nbgrader's settings for one submission below a folder."""
@@ -176,9 +193,10 @@ class Round:
         """Return what was remembered of the last time, or nothing."""
         return read_state(self.places.autograded(submission) / STATE)
 
-    def remember(self, submission: Submission, key: str, note: str) -> None:
+    def remember(self, submission: Submission, key: str, note: str, status: str) -> None:
         """Remember what was graded and marked, so that the same is not done again."""
-        state = {"key": key, "note": note, "marks": self.marks(submission)}
+        marks = self.marks(submission)
+        state = {"key": key, "note": note, "status": status, "marks": marks}
         path = self.places.autograded(submission) / STATE
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(state), encoding="utf-8")
@@ -216,6 +234,14 @@ def read_state(path: Path) -> dict[str, str]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+
+
+def answers(path: Path) -> dict[str, str]:
+    """Return the cells that people mark, by grade_id; none if there is no notebook."""
+    if not path.is_file():
+        return {}
+    cells = filter(notebook.is_answer, nbformat.read(path, as_version=4).cells)
+    return {notebook.grade_id(cell): cell.source for cell in cells}
 
 
 def deadline(course: Course) -> Callable[[NotebookNode], float]:

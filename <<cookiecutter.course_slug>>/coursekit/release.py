@@ -23,18 +23,17 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: same content, sa
 
 def build(course: Course, modules: list[Module]) -> Path:
     """Sync, release these modules and pack the student kit; return the kit's path."""
-    sync(course, course.modules())
-    sources = {module: notebook.read(module.source) for module in course.modules()}
+    sync(course, modules)
+    sources = {module: notebook.read(module.source) for module in modules}
     refuse(course, gates.check_sources(sources))
     with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
         staging = Path(folder)
         for module in modules:
             generate(course, module, staging)
-        chosen = {module: sources[module] for module in modules}
-        refuse(course, gates.check_release(chosen, staging))
+        refuse(course, gates.check_release(sources, staging))
         record(course, modules, sqlite(course.gradebook))
         publish(staging, course.release)
-    return pack(course, sources)
+    return pack(course)
 
 
 def refuse(course: Course, problems: list[str]) -> None:
@@ -56,6 +55,15 @@ def record(course: Course, modules: list[Module], gradebook: str) -> None:
             _generate(course, module, Path(folder), gradebook)
             with Gradebook(gradebook, course.slug) as gb:
                 gb.update_or_create_assignment(module.name, duedate=utc(course, module))
+
+
+def changed_since(course: Course, module: Module, gradebook: str) -> bool:
+    """Tell whether a provided cell or a test differs from what the gradebook grades by."""
+    nb = notebook.read(module.source)
+    now = {notebook.grade_id(c): c.source for c in nb.cells if notebook.meta(c).get("locked")}
+    with Gradebook(gradebook, course.slug) as gb:
+        built = gb.find_notebook(module.notebook.stem, module.name).source_cells
+        return now != {cell.name: cell.source for cell in built if cell.locked}
 
 
 def utc(course: Course, module: Module) -> str:
@@ -94,8 +102,10 @@ def publish(staging: Path, release: Path) -> None:
         built.rename(target)
 
 
-def pack(course: Course, sources: gates.Sources) -> Path:
+def pack(course: Course) -> Path:
     """Zip everything released so far with the student files; the zip passes the gates, too."""
+    released = [module for module in course.modules() if (course.release / module.name).is_dir()]
+    sources = {module: notebook.read(module.source) for module in released}
     with tempfile.TemporaryDirectory(prefix="kit-", dir=course.root) as folder:
         kit = Path(folder) / course.slug
         shutil.copytree(course.release, kit)

@@ -1,5 +1,6 @@
 """What a person sees while and after grading."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,14 @@ def progress(console: Console, total: int) -> Iterator[Progress]:
     with Progress(*columns, console=console, transient=True) as bar:
         bar.add_task("", total=total)
         yield bar
+
+
+def summary(results: list[Result]) -> str:
+    """Return one line that counts the rows by status, and those that wait for a person."""
+    counts = Counter(result.status for result in results)
+    parts = [f"{count} {status}" for status, count in sorted(counts.items())]
+    waiting = sum(result.written is None for result in results if result.status != "refused")
+    return ", ".join([*parts, f"{waiting} to mark"]) + "."
 
 
 def table(results: list[Result]) -> Table:
