@@ -74,6 +74,9 @@ def grade(course: Course, args: argparse.Namespace) -> None:
 
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
+    from coursekit import sync as syncing
+
+    syncing.sync(course, course.modules(args.modules))  # nbgrader reads the notebooks
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
     only = ["-k", args.k] if args.k else []
     return run("pytest", "tests", *chosen, *only, *args.rest)
