@@ -24,7 +24,7 @@ from coursekit.course import Course, Module
 from coursekit.errors import CourseError
 from coursekit.feedback import write_feedback, write_refusal
 from coursekit.intake import Submission
-from coursekit.nbgrader_settings import captured_log, config, reason
+from coursekit.nbgrader_settings import captured_log, config, quiet_stderr, reason
 from coursekit.reference import write_reference
 from coursekit.release import sqlite
 from coursekit.scores import Result, all_rows, row_of, write_csv
@@ -129,7 +129,8 @@ class Round:
             c = self.settings(submission, staging)
             with captured_log() as lines, reference_only(self.course, submission, staging):
                 try:
-                    Autograde(coursedir=CourseDirectory(config=c), config=c).start()
+                    with quiet_stderr():
+                        Autograde(coursedir=CourseDirectory(config=c), config=c).start()
                 except (NbGraderException, SystemExit):
                     raise Ungradable(f"could not be graded: {reason(lines)}") from None
             graded = staging / "autograded" / submission.student / submission.module.name
