@@ -105,6 +105,13 @@ def leak_in_a_file_beside_the_notebook(course: Living) -> str:
     return "notes.txt would show students"
 
 
+def leak_in_the_student_readme(course: Living) -> str:
+    line = next(s for s in sorted(secrets_of(course.source)) if "tensors = " in s)
+    readme = course.root / "student" / "README.md"
+    readme.write_text(readme.read_text("utf-8") + f"\n    {line}\n", encoding="utf-8")
+    return "in the student kit, README.md would show students a line"
+
+
 def staff_file(course: Living) -> str:
     (course.source.parent / "old").mkdir()
     (course.source.parent / "old" / "tensor_dev.py").write_text("x = 1\n", encoding="utf-8")
@@ -195,6 +202,7 @@ def docstring_inside_the_solution(course: Living) -> str:
 GATES = [
     leak_in_markdown,
     leak_in_a_file_beside_the_notebook,
+    leak_in_the_student_readme,
     staff_file,
     duplicate_id,
     blank_stub,

@@ -121,6 +121,7 @@ def test_an_unknown_module_is_refused_with_the_choice(built: Living) -> None:
         ("cell_seconds = 10", "", "[grading] cell_seconds is missing"),
         ('timezone = "UTC"', 'timezone = "Mars/Base"', "[course] timezone is 'Mars/Base'"),
         ("[course]", "[course", "not valid TOML"),
+        ("email = ", "mail = ", "[staff] email is missing"),
         ("# 01_tensor = 2027-02-01", "01_tensor = 5", "[schedule] due.01_tensor is 5"),
         ("# 01_tensor = 2027-02-01", "02_x = 2027-02-01", "[schedule.due] names no module"),
         ('package = "petitorch"', 'package = "torchlet"', "torchlet/__init__.py does not exist"),

@@ -161,7 +161,7 @@ def _course(root: Path, read: "Reader") -> Course:
         term=read("course", "term", str),
         institution=read("course", "institution", str),
         timezone=read.zone("course", "timezone"),
-        staff=tuple(read.table.get("staff", [])),
+        staff=read.people("staff"),
         first_day=read("schedule", "first_day", dt.date),
         days_per_module=read("schedule", "days_per_module", int),
         due_dates=read.dates("schedule", "due"),
@@ -202,6 +202,15 @@ class Reader:
         if tz.gettz(name) is None:
             self.fail(section, key, f'is {name!r}; write an IANA name like "Europe/Paris".')
         return name
+
+    def people(self, section: str) -> tuple[Mapping[str, str], ...]:
+        """Return the tables `[[section]]`, each with a name and an email."""
+        people = self.table.get(section, [])
+        for person in people:
+            for key in ("name", "email"):
+                if not isinstance(person.get(key), str):
+                    self.fail(section, key, 'is missing; write it like email = "ada@lovelace.org".')
+        return tuple(people)
 
     def dates(self, section: str, key: str) -> Mapping[str, dt.date]:
         """Return a table of dates, one a module."""

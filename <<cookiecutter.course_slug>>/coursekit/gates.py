@@ -45,6 +45,11 @@ def check_release(sources: Sources, release: Path) -> list[str]:
     return problems
 
 
+def check_kit(sources: Sources, kit: Path) -> list[str]:
+    """Return what is wrong in the whole student kit, with modules released before."""
+    return [f"in the student kit, {p}" for p in (*staff_files(kit), *leaks(sources, kit))]
+
+
 def repeated_ids(sources: Sources) -> Iterator[str]:
     places: dict[str, list[str]] = {}
     for module, nb in sources.items():

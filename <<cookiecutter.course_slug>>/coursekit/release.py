@@ -27,20 +27,22 @@ def build(course: Course, modules: list[Module]) -> Path:
     sources = {module: notebook.read(module.source) for module in modules}
     refuse(course, gates.check_sources(sources))
     with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
-        staging = Path(folder)
+        staging, kit = Path(folder) / "release", Path(folder) / course.slug
         for module in modules:
             generate(course, module, staging)
         refuse(course, gates.check_release(sources, staging))
+        assemble(course, staging, kit)
+        refuse(course, gates.check_kit(read_released(course, kit), kit))
         record(course, modules, sqlite(course.gradebook))
         publish(staging, course.release)
-    return pack(course)
+        return zip_folder(kit, course.dist / f"{course.slug}.zip")
 
 
 def refuse(course: Course, problems: list[str]) -> None:
     """Stop the build if a gate found anything."""
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise CourseError(f"Nothing was released. Mend this in modules/ and build again:\n{listed}")
+        raise CourseError(f"Nothing was released. Mend this and build again:\n{listed}")
 
 
 def generate(course: Course, module: Module, folder: Path) -> None:
@@ -94,24 +96,28 @@ def _generate(course: Course, module: Module, folder: Path, gradebook: str | Non
 def publish(staging: Path, release: Path) -> None:
     """Put each built folder in place of the one released before."""
     release.mkdir(exist_ok=True)
-    for built in sorted(path for path in staging.iterdir() if path.is_dir()):
+    for built in sorted(staging.iterdir()):
         target = release / built.name
-        old = staging / f"old-{built.name}"
+        old = staging.parent / f"old-{built.name}"
         if target.exists():
             target.rename(old)
         built.rename(target)
 
 
-def pack(course: Course) -> Path:
-    """Zip everything released so far with the student files; the zip passes the gates, too."""
-    released = [module for module in course.modules() if (course.release / module.name).is_dir()]
-    sources = {module: notebook.read(module.source) for module in released}
-    with tempfile.TemporaryDirectory(prefix="kit-", dir=course.root) as folder:
-        kit = Path(folder) / course.slug
-        shutil.copytree(course.release, kit)
-        student_files(course, kit)
-        refuse(course, [*gates.staff_files(kit), *gates.leaks(sources, kit)])
-        return zip_folder(kit, course.dist / f"{course.slug}.zip")
+def assemble(course: Course, staging: Path, kit: Path) -> None:
+    """Put the student kit together: what is built now, what was released before, student files."""
+    for module in course.modules():
+        for released in (staging, course.release):
+            if (released / module.name).is_dir():
+                shutil.copytree(released / module.name, kit / module.name)
+                break
+    student_files(course, kit)
+
+
+def read_released(course: Course, kit: Path) -> gates.Sources:
+    """Return the sources of the modules in a kit."""
+    modules = [module for module in course.modules() if (kit / module.name).is_dir()]
+    return {module: notebook.read(module.source) for module in modules}
 
 
 def student_files(course: Course, kit: Path) -> None:
@@ -121,7 +127,7 @@ def student_files(course: Course, kit: Path) -> None:
         "term": course.term,
         "package": course.package,
         "cell_seconds": f"{course.cell_seconds:g}",
-        "staff": ", ".join(f"{p['name']} <{p['email']}>" for p in course.staff),
+        "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "schedule": schedule(course, [m for m in course.modules() if (kit / m.name).is_dir()]),
     }
     for path in sorted((course.root / "student").iterdir()):
