@@ -28,7 +28,9 @@ Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test befor
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
+import math
 import operator
+import timeit
 
 import numpy as np
 
@@ -135,11 +137,7 @@ def result_of(array, *inputs):
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-check", "locked": true, "schema_version": 3, "solution": false, "task": false}}
-import math
-import timeit
-import tracemalloc
-
-
+#| export
 def check(got, expected, what, dtype=None, hint=""):
     """Fail, saying why, unless got is the Tensor of these numbers (nested lists) and dtype."""
     shape, values, problem = (), [expected], ""
@@ -176,6 +174,17 @@ def check_raises(error, words, call, what):
     assert right, f"{what}: expected {error.__name__}, got {caught or 'no error'!r}"
     missing = [word for word in words if word not in str(caught)]
     assert not missing, f"{what}: the message does not mention {missing}: {caught}"
+
+
+def times(run, repeats=7):
+    """Return the sorted durations of run() in seconds."""
+    return sorted(timeit.repeat(run, number=1, repeat=repeats))
+
+
+def median_time(run):
+    """Return a typical duration of run() in seconds."""
+    durations = times(run)
+    return durations[len(durations) // 2]
 
 
 # %% [markdown]
@@ -518,8 +527,8 @@ test_operators()
 # %% [markdown]
 """
 ## Exercise 5: Functions of each element
-The same idea for one operand: `exp`, `log`, `sqrt`, `tanh`, `abs` and `-t` differ in the function
-only. Then the two by which networks choose: `clip` keeps values in a range, and `where` picks from
+The same idea for one operand: `exp`, `log`, `sqrt`, `tanh`, `abs`, `-t` and so on differ in the
+function only. Then the two by which networks choose: `clip` keeps values in a range, and `where` picks from
 two Tensors by a mask.
 """
 
@@ -547,6 +556,8 @@ def unary(function):
 Tensor.exp, Tensor.log = unary(in_floats(np.exp)), unary(in_floats(np.log))
 Tensor.sqrt, Tensor.tanh = unary(in_floats(np.sqrt)), unary(in_floats(np.tanh))
 Tensor.abs, Tensor.__abs__, Tensor.__neg__ = unary(np.abs), unary(np.abs), unary(operator.neg)
+Tensor.log1p = unary(in_floats(np.log1p))  # log(1 + x), exact where 1 + x would round to 1
+Tensor.erf = unary(np.vectorize(math.erf, otypes=[float]))  # NumPy has none: Python's, in a loop
 
 
 @add_to_class(Tensor)
@@ -594,7 +605,7 @@ def test_elementwise():
     for dtype in (np.float32, np.float64):
         a = Tensor(x, dtype=dtype)
         rows = a.data.tolist()
-        for name in ("exp", "log", "sqrt", "tanh"):
+        for name in ("exp", "log", "log1p", "sqrt", "tanh", "erf"):
             expected = [[getattr(math, name)(v) for v in row] for row in rows]
             check(getattr(a, name)(), expected, f"a.{name}()", dtype)
         check((-a).abs(), rows, "(-a).abs()", dtype)
@@ -1365,6 +1376,7 @@ What does a Tensor weigh, and how much more does an expression need while it run
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-profile-memory", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_memory(n=1_000_000):
     """Print the memory that factories keep, and the peaks of three ways to compute a * b + c."""
+    import tracemalloc
 
     def traced(make):
         tracemalloc.start()
@@ -1432,17 +1444,6 @@ Sum the same count of float32 numbers, lying side by side or further apart.
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-profile-strides", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
-def times(run, repeats=7):
-    """Return the sorted durations of run() in seconds."""
-    return sorted(timeit.repeat(run, number=1, repeat=repeats))
-
-
-def median_time(run):
-    """Return a typical duration of run() in seconds."""
-    durations = times(run)
-    return durations[len(durations) // 2]
-
-
 def profile_strides(count=2**18):
     """Print the time per element of a sum against the distance between elements."""
     buffer, steps = np.ones(64 * count, np.float32), [1, 2, 4, 8, 16, 32, 64]
