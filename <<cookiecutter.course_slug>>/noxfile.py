@@ -59,6 +59,14 @@ def environment(session: nox.Session) -> None:
         installed.write_text(wanted, encoding="utf-8")
 
 
+def pytorch(session: nox.Session) -> None:
+    """Install the group `oracle`, by pip: it takes builds of PyTorch that uv does not find."""
+    uv = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
+    session.run(*uv, "pip>=25.1", env={"VIRTUAL_ENV": None}, log=False)
+    group = f"{HERE / 'pyproject.toml'}:oracle"
+    session.run(str(PYTHON), "-m", "pip", "install", "--quiet", "--group", group)
+
+
 def coursekit(session: nox.Session, command: str) -> None:
     """Run `python -m coursekit COMMAND …` in .venv."""
     environment(session)
@@ -86,7 +94,10 @@ def grade(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Check the modules: standards, round trip through grading, student bugs. [MODULE …]"""
+    """Check the modules: standards, grading, student bugs. [MODULE …] [--oracle: and PyTorch]"""
+    environment(session)
+    if "--oracle" in session.posargs:
+        pytorch(session)
     coursekit(session, "test")
 
 

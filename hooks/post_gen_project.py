@@ -2,16 +2,21 @@
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 LICENSE = "<< cookiecutter.license >>"
+LAST_MODULE = "<< cookiecutter.last_module >>"
 LEFT_OUT = {"Proprietary": ["LICENSE"]}  # by license: the files its courses do without
 
 
-def prune(course: Path, license_name: str) -> None:
-    """Remove the files that the answers left out."""
+def prune(course: Path, license_name: str, last_module: str) -> None:
+    """Remove the files and the modules that the answers left out."""
     for name in LEFT_OUT.get(license_name, []):
         (course / name).unlink()
+    for module in (course / "modules").iterdir():
+        if module.name > last_module:
+            shutil.rmtree(module)
 
 
 def path_from(start: str | None, course: Path) -> Path:
@@ -33,7 +38,7 @@ def next_commands(path: Path) -> list[str]:
 def main() -> None:
     """Finish the course, which is the current folder."""
     course = Path.cwd()
-    prune(course, LICENSE)
+    prune(course, LICENSE, LAST_MODULE)
     # Cookiecutter has changed folders; the shell's PWD still says where the user stands.
     commands = next_commands(path_from(os.environ.get("PWD"), course))
     print("\nYour course is ready. Next:\n", *(f"    {command}" for command in commands), sep="\n")

@@ -4,6 +4,8 @@ import ast
 import html
 import json
 import re
+import subprocess
+import sys
 import tomllib
 import warnings
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ DEFAULTS = {
     for name, value in QUESTIONS.items()
     if isinstance(value, str) and not name.startswith("_")
 }
+CHOICES = {"last_module", "license"}
 OTHERS = {
     "course_title": "Neural Networks by Hand",
     "course_slug": "nn-by-hand",
@@ -35,6 +38,7 @@ OTHERS = {
     "instructor_email": "grace@yard.example",
     "institution": "Yard School",
     "first_day": "2031-09-01",
+    "last_module": "02_activations",
     "license": "BSD-3-Clause",
 }
 ANSWERS = {
@@ -85,7 +89,10 @@ def expected_files(answers: dict[str, str]) -> set[Path]:
     names = [path.relative_to(ROOT / TEMPLATE).as_posix() for path in tracked_files(TEMPLATE)]
     tag = re.compile(r"<<\s*cookiecutter\.(\w+)\s*>>")
     rendered = {Path(tag.sub(lambda match: answers[match[1]], name)) for name in names}
-    return rendered - {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
+    left_out = {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
+    last = answers.get("last_module", QUESTIONS["last_module"][0])
+    later = {p for p in rendered if p.parts[0] == "modules" and p.parts[1] > last}
+    return rendered - left_out - later
 
 
 def test_only_expected_files_exist(baked):
@@ -119,6 +126,14 @@ def test_structured_files_parse(baked):
         warnings.simplefilter("error")
         for path, text in baked.texts(".py").items():
             compile(ast.parse(text, str(path)), str(path), "exec")
+
+
+def test_ruff_has_nothing_to_say(baked):
+    """Whatever the package is called, imports are sorted and lines are broken as ruff does."""
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
+        done = subprocess.run(ruff, cwd=baked.course, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stdout
 
 
 def test_answers_arrive_unharmed_in_course_toml(baked):
@@ -204,10 +219,17 @@ def test_typed_delimiters_are_refused(cookiecutter, tmp_path):
 
 def test_every_question_is_explained():
     asked = {name for name in QUESTIONS if not name.startswith("_")}
-    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys() | {"license"}
-    assert QUESTIONS["__prompts__"]["license"].keys() == {"__prompt__", *QUESTIONS["license"]}
+    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys() | CHOICES
+    for name in CHOICES:
+        assert QUESTIONS["__prompts__"][name].keys() == {"__prompt__", *QUESTIONS[name]}
     # Rich would take square brackets in a prompt for markup.
     assert "[" not in json.dumps(QUESTIONS["__prompts__"])
+
+
+def test_any_module_may_be_the_last():
+    files = [path.relative_to(ROOT / TEMPLATE).parts for path in tracked_files(TEMPLATE)]
+    modules = {parts[1] for parts in files if parts[0] == "modules"}
+    assert QUESTIONS["last_module"] == sorted(modules, reverse=True)
 
 
 def derived(name: str, **answers: str) -> str:

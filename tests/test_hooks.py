@@ -96,11 +96,11 @@ FINE = [
 ]
 
 
-@pytest.mark.parametrize("hook", ["pre_gen_project.py", "post_gen_project.py"])
-def test_hook_is_python_before_rendering(hook):
+@pytest.mark.parametrize(("hook", "tags"), [("pre_gen_project.py", 1), ("post_gen_project.py", 2)])
+def test_hook_is_python_before_rendering(hook, tags):
     text = (ROOT / "hooks" / hook).read_text(encoding="utf-8")
     ast.parse(text)
-    assert [text.count("<" + mark) for mark in "<%#"] == [1, 0, 0]
+    assert [text.count("<" + mark) for mark in "<%#"] == [tags, 0, 0]
 
 
 def test_examples_are_good_answers():
@@ -211,9 +211,19 @@ def test_refused_answers_leave_an_older_course_alone(cookiecutter, tmp_path):
 def test_prune_removes_what_the_license_leaves_out(tmp_path, name, kept):
     (tmp_path / "LICENSE").touch()
     (tmp_path / "README.md").touch()
-    post.prune(tmp_path, name)
+    (tmp_path / "modules").mkdir()
+    post.prune(tmp_path, name, "01_tensor")
     assert (tmp_path / "README.md").exists()
     assert (tmp_path / "LICENSE").exists() == kept
+
+
+def test_prune_removes_the_modules_after_the_last(tmp_path):
+    for name in ("01_tensor", "02_activations", "03_layers"):
+        (tmp_path / "modules" / name).mkdir(parents=True)
+        (tmp_path / "modules" / name / "README.md").touch()
+    post.prune(tmp_path, "MIT", "02_activations")
+    left = sorted(path.name for path in (tmp_path / "modules").iterdir())
+    assert left == ["01_tensor", "02_activations"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`python -m coursekit COMMAND …`: what each nox session runs."""
 
 import argparse
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,8 @@ def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
     from coursekit import sync as syncing
 
+    if args.oracle and not importlib.util.find_spec("torch"):
+        raise CourseError("PyTorch is not installed here; `nox -s test -- --oracle` does that.")
     syncing.sync(course, course.modules(args.modules))  # nbgrader reads the notebooks
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
     only = ["-k", args.k] if args.k else []
@@ -120,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     added["grade"].add_argument("--force", action="store_true", help="grade unchanged ones again")
     added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
     added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
+    added["test"].add_argument("--oracle", action="store_true", help="insist on PyTorch")
     added["lint"].add_argument("--fix", action="store_true", help="mend what ruff can mend")
     return top
 

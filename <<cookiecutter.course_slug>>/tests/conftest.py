@@ -1,6 +1,12 @@
-"""Every test here runs once for each module of the course, or for those named by --module."""
+"""Tests that ask for `module` run once for each module, or for those named by --module.
 
+Tests marked `needs("layers")` are about the framework as a whole: they run if Module 03 is chosen.
+"""
+
+import importlib
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from nbformat import NotebookNode
@@ -8,6 +14,7 @@ from nbformat import NotebookNode
 from coursekit import course as course_file
 from coursekit import mutants, notebook
 from coursekit.course import Course, Module
+from coursekit.reference import write_reference
 
 COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 
@@ -28,6 +35,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("module", modules, ids=ids, scope="session")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a module that this course ends before, or that nobody asked for."""
+    chosen = {module.stem for module in COURSE.modules(item.config.getoption("--module"))}
+    for mark in item.iter_markers("needs"):
+        if missing := set(mark.args) - chosen:
+            pytest.skip(f"needs the module {missing.pop()}")
+
+
 @pytest.fixture(scope="session")
 def course() -> Course:
     return COURSE
@@ -37,3 +52,14 @@ def course() -> Course:
 def nb(module: Module) -> NotebookNode:
     """The module's source as a notebook. Tests must not change it."""
     return notebook.read(module.source)
+
+
+@pytest.fixture(scope="session")
+def framework(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Return the reference framework: every public name of every module, as one namespace."""
+    folder = write_reference(COURSE, "~", tmp_path_factory.mktemp("framework"))  # "~": all modules
+    sys.path.insert(0, str(folder))
+    names = {}
+    for module in COURSE.modules():
+        names |= vars(importlib.import_module(f"{COURSE.package}.{module.stem}"))
+    return SimpleNamespace(**names)

@@ -1,0 +1,175 @@
+"""The modules together: a network's forward pass, and a loss that falls when a weight moves."""
+
+import copy
+import inspect
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.needs("tensor", "activations", "layers", "losses")]
+
+STEP = 1e-4  # for central differences in float64
+
+
+def mlp(f: SimpleNamespace):
+    """Return a small classifier: 8 numbers in, 3 classes out."""
+    hidden = [f.Linear(8, 16), f.ReLU(), f.LayerNorm(16), f.Dropout(0.2)]
+    return f.Sequential(f.Flatten(), *hidden, f.Linear(16, 3))
+
+
+def in_float64(f: SimpleNamespace, model) -> list:
+    """Make a model's parameters float64, for exact differences; return them."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.astype(np.float64)
+    return model.parameters()
+
+
+@pytest.fixture
+def batch(framework: SimpleNamespace) -> tuple:
+    """Return pictures (6, 2, 4) and their classes (6,)."""
+    rng = np.random.default_rng(0)
+    pictures = framework.Tensor(rng.normal(size=(6, 2, 4)), dtype=np.float64)
+    return pictures, framework.Tensor([0, 1, 2, 0, 1, 2])
+
+
+def test_an_mlp_gives_logits_of_its_dtype(framework: SimpleNamespace) -> None:
+    f = framework
+    f.manual_seed(0)
+    model = mlp(f)
+    x = f.randn(5, 2, 4)
+    before = x.data.copy()
+    logits = model(x)
+    assert (logits.shape, logits.dtype) == ((5, 3), np.float32)
+    p = f.softmax(logits).data.sum(axis=1)
+    assert np.abs(p - 1).max() < 1e-6
+    assert (x.data == before).all(), "the forward pass modified its input"
+    assert len(model.parameters()) == 6
+    assert sum(p.size for p in model.parameters()) == (8 * 16 + 16) + 2 * 16 + (16 * 3 + 3)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_dropout_is_for_training_only(framework: SimpleNamespace) -> None:
+    f = framework
+    f.manual_seed(0)
+    model, x = mlp(f), f.randn(4, 8)
+    assert (model(x).data != model(x).data).any(), "in training two passes drop different numbers"
+    model.eval()
+    assert (model(x).data == model(x).data).all()
+    assert not any(layer.training for layer in model.members() if isinstance(layer, f.Layer))
+
+
+def test_a_seed_repeats_a_whole_model(framework: SimpleNamespace) -> None:
+    f = framework
+    runs = []
+    for _ in range(2):
+        f.manual_seed(7)
+        runs.append(mlp(f)(f.randn(4, 8)).data.tolist())
+    assert runs[0] == runs[1]
+
+
+def slope(loss, parameter, index: tuple) -> float:
+    """Return d loss / d parameter[index] by central differences."""
+    old = parameter.data[index]
+    values = []
+    for step in (STEP, -STEP):
+        parameter.data[index] = old + step
+        values.append(loss().item())
+    parameter.data[index] = old
+    return (values[0] - values[1]) / (2 * STEP)
+
+
+def test_the_loss_falls_when_a_weight_moves_the_right_way(framework, batch) -> None:
+    f = framework
+    f.manual_seed(1)
+    model, (x, labels) = mlp(f).eval(), batch
+    criterion = f.CrossEntropyLoss()
+
+    def loss():
+        return criterion(model(x), labels)
+
+    moved = 0
+    for parameter in in_float64(f, model):
+        index = np.unravel_index(np.argmax(np.abs(parameter.data)), parameter.shape)
+        before, direction = loss().item(), slope(loss, parameter, index)
+        if abs(direction) < 1e-6:  # a unit that no picture switches on
+            continue
+        parameter.data[index] -= math.copysign(1e-3, direction)
+        assert loss().item() < before, f"a {parameter.shape} parameter moved downhill"
+        moved += 1
+    assert moved >= 4
+
+
+def test_a_model_learns_by_finite_differences(framework, batch) -> None:
+    """Descend by every weight's slope: slow, but the framework can be trained as it stands."""
+    f = framework
+    f.manual_seed(2)
+    x, labels = batch
+    model = f.Sequential(f.Flatten(), f.Linear(8, 3))
+    criterion, parameters = f.CrossEntropyLoss(), in_float64(f, model)
+
+    def loss():
+        return criterion(model(x), labels)
+
+    first = loss().item()
+    for _ in range(30):
+        slopes = [
+            np.reshape([slope(loss, p, i) for i in np.ndindex(p.shape)], p.shape)
+            for p in parameters
+        ]
+        for parameter, direction in zip(parameters, slopes, strict=True):
+            parameter.data -= 0.5 * direction
+    assert loss().item() < first / 2
+    assert f.accuracy(model(x), labels) == 1.0
+
+
+def test_losses_judge_a_regression(framework: SimpleNamespace) -> None:
+    f = framework
+    x = f.randn(10, 4)
+    target = f.Linear(4, 1)(x)
+    for criterion in (f.MSELoss(), f.L1Loss()):
+        assert criterion(target, target).item() == 0
+        assert criterion(target + 1, target).item() == pytest.approx(1, abs=1e-5)
+
+
+STABLE = ["Sigmoid", "Tanh", "GELU", "Softmax", "LogSoftmax"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_warns_or_overflows_at_a_thousand(framework: SimpleNamespace, dtype: type) -> None:
+    f = framework
+    x = f.Tensor([[-1000.0, 0.0, 1000.0], [1000.0, 1000.0, -1000.0]], dtype=dtype)
+    before = x.data.copy()
+    results = [getattr(f, name)()(x) for name in STABLE] + [f.GELU("tanh")(x)]
+    for smoothing in (0.0, 0.1):
+        results.append(f.CrossEntropyLoss(label_smoothing=smoothing)(x, f.Tensor([0, 1])))
+    results.append(f.BCEWithLogitsLoss()(x, f.Tensor(np.ones((2, 3)), dtype=dtype)))
+    for result in results:
+        assert result.dtype == dtype
+        assert np.isfinite(result.data).all()
+    assert (x.data == before).all()
+
+
+def test_models_can_be_copied(framework: SimpleNamespace) -> None:
+    f = framework
+    model, x = mlp(f).eval(), f.randn(2, 8)
+    twin = copy.deepcopy(model)
+    assert (twin(x).data == model(x).data).all()
+    twin.parameters()[0].data += 1.0
+    assert (twin(x).data != model(x).data).any(), "the copy shares its weights"
+
+
+def test_layers_and_losses_are_made_of_tensor_operations_only(framework: SimpleNamespace) -> None:
+    """Module 05 teaches the operations to differentiate; nothing may go round them by NumPy."""
+    f = framework
+    for name in ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softmax", "log_softmax"):
+        source = inspect.getsource(getattr(f, name))
+        assert "np." not in source and ".data" not in source, name
+    for name in ("Linear", "Sequential", "Flatten", "Dropout", "LayerNorm"):
+        source = inspect.getsource(getattr(f, name).forward)
+        assert "np." not in source and ".data" not in source, name
+    for name in ("MSELoss", "L1Loss", "CrossEntropyLoss", "BCEWithLogitsLoss"):
+        source = inspect.getsource(getattr(f, name).forward)
+        assert "np." not in source and ".data" not in source, name
