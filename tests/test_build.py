@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
         f"{top}/README.md",
         f"{top}/export.py",
         f"{top}/{built.package}/__init__.py",
-        f"{top}/requirements.txt",
+        f"{top}/pyproject.toml",
     ]
     readme = zipfile.ZipFile(path).read(f"{top}/README.md").decode()
     assert "25 January 2027" in readme, "the due date of Module 01 is not in the student's README"
@@ -69,6 +70,39 @@ def test_a_student_exports_what_they_wrote(built: Living, tmp_path: Path) -> Non
     run = [sys.executable, "-c", script]
     done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout == "(1, 1)\n"
+
+
+def test_pip_installs_the_kit_as_its_readme_says(built: Living, tmp_path: Path) -> None:
+    """A notebook in any folder imports the package; what it needs itself is left out here."""
+    (path,) = (built.root / "dist").glob("*.zip")
+    zipfile.ZipFile(path).extractall(tmp_path)
+    kit, venv = tmp_path / path.stem, tmp_path / "venv"
+    python = venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, venv], check=True)
+    install = ["pip", "install", "--no-deps", "--python", python, "-e", "."]
+    subprocess.run([*uv, *install], cwd=kit, check=True)
+    (kit / built.package / "tensor.py").write_text("Tensor = 7\n", encoding="utf-8")
+    run = [python, "-c", f"from {built.package}.tensor import Tensor; print(Tensor)"]
+    done = subprocess.run(run, cwd=kit / MODULE, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "7\n"
+    text = (kit / "pyproject.toml").read_text(encoding="utf-8")
+    needed = tomllib.loads(text)["project"]["dependencies"]
+    assert [name.split(">=")[0] for name in needed] == ["jupyterlab", "matplotlib", "numpy"]
+
+
+def test_export_writes_only_the_modules_named(built: Living, tmp_path: Path) -> None:
+    (path,) = (built.root / "dist").glob("*.zip")
+    zipfile.ZipFile(path).extractall(tmp_path)
+    kit = tmp_path / path.stem
+    for arguments, code, words in (
+        ([MODULE], 0, f"{MODULE}/tensor_dev.ipynb -> {built.package}/tensor.py"),
+        ([MODULE + "/"], 0, "tensor.py"),
+        (["02"], 1, f"There is no module '02' here, only: {MODULE}"),
+    ):
+        run = [sys.executable, "export.py", *arguments]
+        done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
+        assert (done.returncode, words in done.stdout) == (code, True), done.stdout
 
 
 def test_export_names_a_notebook_that_does_not_parse(built: Living, tmp_path: Path) -> None:

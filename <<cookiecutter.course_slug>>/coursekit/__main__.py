@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,7 @@ def lint(course: Course, args: argparse.Namespace) -> int:
 
 def lab(course: Course, args: argparse.Namespace) -> int:
     """Open JupyterLab on the course, with nbgrader's formgrader."""
+    os.environ["PYTHONPATH"] = str(ROOT)  # a module imports the earlier ones
     return run("jupyter", "lab", *args.rest)
 
 

@@ -1,7 +1,8 @@
 """Export notebooks to the package: the cells that start with `#| export`, in order, one file each.
 
 Students have this file, too: `python export.py` writes PACKAGE/tensor.py from 01_tensor/, and so
-on for every module they have, so that the next module builds on what they wrote.
+on for every module they have, so that the next module builds on what they wrote. With names,
+`python export.py 02_activations`, only those: what stands in PACKAGE for the others stays.
 """
 
 import json
@@ -41,13 +42,18 @@ def export(notebook: Path, package: Path) -> str:
     return f"{name} -> {package.name}/{target.name}"
 
 
-def main(root: Path) -> int:
-    """Export every `NN_name/name_dev.ipynb` below the folder; return 1 if one could not be."""
+def main(root: Path, names: list[str]) -> int:
+    """Export `NN_name/name_dev.ipynb`, all or those named; return 1 if one could not be."""
     package = next(root.glob("*/__init__.py")).parent
-    lines = [export(path, package) for path in sorted(root.glob("[0-9][0-9]_*/*_dev.ipynb"))]
+    found = {path.parent.name: path for path in sorted(root.glob("[0-9][0-9]_*/*_dev.ipynb"))}
+    chosen = [name.rstrip("/\\") for name in names] or list(found)
+    if unknown := set(chosen) - set(found):
+        print(f"There is no module {unknown.pop()!r} here, only: {', '.join(found)}")
+        return 1
+    lines = [export(found[name], package) for name in chosen]
     print("\n".join(lines))
     return int(any("not exported" in line for line in lines))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__).resolve().parent))
+    sys.exit(main(Path(__file__).resolve().parent, sys.argv[1:]))

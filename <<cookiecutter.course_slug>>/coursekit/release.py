@@ -121,11 +121,13 @@ def read_released(course: Course, kit: Path) -> gates.Sources:
 
 
 def student_files(course: Course, kit: Path) -> None:
-    """Add the student README, the requirements, the exporter and the empty package."""
+    """Add the student README, what pip installs, the exporter and the empty package."""
+    groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
     values = {
         "title": course.title,
         "term": course.term,
         "package": course.package,
+        "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.cell_seconds:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "schedule": schedule(course, [m for m in course.modules() if (kit / m.name).is_dir()]),
@@ -133,9 +135,6 @@ def student_files(course: Course, kit: Path) -> None:
     for path in sorted((course.root / "student").iterdir()):
         text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
         (kit / path.name).write_text(text, encoding="utf-8", newline="\n")
-    groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
-    requirements = groups["dependency-groups"]["student"]
-    (kit / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf-8")
     shutil.copy(export.__file__, kit / "export.py")
     (kit / course.package).mkdir()
     shutil.copy(course.package_dir / "__init__.py", kit / course.package)
