@@ -1016,7 +1016,10 @@ def profile_speed(n=2**20):
     jobs |= {"x * x * x": lambda: few * few * few, "x ** 3": lambda: few**3}
     blocks = list(jobs)
     jobs |= {f.__name__: lambda f=f: f(x) for f in (relu, leaky_relu, sigmoid, tanh, softmax)}
-    jobs |= {"log_softmax": lambda: log_softmax(x), "leaky_relu, x sorted": lambda: leaky_relu(ordered)}
+    jobs |= {
+        "log_softmax": lambda: log_softmax(x),
+        "leaky_relu, x sorted": lambda: leaky_relu(ordered),
+    }
     jobs |= {"gelu, tanh form": lambda: gelu(x, "tanh"), "gelu, exact": lambda: gelu(few)}
     small = {"x * x * x", "x ** 3", "gelu, exact"}
     cost = {k: 1e9 * median_time(job) / (few if k in small else x).size for k, job in jobs.items()}

@@ -29,12 +29,9 @@ Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test befor
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
-import numpy as np
-
 from << cookiecutter.package_name >>.activations import log_softmax
 from << cookiecutter.package_name >>.layers import Layer
 from << cookiecutter.package_name >>.tensor import (
-    Tensor,
     add_to_class,
     arange,
 )
@@ -74,6 +71,8 @@ import functools
 import math
 import warnings
 
+import numpy as np
+
 from << cookiecutter.package_name >>.activations import (
     ReLU,
     Tanh,
@@ -84,6 +83,7 @@ from << cookiecutter.package_name >>.layers import (
     Sequential,
 )
 from << cookiecutter.package_name >>.tensor import (
+    Tensor,
     check,
     check_raises,
     manual_seed,
