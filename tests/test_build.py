@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from living import MODULE, Living, graded, points, secrets_of, snapshot, solutions, table
+from nbformat.v4 import new_code_cell
 
 
 def test_release_and_kit_show_no_line_of_a_solution(built: Living) -> None:
@@ -103,6 +104,22 @@ def test_export_writes_only_the_modules_named(built: Living, tmp_path: Path) -> 
         run = [sys.executable, "export.py", *arguments]
         done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
         assert (done.returncode, words in done.stdout) == (code, True), done.stdout
+
+
+def test_export_names_what_it_leaves_behind(built: Living, tmp_path: Path) -> None:
+    """In the notebook everything is there; in the package only what exported cells define."""
+    (path,) = (built.root / "dist").glob("*.zip")
+    zipfile.ZipFile(path).extractall(tmp_path)
+    kit = tmp_path / path.stem
+    nb = built.solved()
+    solutions(nb)[0].source += "\n\ndef half(x):\n    return [mine(v) for v in x if v > int(2)]"
+    nb.cells.insert(1, new_code_cell("def mine(v):\n    return v / 2"))
+    nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
+    run = [sys.executable, "export.py"]
+    done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert "not exported with it: mine." in done.stdout
+    assert (kit / built.package / "tensor.py").is_file()
 
 
 def test_export_names_a_notebook_that_does_not_parse(built: Living, tmp_path: Path) -> None:

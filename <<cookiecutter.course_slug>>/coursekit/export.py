@@ -5,6 +5,8 @@ on for every module they have, so that the next module builds on what they wrote
 `python export.py 02_activations`, only those: what stands in PACKAGE for the others stays.
 """
 
+import ast
+import builtins
 import json
 import re
 import sys
@@ -29,6 +31,21 @@ def code_sources(notebook: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+def undefined(code: str) -> set[str]:
+    """Return the names that a file of the package uses and defines nowhere, as far as one sees."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    known = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | set(dir(builtins))
+    for node in nodes:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            known.add(node.name)
+        elif isinstance(node, ast.alias):
+            known.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, (ast.arg, ast.ExceptHandler)):
+            known.add(node.arg if isinstance(node, ast.arg) else node.name)
+    return {node.id for node in names} - known
+
+
 def export(notebook: Path, package: Path) -> str:
     """Write one notebook's file of the package; return a line that says what happened."""
     name = f"{notebook.parent.name}/{notebook.name}"
@@ -39,7 +56,11 @@ def export(notebook: Path, package: Path) -> str:
     except (SyntaxError, ValueError, KeyError) as error:
         return f"{name}: not exported, because it does not parse: {error}"
     target.write_text(code, encoding="utf-8")
-    return f"{name} -> {package.name}/{target.name}"
+    done = f"{name} -> {package.name}/{target.name}"
+    if missing := undefined(code):
+        done += f"\n  but not exported with it: {', '.join(sorted(missing))}. Cells that start with"
+        done += f" `{DIRECTIVE}` are; import or define it in the one that uses it."
+    return done
 
 
 def main(root: Path, names: list[str]) -> int:

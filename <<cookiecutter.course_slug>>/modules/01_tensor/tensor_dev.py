@@ -170,8 +170,8 @@ def check(got, expected, what, dtype=None, hint=""):
         for want, have in zip(values, data.ravel().tolist(), strict=True):
             near = math.isfinite(want) and abs(want - have) <= tolerance * (1 + abs(want))
             if want != have and not near:
-                whole = f"expected {expected}, got {data.tolist()}"
-                problem = problem or f"expected {want}, got {have}; as a whole, {whole}"
+                whole = f"; as a whole, expected {expected}, got {data.tolist()}" if shape else ""
+                problem = problem or f"expected {want}, got {have}{whole}"
     assert not problem, f"{what}: {problem:.400}" + (f"\nHint: {hint}" if hint else "")
 
 

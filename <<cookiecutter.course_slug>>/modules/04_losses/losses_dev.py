@@ -52,7 +52,7 @@ that you assume chooses the loss. With prediction x, logits z (any real numbers)
 | yes (1) or no (0) | p = σ(z) | -y log σ(z) - (1 - y) log(1 - σ(z)) | `BCEWithLogitsLoss` |
 
 A model that knows nothing says 1 / C, so its cross-entropy is log C: 2.30 for ten classes. The first
-loss you print should be near that.
+loss you print should be near that (random logits of variance v add about v / 2).
 
 ### Computational Complexity
 
@@ -101,10 +101,11 @@ def check_losses(make, inputs, losses, what, dtype=None):
     expected = {"none": losses, "sum": math.fsum(flat), "mean": math.fsum(flat) / len(flat)}
     before = [t.data.tolist() for t in inputs]
     for reduction, want in expected.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             got = make(reduction)(*inputs)
         check(got, want, f"{what}, reduction={reduction!r}", dtype)
+        assert not caught, f"{what}: the values are right, but NumPy warns: {caught[0].message}"
     assert [t.data.tolist() for t in inputs] == before, f"{what}: an input was modified"
 
 
@@ -130,8 +131,9 @@ def cross_entropies(rows, labels, eps=0.0):
 
 def refuses(error, words, call, *inputs):
     """Check that call(*inputs) raises this error, with these words in its message."""
+    name = call if isinstance(call, Layer) else call.__name__
     shown = [f"{t.dtype} {t.shape}" if isinstance(t, Tensor) else repr(t) for t in inputs]
-    check_raises(error, words, lambda: call(*inputs), " and ".join(shown))
+    check_raises(error, words, lambda: call(*inputs), f"{name}, called with {' and '.join(shown)}")
 
 
 # %% [markdown]
@@ -166,7 +168,10 @@ class Loss(Layer):
         ### END SOLUTION
 
     def reduce(self, values):
-        """Return the mean or the sum of all values, 0-d, or for "none" the values themselves."""
+        """Return the mean or the sum of all values, 0-d, or for "none" the values themselves.
+
+        The mean of no values is nan, with NumPy's warning; no test asks for it.
+        """
         ### BEGIN SOLUTION
         if self.reduction == "none":
             return values
@@ -429,7 +434,8 @@ says what came, what should have come, and what to do next.
 #   target.dtype.kind is "i" or "u", or RuntimeError with the dtype and the advice dtype=np.int64.
 #   3. range: all labels in 0 ... C - 1, or IndexError with one label outside and the number C.
 # Example: logits (2, 3), target [0, 3]  ->  IndexError: label 3 is out of range: ... 3 classes
-# Hint: input.shape[:1] is (N,). An array of labels can be compared, and indexed by a mask.
+# Hint: input.shape[:1] is (N,). target.data is an array: it can be compared, masks of it joined by |
+#   (Tensors have no |), and it can be indexed by a mask.
 def check_classes(input, target):
     """Raise an error unless target (N,) holds a class index for each row of the logits (N, C).
 
@@ -531,7 +537,8 @@ class CrossEntropyLoss(Loss):
     def forward(self, input, target):
         """Compare logits (N, C) with class indices (N,). Raises what check_classes raises.
 
-        A logit of -inf rules its class out; the other classes have the loss they had without it.
+        A logit of -inf rules its class out; the other classes have the loss they had without it
+        (not with label smoothing, which asks for a little of every class).
         """
         ### BEGIN SOLUTION
         check_classes(input, target)
@@ -756,7 +763,9 @@ so accuracy is flat nearly everywhere and says nothing about where to go. In Par
 # Example: logits [[2, 1], [0, 3]], target [0, 0]  ->  0.5
 # Hint: the mean of booleans is the share of True.
 def accuracy(input, target):
-    """Return the share of rows of input (N, C) whose largest value is at target (N,), a float.
+    """Return the share of rows of input (N, C) whose largest value is at target (N,).
+
+    A Python float, as exact as the float32 mean it comes from.
 
     Raises what check_classes raises.
     """
@@ -845,7 +854,7 @@ profile_memory()
 **Explain your numbers.** Expect 3 times the logits in one part: the logits, the shifted logits and
 their exponentials live at once in `log_softmax`. So the loss of one step outweighs all weights of
 GPT-2 small tenfold. Expect little more than an eighth of that in 8 parts, and a loss that agrees to
-five or more digits (why not in all?). Which of the three arrays could a fused loop do without?
+five or more digits (why not in all?). Which of the three could a fused loop do without?
 
 ### Where the textbook dies
 Two logits, 0 and z, and the label 0: the loss is z + log(1 + e^-z). How far off are your versions?
@@ -918,9 +927,10 @@ profile_cost()
 # %% [markdown]
 """
 **Explain your bars.** At 10 classes the loss is a dozen calls of some 2 µs on tiny arrays: overhead.
-With many classes it makes five passes over the logits (max, shift, exp, sum, subtract): 32 bytes for
-an `exp` and four FLOPs each. The last layer does 128 FLOPs for each logit, but at BLAS's speed. At
+With many classes it makes five passes over the logits (max, shift, exp, sum, subtract), which read
+or write each of them eight times: 32 bytes for one `exp` and four FLOPs. The last layer does 128 FLOPs for each logit, but at BLAS's speed. At
 50,000 expect a third to two thirds of the time. Which of the two would twice the FLOP/s speed up?
+(A time a hundred times its neighbours': the threads of BLAS waited for a busy machine. Run it again.)
 
 ### A loss that falls
 You can train without gradients: nudge **one** weight by ±h, see how the loss changes, move the weight
@@ -1029,8 +1039,9 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: An epsilon
 Somebody repairs `cross_entropy_naive` by `(right + 1e-8).log()`. The label's logit is z below the
-other one, in float32. What loss do they get at z = 10, 30 and 200, and what should it be? What does
-training learn from a row at z = 30 and from one at z = 200? Why does your version not need it?
+other one, in float32. What loss do they get at z = 10, 30 and 200, and what should it be? In each
+case, how much does it fall if training raises the label's logit by 1? Why does your version not
+need it?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1038,14 +1049,14 @@ training learn from a row at z = 30 and from one at z = 200? Why does your versi
 ### BEGIN SOLUTION
 At z = 10 the probability is 4.5e-5, the epsilon is nothing to it: 10.0, right. At z = 30 it is
 9e-14, so the sum is 1e-8 and the loss 18.4 instead of 30; at z = 200 it underflows to 0 (my naive
-loss died at 104) and the loss is 18.4 again, instead of 200. The loss is flat there: its slope is
-about 0, so training learns nothing from exactly the rows that are most wrong. My version subtracts
-the largest logit and takes the log of a sum that contains a 1: what underflows there is too small to
-matter, no log sees it alone, and the slope stays.
+loss died at 104) and the loss is 18.4 again, instead of 200. One more on the logit lowers it by 1.0
+at z = 10, as it should everywhere, by some 1e-5 at 30, and by nothing at 200: training learns nothing
+from exactly the rows that are most wrong. My version subtracts the largest logit and takes the log of
+a sum that contains a 1: what underflows there is too small to matter, and no log sees it alone.
 
 **Marking rubric (5 points)**
 - 2: about 10, 18.4, 18.4 against 10, 30, 200. 1: -log 1e-8 as the ceiling.
-- 1: slope 0, nothing learned from the worst rows. 1: shift and sum ≥ 1 in `log_softmax`.
+- 1: 1, about 0, 0: nothing is learned from the worst rows. 1: shift and sum ≥ 1 in `log_softmax`.
 ### END SOLUTION
 """
 
@@ -1053,8 +1064,9 @@ matter, no log sees it alone, and the slope stays.
 """
 ### Question 2: A larger vocabulary
 A model has 128,000 tokens; a step sees 4 texts of 8,192 tokens, in float32. How large are the logits,
-and what does your loss need at its peak (use your measured factor)? Into how many parts would you
-cut the rows to stay under 2 GB? What does `reduction` have to be in the parts, and why?
+and what does your loss need at its peak (use your measured factor)? Into how many parts, at least,
+must you cut the rows for the loss to stay under 2 GB? Which `reduction` is right for the parts,
+however unequal they are, and why?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1098,8 +1110,8 @@ inputs lie in [0, 1] and every row sums to 1; it can only warn, because such log
 # %% [markdown]
 """
 ### Question 4: The price of a slope
-How long would one step with nudges take for a network of 10 times as many weights? (Both the number
-of losses and the time of each grow.) Why did nearly every move lower the loss although you looked at
+How long would one step with nudges take for a network of 10 times as many weights? (The number of
+losses grows tenfold, the time of each nearly so.) Why did nearly every move lower the loss although you looked at
 one weight at a time? And why is accuracy useless for this search?
 """
 
@@ -1114,7 +1126,7 @@ keeps all others where that slope was measured. Accuracy is piecewise constant: 
 changes no argmax (slope 0 in most of my weights), so it does not say which way to go.
 
 **Marking rubric (5 points)**
-- 2: quadratic growth, with the measured time. 1: a slope is right nearby, so steps must be small.
+- 2: 70 to 100 times the measured time. 1: a slope is right nearby, so steps must be small.
 - 2: accuracy is piecewise constant, with the measured count of zero slopes.
 ### END SOLUTION
 """
