@@ -188,6 +188,33 @@ def check_raises(error, words, call, what):
     assert not missing, f"{what}: the message does not mention {missing}: {caught}"
 
 
+def operations_of(call):
+    """Return what call() returns, and (result, inputs) of every Tensor operation on the way."""
+    global result_of
+    steps, original = [], result_of
+
+    def record(array, *inputs):
+        steps.append((original(array, *inputs), inputs))
+        return steps[-1][0]
+
+    result_of = record
+    try:
+        return call(), steps
+    finally:
+        result_of = original
+
+
+def check_path(call, sources, what):
+    """Fail unless Tensor operations lead from each of sources, by name, to what call() returns."""
+    result, steps = operations_of(call)
+    reached = {id(result)}
+    for output, inputs in reversed(steps):
+        reached |= {id(t) for t in inputs} if id(output) in reached else set()
+    lost = [name for name, source in sources.items() if id(source) not in reached]
+    hint = "Module 05 follows Tensor operations: x.data and Tensor(...) cut its path"
+    assert not lost, f"{what}: no Tensor operations lead from {lost} to the result\nHint: {hint}"
+
+
 def times(run, repeats=7):
     """Return the sorted durations of run() in seconds."""
     return sorted(timeit.repeat(run, number=1, repeat=repeats))

@@ -23,7 +23,7 @@
 **Where it stands:** you have the Tensor of Module 01. You build the functions that stand between
 matrix products, from Tensor operations alone. Module 03 puts them between layers, Module 04 makes
 losses of them, and Module 05 differentiates them without a change to this file.
-**Time:** 3 to 4 hours. **Points:** 80 by tests, 20 for written answers.
+**Time:** about 4 hours. **Points:** 80 by tests, 20 for written answers.
 Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test before you go on.
 """
 
@@ -59,7 +59,7 @@ always the same: rewrite the formula so that no exponent is positive.
 
 ### Computational Complexity
 
-| Operation | Time | Arrays of N elements that it makes |
+| Operation | Time | Arrays of N elements that it makes, not all at once |
 |---|---|---|
 | `relu`, `leaky_relu` | O(N), no exponential | 2, and a mask (1 byte an element) |
 | `sigmoid`, `tanh` form of `gelu` | O(N), 1 or 2 exponentials an element | 7 to 9, one a step |
@@ -76,32 +76,22 @@ import warnings
 
 import numpy as np
 
-import << cookiecutter.package_name >>.tensor as engine
 from << cookiecutter.package_name >>.tensor import (
     arange,
     check,
     check_raises,
     median_time,
+    operations_of,
     randn,
     stack,
 )
 
 
 def watch(call):
-    """Return call()'s result, its warnings, and the (output, inputs) of each Tensor operation."""
-    steps, result_of = [], engine.result_of
-
-    def record(array, *inputs):
-        steps.append((result_of(array, *inputs), inputs))
-        return steps[-1][0]
-
-    engine.result_of = record
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            result = call()
-    finally:
-        engine.result_of = result_of
+    """Return call()'s result, its warnings, and the (result, inputs) of each Tensor operation."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result, steps = operations_of(call)
     return result, [str(w.message) for w in caught], steps
 
 
@@ -238,14 +228,14 @@ small slope on the left keeps it alive.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-leaky-relu", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write leaky_relu.
-# Approach: 1. where x <= 0, take x * negative_slope; elsewhere take x. Asked this way round, NaN
-#   stays NaN.
+# Approach: 1. where x <= 0, take x * negative_slope; elsewhere take x.
 # Example: leaky_relu(Tensor([-2.0, 3.0]), 0.1)  ->  Tensor([-0.2,  3. ])
 # Hint: the larger of x and x * negative_slope is the same for slopes up to 1 only.
 def leaky_relu(x, negative_slope=0.01):
     """Return x where x > 0, x * negative_slope elsewhere (torch.nn.functional.leaky_relu).
 
-    Any slope will do, also above 1 or below 0. NaN stays NaN; integers become float32.
+    Any slope will do, also above 1 or below 0. NaN stays NaN. Integers become float32, unless the
+    slope is an integer, too.
     """
     ### BEGIN SOLUTION
     return where(x <= 0, x * negative_slope, x)
@@ -255,7 +245,7 @@ def leaky_relu(x, negative_slope=0.01):
 # %% [markdown]
 """
 ### Testing Leaky ReLU
-The usual slope, a flat and a steep one, NaN. Hidden: more slopes and shapes, ±∞, integers, no rows.
+The usual slope, a flat and a steep one, NaN. Hidden: more slopes and shapes, ±∞, integers, no rows: (0, 3).
 """
 
 
@@ -524,7 +514,7 @@ def gelu(x, approximate="none"):
 """
 ### Testing GELU
 Both forms, closely enough to tell them apart, and the error. Hidden: random shapes, ±1000,
-integers, no rows.
+integers, no rows: (0, 2).
 """
 
 
@@ -668,7 +658,7 @@ def softmax(x, dim=-1):
 """
 ### Testing softmax
 Rows, columns, lines of very different size. Hidden: three dimensions, negative dims, a transposed
-input, scores of -∞, no rows, a dim that is not there.
+input, scores of -∞, no rows: (0, 3), a dim that is not there.
 """
 
 
@@ -996,10 +986,11 @@ profile_memory()
 # %% [markdown]
 """
 **Explain your table.** ReLU has a maximum, a mask of a quarter of that, and their product. Sigmoid
-and composed GELU peak at 4 although they make 7 and 9 arrays: Python frees what nothing holds.
-Which four are alive when sigmoid peaks? Expect one buffer to be 2 to 8 times as fast as composed:
-each new array is memory that the operating system must find and clear first. Blocks can gain again:
-256 KB stay in a cache through all nine steps, while 16 MB may travel to memory and back each time.
+and composed GELU peak at 4, although they make 7 and 9 arrays, for Python frees what nothing holds
+(written with fewer names, they may peak at 3). Which are alive when sigmoid peaks? Expect one buffer
+to be 2 to 8 times as fast as composed: each new array is memory that the operating system must find
+and clear first. Blocks can gain again: 256 KB stay in a cache through all nine steps, while 16 MB may
+travel to memory and back each time.
 
 ### Speed
 """
@@ -1048,9 +1039,10 @@ profile_speed()
 """
 **Explain your bars.** Expect three groups. Up to 2 ns: what NumPy runs in vector instructions, 8 or
 16 numbers at a time; on most processors exp and tanh are among them. Around 4 ns: the `where` of
-`leaky_relu`, if the processor must guess for each number which way it will go: random signs prove it wrong half of
-the time, sorted ones hardly ever. From 30 ns: `**`, which computes any power, and Python's erf, one
-call a number. What does sigmoid pay for besides two exponentials?
+`leaky_relu`, if the processor must guess for each number which way it will go: random signs prove
+it wrong half of the time, sorted ones hardly ever. From 30 ns: `**`, which computes any power, and
+Python's erf, one call a number. These 4 MB may stay in a cache; the 16 MB of the table above do not,
+and functions of many steps slow down most. What does sigmoid pay for besides two exponentials?
 
 ### Why activations dominate training memory
 On its way back, Module 05 needs what the operations saw on their way forward. The simplest way is
@@ -1128,8 +1120,8 @@ above their line?
 - **GELU.** `jax.nn.gelu` takes the tanh form unless told otherwise, PyTorch and Keras the exact.
 - **Different here.** `dim` is -1 unless given, as in JAX and TensorFlow. PyTorch wants it given:
   else `softmax` warns, and takes dim 0 or 1 by the number of dimensions. PyTorch refuses integers
-  in `leaky_relu`, `gelu` and `softmax`, where yours compute in float32. On a CPU its float32
-  sigmoid is 0 below about -88, where yours goes on to -103.
+  in `leaky_relu`, `gelu` and `softmax`; yours take them (unsigned ones may wrap around). On a CPU
+  its float32 sigmoid is 0 below about -88, where yours goes on to -103.
 
 Sources: PyTorch docs of `torch.nn`, `torch.compile` and `torch.utils.checkpoint`, and its
 `tools/autograd/derivatives.yaml`; JAX docs, `jax.nn`; Hendrycks and Gimpel, *GELUs*,
@@ -1158,8 +1150,9 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: The last buffer
 A block of a transformer applies the tanh form of GELU to an input of shape (8, 2048, 16384) in
-float32. What does your composed `gelu` need beyond that input, and what does one buffer need? A
-colleague saves even that by `gelu_into(x, x)`. What comes out, and what would Module 05 miss?
+float32. What does your composed `gelu` need beyond that input, its result included, and what does
+one buffer need? A colleague saves even that by `gelu_into(x, x)`. Is the result right? Which array
+would Module 05 miss afterwards?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1180,8 +1173,9 @@ x = 1, and no error. Besides, x is gone, and the slope of GELU is computed from 
 """
 ### Question 2: Is it worth it?
 A layer from 4096 to 16384 features does 2 · 4096 FLOPs for each number that its activation then
-takes. With your GFLOP/s from Module 01 and your bars: what share of the time is `relu`, or GELU in
-each form? A GPU has, say, 100 times your FLOP/s and 20 times your bandwidth: what changes there?
+takes. With your GFLOP/s from Module 01 (large matmuls) and your bars: what share of the time is
+`relu`, or GELU in each form? A GPU has, say, 100 times your FLOP/s and 20 times your bandwidth: what
+becomes of the share of GELU's tanh form there?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1203,8 +1197,8 @@ fusion pays.
 """
 ### Question 3: A bigger batch
 Derive, from bytes per element, the batch from which activations outweigh parameters in your stack
-for ReLU and for GELU, and compare with your plot. Name two ways to train with ten times that batch
-in the same memory, and what each costs.
+for ReLU and for GELU, and compare with your plot. Name two ways to fit ten times that batch into the
+same memory, and what each costs. (What must be kept? In how many bytes? All rows at once?)
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1227,7 +1221,8 @@ whose gradients are added (smaller matmuls).
 """
 ### Question 4: A pinch of epsilon
 A colleague writes `(softmax(x) + 1e-9).log()`. What comes out for the second score of [0, -10],
-[0, -30] and [0, -200], what should, and whom does it hurt in training? Another clips x to [-80, 80]
+[0, -30] and [0, -200], what should, and what does a loss made of it see of the inputs on which a
+network is most wrong? Another clips x to [-80, 80]
 and then takes `softmax_naive`. Give an input for which that is wrong.
 """
 
@@ -1250,9 +1245,9 @@ of 80 the sum, 10⁴ · 5.5 · 10³⁴, overflows float32 all the same.
 """
 ## 🎯 Module Summary
 You built the activations of torch.nn from Tensor operations, stable wherever a float reaches: no
-exponent is ever positive. You saw the formulas of the book die, and measured that a temporary costs
-more than an exponential, that a branch can, too, and that activations outweigh the parameters as
-soon as a batch is large.
+exponent is ever positive. You saw the formulas of the book die, and measured that temporaries
+cost more than the arithmetic in them, that a branch can, too, and that activations outweigh the
+parameters as soon as a batch is large.
 
 **Next, Module 03: Layers** puts weights between the bends.
 """

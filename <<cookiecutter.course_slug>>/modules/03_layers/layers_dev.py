@@ -111,17 +111,15 @@ class Layer:
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "layers-helpers", "locked": true, "schema_version": 3, "solution": false, "task": false}}
-import sys
-
 import numpy as np
 
 from << cookiecutter.package_name >>.activations import ReLU
 from << cookiecutter.package_name >>.tensor import (
     arange,
     check,
+    check_path,
     check_raises,
     manual_seed,
-    median_time,
     result_of,
     times,
 )
@@ -140,33 +138,12 @@ def check_uniform(t, shape, bound, what):
     assert near and abs(3 * var / bound**2 - 1) < 5 / n**0.5, f"{what}: expected {want}, got {got}"
 
 
-def check_path(call, sources, what):
-    """Fail unless Tensor operations lead from each of sources to the result of call()."""
-    made, original = [], result_of
-
-    def spy(array, *inputs):
-        made.append((original(array, *inputs), inputs))
-        return made[-1][0]
-
-    home = sys.modules[Tensor.__module__]  # where every operation looks for result_of
-    home.result_of = spy
-    try:
-        reached = {id(call())}
-    finally:
-        home.result_of = original
-    for result, inputs in reversed(made):
-        reached |= {id(t) for t in inputs} if id(result) in reached else set()
-    lost = [name for name, source in sources.items() if id(source) not in reached]
-    hint = "Module 05 follows Tensor operations: x.data and Tensor(...) cut its path"
-    assert not lost, f"{what}: no Tensor operations lead from {lost} to the result\nHint: {hint}"
-
-
 # %% [markdown]
 """
 ## Exercise 1: Find every parameter
 An optimizer must reach every weight, however deeply layers nest. A weight it misses stays random
 for ever, without any error; a weight that two layers share must not be updated twice. So nobody
-keeps a list by hand: whatever is an attribute is found.
+keeps a list by hand: what an attribute holds is found, also in lists and tuples (not in dicts).
 """
 
 
@@ -178,7 +155,8 @@ keeps a list by hand: whatever is an attribute is found.
 #   5. keep the first of each and the order.
 # Example: a = Layer(); a.w = ones(2, requires_grad=True); a.pair = [a.w, "name"]
 #   a.parameters()  ->  [Tensor([1., 1.], requires_grad=True)]
-# Hint: `p in found` compares numbers, for Tensors have ==. dict.fromkeys(found) goes by identity.
+# Hint: `p in found` compares numbers, for Tensors have ==. dict.fromkeys(found) goes by their hash,
+#   which is still that of their identity, and keeps the order.
 @add_to_class(Layer)
 def parameters(self):
     """Return a list of every Tensor that requires gradients, here or in layers inside, once each.
@@ -314,8 +292,9 @@ test_train()
 ## Exercise 3: The first weights
 Were all weights equal, all units of a layer would compute the same and learn the same: so they
 start random. How large? Part 1 gives Var(w) = 2 / n for a layer before a ReLU, where n is fan_in,
-the number of inputs (**Kaiming** He and others, 2015). **Xavier** Glorot and Bengio (2010), who had
-no ReLU, chose 1 / n, with n the mean of fan_in and fan_out, for gradients flow backward.
+the number of inputs (**Kaiming** He and others, 2015). **Xavier** Glorot and Bengio (2010) had no
+ReLU and wanted 1 / fan_in for what flows forward and 1 / fan_out for gradients, which flow backward;
+between the two they chose 2 / (fan_in + fan_out).
 """
 
 
@@ -450,9 +429,9 @@ def test_linear():
     layer.weight = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
     layer.bias = Tensor([10.0, 20.0, 30.0], requires_grad=True)
     check(layer(x), [[15.0, 27.0, 39.0], [18.0, 30.0, 42.0]], "two rows")
+    check_path(lambda: layer(x), {"x": x, "weight": layer.weight, "bias": layer.bias}, "Linear")
     double = Tensor([0.1, 0.2], np.float64)
     check(layer(double), by_hand(double, layer), "one float64 row", np.float64)
-    check_path(lambda: layer(x), {"x": x, "weight": layer.weight, "bias": layer.bias}, "Linear")
     check_raises(RuntimeError, ["Linear", "2", "(5, 3)"], lambda: layer(ones(5, 3)), "(5, 3)")
     bare = Linear(2, 3, bias=False)
     assert bare.bias is None, f"bias=False: expected the attribute bias to be None, got {bare.bias}"
@@ -677,7 +656,8 @@ once: the expected value stays, and inference needs no correction. It returns x 
 #   x's dtype, or float64 would lose its precision. 5. p = 1 keeps nothing: do not divide by 0.
 #   6. x times the mask.
 # Example: Dropout(0.5)(ones(4))  ->  for instance Tensor([2., 0., 0., 2.])
-# Hint: Tensor(keep, x.dtype) makes 0s and 1s of booleans. self.training is the mode.
+# Hint: Tensor(keep, x.dtype) makes 0s and 1s of booleans; a mask is a constant, so that is no cut
+#   in Module 05's path from x. self.training is the mode.
 class Dropout(Layer):
     """Zeroes numbers at random while training, and scales the others (torch.nn.Dropout)."""
 
@@ -713,6 +693,7 @@ Shares among 10,000 numbers, exact values, both modes, a bad p. Hidden: other p,
 def test_dropout():
     manual_seed(7)
     x, small, half = np.linspace(1.0, 2.0, 10_000), ones(40, 50), Dropout(0.5)
+    check_path(lambda: half(small), {"x": small}, "Dropout")
     shares, dtypes = [0.25], [np.float64]
     ### BEGIN HIDDEN TESTS
     shares, dtypes = [0.25, 0.1, 0.9], [np.float64, np.float32]
@@ -728,7 +709,6 @@ def test_dropout():
         check(out, want, what, dtype, hint="survivors are divided by 1 - p, in x's dtype")
         assert given.data.tolist() == values, f"{what}: the input was modified"
     assert (half(small) != half(small)).data.any(), "every call should draw a new mask"
-    check_path(lambda: half(small), {"x": small}, "Dropout")
     assert half.eval()(small) is small, "in eval mode: expected x itself"
     check_raises(ValueError, ["1.5"], lambda: Dropout(1.5), "Dropout(1.5)")
     check(Dropout(1)(ones(2)), [0.0, 0.0], "Dropout(1): everything is dropped")
@@ -773,7 +753,8 @@ any batch and is the same in both modes.
 #   x fit? 4. subtract the mean over the last dimensions. 5. divide by the square root of variance
 #   (over n, not n - 1) plus eps, which stands inside the root. 6. times weight, plus bias.
 # Example: LayerNorm(2)(Tensor([[1.0, 3.0], [5.0, 5.0]]))  ->  about [[-1, 1], [0, 0]]
-# Hint: the axes are (-1,) or (-2, -1), and so on: tuple(range(-n, 0)). Reduce with keepdims=True.
+# Hint: the axes are (-1,) or (-2, -1), and so on: tuple(range(-n, 0)). Reduce with keepdims=True;
+#   x.var divides by n - 1 unless told correction=0.
 class LayerNorm(Layer):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last sizes (torch.nn.LayerNorm)."""
 
@@ -907,7 +888,7 @@ class Embedding(Layer):
 # %% [markdown]
 """
 ### Testing Embedding
-Lookups, errors, the table. Hidden: other shapes and integer dtypes, no index at all, memory that
+Lookups, errors, the table. Hidden: other shapes and integer dtypes, no index at all (integers of shape (0,)), memory that
 nobody shares, the generator.
 """
 
@@ -1060,8 +1041,10 @@ def profile_memory(width=512):
     for batch in (1, 32, 1024):
         x = randn(batch, 784)
         peak, kept = traced(lambda x=x: net(x))[2], traced(lambda x=x: keep_all(x))[1]
-        print(f"batch {batch:5}: forward peaks at {peak:6.2f} MB, ", end="")
-        print(f"all activations kept take {kept:6.2f} MB, {1e6 * kept / batch:8,.0f} bytes a row")
+        print(f"batch {batch:5}: forward peaks at {1e3 * peak:6,.0f} kB, ", end="")
+        print(
+            f"all activations kept take {1e3 * kept:6,.0f} kB, {1e6 * kept / batch:7,.0f} B a row"
+        )
     print(f"From batch {held / kept * batch:.0f} on the activations outweigh the parameters.")
 
 
@@ -1148,6 +1131,8 @@ def profile_batch(n=3072):
     axes.set(ylabel="GFLOP/s", ylim=(0.7 * min(speed), 1.5 * max(speed)))
     axes.set_title(f"One row at a time reaches {speed[0] / max(speed):.0%} of the speed of a batch")
     plt.show()
+    for batch in (1, 16, batches[-1]):
+        print(f"{batch:3} rows take {1e3 * seconds[batches.index(batch)]:.2f} ms.")
     gain = seconds[0] * batches[-1] / seconds[-1]
     print(f"Row by row, {batches[-1]} rows would take {gain:.1f} times as long as in one batch.")
     print(f"One row reads {4e-9 * n * n / seconds[0]:.0f} GB of weights a second.")
@@ -1162,7 +1147,7 @@ of a cache that holds the weights), 5 to 40 GFLOP/s: compare the last line with 
 Module 01. At batch 2 the time may jump: GEMM first copies the weights into blocks for caches and
 registers, GEMV does not. From there to 8 rows or so it hardly grows, since all rows share that one
 pass over the weights; then the curve bends towards your peak, some 50 to 150 GFLOP/s per core. At
-which batch?
+which batch? (A ragged curve is a busy machine's: run the cell again.)
 
 ### Initialization against depth
 Fifty times `Linear` and ReLU, with five ways to draw the weights. How large are the activations?
@@ -1210,11 +1195,11 @@ profile_depth()
 # %% [markdown]
 """
 **Explain your curves.** Compare each factor with √(n · Var(w) / 2) from Part 1: 2, 1, 0.71 and 0.5,
-and 0.41 for the default, whose Var(w) is 1 / (3n). Kaiming ends within a factor of ten of where it
+and 0.41 for the default, whose Var(w) is 1 / (3n) (its biases add a little). Kaiming ends within a factor of ten of where it
 began, Xavier at some 10⁻⁸: it was made for tanh, which does not halve. The default falls faster
 than Xavier, then stays at some hundredths. Saved? Look at the last column, the standard deviation
-of one unit between different inputs: for the default nothing is left but biases, the same for every
-input. Fifty layers on, the network has forgotten what it was asked.
+of one unit between different inputs: for the default nothing is left but rounding and biases, the same for
+every input. Fifty layers on, the network has forgotten what it was asked.
 
 ### Where the time goes
 """
@@ -1229,10 +1214,10 @@ def profile_share(batch=256, n=512):
         "Embedding": (Embedding(10_000, n), words, 0),
         "Linear": (Linear(n, n), x, linear_flops(batch, n, n)),
         "ReLU": (ReLU(), x, size),
-        "LayerNorm": (LayerNorm(n), x, 7 * size),
-        "Dropout": (Dropout(0.1), x, 3 * size),
+        "LayerNorm": (LayerNorm(n), x, 7 * size),  # 2 sums, subtract, square, divide, scale, shift
+        "Dropout": (Dropout(0.1), x, 3 * size),  # compare, scale, multiply
     }
-    seconds = {name: median_time(lambda f=f, x=x: f(x)) for name, (f, x, _) in layers.items()}
+    seconds = {name: min(times(lambda f=f, x=x: f(x))) for name, (f, x, _) in layers.items()}
     for name, (_, _, flops) in layers.items():
         work = flops / sum(flops for _, _, flops in layers.values())
         time = seconds[name] / sum(seconds.values())
@@ -1246,7 +1231,8 @@ profile_share()
 **Explain your bars.** The FLOPs of `Linear` run in BLAS at the peak; all others wait for memory,
 because each Tensor operation reads and writes the whole batch. Count the passes in your
 `LayerNorm`: about ten, each at 1/12 FLOP per byte (Module 01). `Dropout` draws a random number for
-each element, some nanoseconds. So expect a third to two thirds of the time for 1 % of the FLOPs.
+each element, some nanoseconds. So expect a quarter to two thirds of the time for 1 % of the FLOPs.
+(`Linear` at 98 %? Then the threads of BLAS waited for a busy machine: run the cell again.)
 `Embedding` does none at all: what would one-hot rows times its table of 10,000 cost by your
 formula?
 
@@ -1292,9 +1278,10 @@ if __name__ == "__main__":
 Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: What fills the memory?
-You train the network of your memory profile with batches of 4,096 rows and keep all activations.
-How many MB do parameters and activations take (leave out the input)? You have 20 MB. Which of these
-suffices by itself: half the batch, half the width, or inference instead of training?
+You train the network of your memory profile with batches of 4,096 rows. You have 20 MB. Count for
+training the parameters and all activations kept, without the input; for inference the parameters
+and the peak of a forward pass. What does training need? Which of these suffices by itself: half the
+batch, half the width, or inference instead of training?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1303,9 +1290,9 @@ suffices by itself: half the batch, half the width, or inference instead of trai
 Parameters took 2.7 MB at any batch. A row keeps 8,232 bytes, so 4,096 rows take 33.7 MB: 36.4 MB in
 all. Half the batch halves the activations only: 16.86 + 2.68 = 19.5 MB, which just fits. Half the
 width leaves 4 · 256 + 10 numbers a row, 16.9 MB, and 269,322 parameters, 1.1 MB: 18.0 MB fits, too.
-Inference peaked at 6.3 MB for 1,024 rows, so at 25 MB for 4,096, with the parameters 28 MB: too
-much, since around `x @ weight + bias` three outputs of 8.4 MB exist at once, but it would not grow
-with depth.
+Inference peaked at 6.8 MB for 1,024 rows, so at 27 MB for 4,096, with the parameters 30 MB: too
+much, since in the ReLU three arrays of 8.4 MB and a mask exist at once, but it would not grow with
+depth.
 
 **Marking rubric (5 points)**
 - 1: parameters, independent of the batch. 1: activations from bytes a row times 4,096.
@@ -1318,7 +1305,7 @@ with depth.
 ### Question 2: Single requests or batches?
 A service answers requests of one row each with your `Linear(3072, 3072)`. Somebody proposes to
 collect 16 of them for each call. From your plot: what happens to the time of a call, to requests
-per second, and to the wait of one request? Why do 16 rows take far less than 16 times one row?
+per second, and (without numbers) to the wait of one request? Why do 16 rows take far less than 16 times one row?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1342,7 +1329,8 @@ roofline.
 ### Question 3: A healthy-looking network
 A colleague stacks 50 `Linear` and ReLU with PyTorch's default. "The activations keep a standard
 deviation of some hundredths, so nothing vanishes; but the network does not learn." Explain with
-your table what is wrong, and name two different changes, in code of this module, that mend it.
+your table what is wrong, and name two different changes, in code of this module, that mend it. (Try
+them in a cell of your own.)
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}

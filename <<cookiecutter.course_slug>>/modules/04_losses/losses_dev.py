@@ -85,6 +85,7 @@ from << cookiecutter.package_name >>.layers import (
 from << cookiecutter.package_name >>.tensor import (
     Tensor,
     check,
+    check_path,
     check_raises,
     manual_seed,
     randn,
@@ -209,6 +210,11 @@ def test_reduction():
     loss = Loss("none")
     loss.reduction = "sum"
     check(loss.reduce(values), 24.0, 'after loss.reduction = "sum"', hint="read self.reduction")
+    first, _ = Loss("none"), Loss("mean")
+    assert first.reduction == "none", "each loss keeps its own reduction"
+    check(Loss("".join(["s", "um"])).reduce(values), 24.0, 'a "sum" read from a file')
+    for name in ("mean", "sum", "none"):
+        check_path(lambda n=name: Loss(n).reduce(values), {"values": values}, f"reduce, {name}")
     ### END HIDDEN TESTS
     print("✅ many losses become one, or stay apart")
 
@@ -282,6 +288,10 @@ def test_mse():
         x, y = rng.normal(size=shape), rng.normal(size=shape)
         check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, x, y)
         check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, 1000 * x, 0 * y)
+    check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, 1000 + x / 100, 1000 + y / 100)
+    single, double = Tensor([1.0]), Tensor([0.1], np.float64)
+    check(MSELoss()(single, double), 0.9**2, "float32 and float64", np.float64)
+    check_path(lambda: MSELoss()(single, double), {"input": single, "target": double}, "MSELoss")
     t, view = Tensor(x, np.float64), Tensor(y.T, np.float64).T
     losses = [[(a - b) ** 2 for a, b in zip(*rows, strict=True)] for rows in zip(x, y, strict=True)]
     check_losses(MSELoss, (t, view), losses, "a transposed target", np.float64)
@@ -340,7 +350,9 @@ def test_l1():
         x, y = rng.normal(size=shape), rng.normal(size=shape)
         check_elementwise(L1Loss, lambda a, b: abs(a - b), x, y)
         check_elementwise(L1Loss, lambda a, b: abs(a - b), 0 * x, 1000 * y)
+    check(L1Loss()(Tensor([1e20]), Tensor([0.0])), 1e20, "1e20 and 0")
     t = Tensor(x, np.float64)
+    check_path(lambda: L1Loss()(t, t.T.T), {"input": t}, "L1Loss")
     check_losses(L1Loss, (t.T, t.T), [[0.0] * 4] * 3, "a view and itself", np.float64)
     check(L1Loss("sum")(t[:0], t[:0]), 0.0, "the sum over no rows", np.float64)
     refuses(ValueError, ["(4, 3)", "(3, 4)"], L1Loss("sum"), t, t.T)
@@ -398,7 +410,13 @@ def test_naive():
         warnings.simplefilter("always")
         got = cross_entropy_naive(Tensor([[0.0, 200.0]]), Tensor([0]))
     check(got, math.inf, "logits 0 and 200, label 0", hint="no epsilon: let it die")
+    assert caught, "NumPy's warning at the log of 0 should be seen"
     ### BEGIN HIDDEN TESTS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # only the log of 0 warns, and only if it is the label's
+        check(cross_entropy_naive(Tensor([[0.0, 200.0]]), Tensor([1])), 0.0, "[0, 200], label 1")
+        far = Tensor([[0.0, 0.0], [1000.0, 1000.0]])
+        check(cross_entropy_naive(far, Tensor([0, 1])), math.log(2.0), "rows far apart")
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         for z, want in ((600.0, 600.0), (800.0, math.inf)):
@@ -496,6 +514,16 @@ def test_labels():
     refuses(ValueError, ["(2, 3)", "(2, 1)"], check_classes, logits, column)
     nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
     assert check_classes(*nothing) is None, "an empty batch should pass"
+    refuses(RuntimeError, ["float32"], check_classes, nothing[0], Tensor([]))
+    refuses(ValueError, ["(0, 3)", "(0, 5)"], check_classes, nothing[0], Tensor(np.ones((0, 5))))
+    refuses(ValueError, ["(2, 3)", "(0,)"], check_classes, logits, nothing[1])
+    refuses(ValueError, ["(1, 3)", "()"], check_classes, logits[:1], Tensor(1))
+    for kind in (np.int8, np.int16, np.uint16, np.uint32, np.uint64):
+        labels = Tensor([0, 2], kind)
+        assert check_classes(logits, labels) is None, f"{labels.dtype} labels are good"
+        assert labels.dtype == kind, "check_classes changed its target"
+    many = Tensor(np.where(np.arange(3000) == 1500, 77, 0))
+    refuses(IndexError, ["77", "3"], check_classes, Tensor(np.zeros((3000, 3))), many)
     assert check_classes(wide, Tensor([24, 0, 24, 1])) is None, "24 is the last of 25 classes"
     ### END HIDDEN TESTS
     print("✅ wrong labels are refused, and the message says why")
@@ -590,8 +618,19 @@ def test_cross_entropy():
     nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
     check(CrossEntropyLoss("sum")(*nothing), 0.0, "the sum over no rows")
     check(CrossEntropyLoss("none")(*nothing), [], "no rows")
-    for bad in (-0.1, math.nan, 2):
+    for bad in (-0.1, math.nan, 2, 1.04, -0.01):
         refuses(RuntimeError, [str(bad)], CrossEntropyLoss, "mean", bad)
+    for bad in (None, ""):
+        refuses(ValueError, ["mean", "sum", "none"], CrossEntropyLoss, bad)
+    many, labels = Tensor(rng.normal(size=(300, 4))), rng.integers(4, size=300)
+    losses = cross_entropies(many.data.tolist(), labels.tolist())
+    check_losses(CrossEntropyLoss, (many, Tensor(labels, np.uint8)), losses, "300 rows")
+    got = loss(Tensor([[1e6, 1e6 - 8.0]], np.float64), Tensor([0])).item()
+    assert abs(got - want) < 1e-9 * want, f"float64 logits 1e6 and 8 less: {want}, got {got}"
+    before = dict(vars(loss))
+    check_path(lambda: loss(logits, target), {"input": logits}, "CrossEntropyLoss")
+    assert vars(loss) == before, "forward should leave the loss as it is"
+    refuses(ValueError, ["(2,)"], loss, logits[0], target)
     kept = [CrossEntropyLoss("mean", eps).label_smoothing for eps in (0, 1)]
     assert [*kept, loss.label_smoothing] == [0, 1, 0], "0 and 1 are allowed, 0 is the default"
     refuses(RuntimeError, ["bool"], loss, logits, Tensor([True, False]))
@@ -647,7 +686,12 @@ def test_smoothing():
     check(CrossEntropyLoss("mean", 1)(logits, target), want, "ε = 1: the label does not matter")
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(7)
-    for n, classes, scale, eps in ((4, 3, 1, 0.1), (3, 7, 1, 0.25), (2, 5, 1000, 0.01)):
+    for n, classes, scale, eps in (
+        (4, 3, 1, 0.1),
+        (3, 7, 1, 0.25),
+        (2, 5, 1000, 0.01),
+        (3, 4, 1, 1),
+    ):
         labels = rng.integers(classes, size=n)
         for dtype in (np.float32, np.float64):
             logits = Tensor(rng.normal(size=(n, classes)) * scale, dtype)
@@ -655,6 +699,11 @@ def test_smoothing():
             make = functools.partial(CrossEntropyLoss, label_smoothing=eps)
             what = f"{dtype.__name__} logits {logits.shape} times {scale}, {eps=}"
             check_losses(make, (logits, Tensor(labels)), losses, what, dtype)
+    smoothed = CrossEntropyLoss(label_smoothing=0.25)
+    training = smoothed(logits, Tensor(labels)).item()
+    assert smoothed.eval()(logits, Tensor(labels)).item() == training, "eval() smooths, too"
+    path = {"losses": Tensor([1.0]), "log_p": Tensor([[-1.0, -3.0]])}
+    check_path(lambda: smoothed.smooth(*path.values()), path, "smooth")
     given = Tensor([1.0])
     CrossEntropyLoss("mean", 0.5).smooth(given, Tensor([[-1.0, -3.0]]))
     check(given, [1.0], "the losses given to smooth", hint="do not change them in place")
@@ -721,7 +770,12 @@ def test_bce():
     refuses(RuntimeError, ["int64", "float32"], loss, logits, Tensor([1, 0, 1]))
     refuses(ValueError, ["(3,)", "(3, 1)"], loss, logits, Tensor([[1.0], [0.0], [1.0]]))
     ### BEGIN HIDDEN TESTS
-    for x, y in ((-20.0, 0.0), (30.0, 1.0), (-30.0, 0.0)):
+    check_path(lambda: loss(logits, logits), {"input": logits}, "BCEWithLogitsLoss")
+    for x, y in ((9.0, 1.0), (10.0, 1.0), (40.0, 1.0)):
+        got = loss(Tensor([x], np.float64), Tensor([y], np.float64)).item()
+        want = math.log1p(math.exp(-x))
+        assert abs(got - want) < 1e-12 * want, f"float64 {x}, {y}: expected {want}, got {got}"
+    for x, y in ((-20.0, 0.0), (9.0, 1.0), (30.0, 1.0), (-30.0, 0.0)):
         got, want = loss(Tensor([x]), Tensor([y])).item(), math.log1p(math.exp(-abs(x)))
         assert abs(got - want) < 1e-3 * want, f"logit {x}, target {y}: expected {want}, got {got}"
 
@@ -765,6 +819,8 @@ so accuracy is flat nearly everywhere and says nothing about where to go. In Par
 def accuracy(input, target):
     """Return the share of rows of input (N, C) whose largest value is at target (N,).
 
+    Of equal largest values the first counts, as for argmax.
+
     A Python float, as exact as the float32 mean it comes from.
 
     Raises what check_classes raises.
@@ -802,6 +858,13 @@ def test_accuracy():
             got = accuracy(scores, Tensor(target))
             assert abs(got - want) < 1e-6, f"logits {scores.shape}: expected {want}, got {got}"
             assert scores.data.tolist() == rows, "accuracy modified its input"
+    close = Tensor([[0.0, 1e-9], [1.0, 1.0005], [2.0, 2.0]])
+    for labels, want in (([1, 1, 0], 1.0), ([0, 0, 1], 0.0)):
+        assert accuracy(close, Tensor(labels)) == want, f"close logits, labels {labels}: {want}"
+    wide = Tensor(np.eye(300)[[256]])
+    assert accuracy(wide, Tensor([0], np.uint8)) == 0.0, "class 256 is not class 0"
+    refuses(ValueError, ["(2,)", "(4,)"], accuracy, logits[0], Tensor([0, 1, 0, 1]))
+    refuses(ValueError, ["(4, 2)", "(3,)"], accuracy, logits, Tensor([0, 1, 0]))
     refuses(IndexError, ["3", "2"], accuracy, logits, Tensor([0, 1, 3, 1]))
     refuses(RuntimeError, ["float32"], accuracy, logits, Tensor([0.0] * 4))
     ### END HIDDEN TESTS
