@@ -204,15 +204,24 @@ def operations_of(call):
         result_of = original
 
 
-def check_path(call, sources, what):
-    """Fail unless Tensor operations lead from each of sources, by name, to what call() returns."""
+def check_path(call, sources, what, constants=True):
+    """Fail unless Tensor operations lead from each of sources, by name, to what call() returns.
+
+    Without constants, no other Tensor may take part on the way.
+    """
     result, steps = operations_of(call)
+    known, strangers = {id(source) for source in sources.values()}, []
+    for output, inputs in steps:
+        if any(id(t) in known for t in inputs):
+            strangers += [t for t in inputs if isinstance(t, Tensor) and id(t) not in known]
+            known.add(id(output))
     reached = {id(result)}
     for output, inputs in reversed(steps):
         reached |= {id(t) for t in inputs} if id(output) in reached else set()
     lost = [name for name, source in sources.items() if id(source) not in reached]
     hint = "Module 05 follows Tensor operations: x.data and Tensor(...) cut its path"
     assert not lost, f"{what}: no Tensor operations lead from {lost} to the result\nHint: {hint}"
+    assert constants or not strangers, f"{what}: {strangers[:1]} comes from nowhere\nHint: {hint}"
 
 
 def times(run, repeats=7):

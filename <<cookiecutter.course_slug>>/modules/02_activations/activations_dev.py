@@ -125,6 +125,7 @@ def check_function(function, given, expected, what, dtype=None, hint=""):
             known |= {id(output)} if any(id(t) in known for t in inputs) else set()
         why = "does not come from x by Tensor operations, so Module 05 could not differentiate it"
         assert id(result) in known - {id(x)}, f"{label}: the result {why}"
+    return steps, known
 
 
 def check_lines(function, plain, given, dims, hint=""):
@@ -136,7 +137,11 @@ def check_lines(function, plain, given, dims, hint=""):
             for index in np.ndindex(lines.shape[:-1]):
                 lines[index] = plain(lines[index].tolist())
             what = f"{function.__name__}(x, dim={dim}), x of shape {x.shape}"
-            check_function(lambda x, d=dim: function(x, d), x, expected.tolist(), what, hint=hint)
+            steps, known = check_function(
+                lambda x, d=dim: function(x, d), x, expected.tolist(), what, hint=hint
+            )
+            cut = [t for t in steps[-1][1] if isinstance(t, Tensor) and id(t) not in known]
+            assert not cut, f"{what}: only the shift is a constant; {cut[0]} depends on x"
 
 
 def sigmoid_plain(v):
@@ -211,6 +216,7 @@ def test_relu():
     check_function(relu, edges, [0.0, 0.0, 0.0, 1000.0, math.inf], f"relu({edges})")
     assert relu(Tensor(1e-30)).item() > 0, "relu(1e-30) should not be 0"
     check_function(relu, Tensor([-7, 7], np.int32), [0, 7], "relu of int32")
+    check_function(relu, Tensor([0, 3], np.uint8), [0, 3], "relu of uint8")
     ### END HIDDEN TESTS
     print("✅ ReLU bends")
 
@@ -332,7 +338,10 @@ def test_naive():
     ### BEGIN HIDDEN TESTS
     for dtype, largest in ((np.float64, (2 - 2**-52) * 2.0**1023), (np.float16, 65504.0)):
         got = exp_limit(dtype)
-        assert abs(got - math.log(largest)) < 1e-2, f"exp_limit({dtype.__name__}) is {got}"
+        assert type(got) is float, f"expected a Python float, got {type(got).__name__}"
+        assert abs(got - math.log(largest)) < 1e-5, f"exp_limit({dtype.__name__}) is {got}"
+    assert abs(exp_limit(np.dtype("float32")) - limit) < 1e-9, "exp_limit of x.dtype"
+    assert limit < 88.722840, f"e^{limit} does not fit into float32"
     numbers = (4 * np.random.default_rng(23).normal(size=(2, 3, 4))).tolist()
     check_function(sigmoid_naive, numbers, sigmoid_plain, "sigmoid_naive")
     check_lines(softmax_naive, softmax_plain, numbers, (0, 1, 2, -1, -2, -3))
@@ -398,6 +407,7 @@ def test_sigmoid():
     check_function(sigmoid, numbers, sigmoid_plain, "sigmoid")
     check_function(log_sigmoid, numbers, plain, "log of sigmoid", hint=hint)
     check_function(log_sigmoid, Tensor([-700.0], np.float64), plain, "log(sigmoid(-700.))")
+    check_function(log_sigmoid, Tensor([-95.0]), plain, "log(sigmoid(-95.)) in float32")
     edges = [-math.inf, -0.0, 100.0, math.inf]
     check_function(sigmoid, edges, [0.0, 0.5, 1.0, 1.0], f"sigmoid({edges})")
     integers = Tensor([-1000, -1, 0, 1000])
@@ -463,6 +473,12 @@ def test_tanh():
     check_function(tanh_naive, numbers, math.tanh, "tanh_naive")
     check_function(tanh_by_sigmoid, numbers, math.tanh, "tanh_by_sigmoid")
     check_function(tanh_by_sigmoid, [-math.inf, math.inf], [-1.0, 1.0], "tanh_by_sigmoid(±inf)")
+    check_function(tanh_naive, [-60.0, 60.0], [-1.0, 1.0], "tanh_naive(±60)")
+    for edge in (-1000.0, 1000.0):
+        got = watch(lambda v=edge: tanh_naive(Tensor(v)))[0].item()
+        assert math.isnan(got), f"tanh_naive({edge}): the formula as it is gives nan, not {got}"
+    error = abs(tanh_by_sigmoid(Tensor(1e-4)).item() / math.tanh(1e-4) - 1)
+    assert error > 1e-6, "tanh_by_sigmoid is to go by sigmoid, and to lose digits close to 0"
     ### END HIDDEN TESTS
     print("✅ you know why nobody writes tanh like that")
 
@@ -493,7 +509,8 @@ The two differ by up to 0.0005: run a trained network with the form it was train
 #   u = √(2/π) (x + 0.044715 x³). 3. anything else: RuntimeError that shows what was given and
 #   names both 'none' and 'tanh'.
 # Example: gelu(Tensor([-1.0, 0.0, 1.0]))  ->  Tensor([-0.15865526,  0.        ,  0.8413447 ])
-# Hint: math.sqrt for constants, x * x * x for the cube: ** computes any power, and slowly.
+# Hint: math.sqrt for constants; products for the cube: ** computes any power, and slowly. Begin
+#   them with a float, 0.044715 * x * x * x, or the cube of small integers wraps around.
 def gelu(x, approximate="none"):
     """Return x Φ(x) of each element, Φ the normal distribution (torch.nn.functional.gelu).
 
@@ -513,7 +530,7 @@ def gelu(x, approximate="none"):
 # %% [markdown]
 """
 ### Testing GELU
-Both forms, closely enough to tell them apart, and the error. Hidden: random shapes, ±1000,
+Both forms, closely enough to tell them apart, and the error. Hidden: random shapes, ±1000, small
 integers, no rows: (0, 2).
 """
 
@@ -533,6 +550,10 @@ def test_gelu():
             check_function(call, numbers, plain, f"gelu(x, {form!r})")
         ### BEGIN HIDDEN TESTS
         check_function(call, Tensor([-3, 2]), plain, f"gelu(integers, {form!r})", np.float32)
+        for big in (Tensor([6, -6], np.int8), Tensor([2000], np.int32)):
+            check_function(call, big, plain, f"gelu({big}, {form!r})", np.float32)
+        same = gelu(Tensor(1.0), "".join(form)).item()
+        assert same == call(Tensor(1.0)).item(), f"a {form!r} read from a file is {form!r}, too"
         assert call(Tensor(np.ones((0, 2)))).data.shape == (0, 2), f"gelu(no rows, {form!r})"
         ### END HIDDEN TESTS
     check_function(gelu, cases[1], lambda v: gelu_plain(v, "none"), "gelu(x), without a form")
@@ -598,15 +619,29 @@ class Counted(np.ndarray):
         result = getattr(ufunc, method)(*[np.asarray(a) for a in inputs], **settings)
         return result.view(Counted) if out is None else out[0]
 
+    def __array_function__(self, function, types, arguments, settings):
+        Counted.made += function is not np.copyto
+        return super().__array_function__(function, types, arguments, settings)
+
+    def copy(self, order="C"):
+        Counted.made += 1
+        return super().copy(order)
+
 
 def test_gelu_into():
     cases = [np.array([-2.0, 0.5, 3.0]), np.array([[1.5], [-0.5]], np.float32)]
     ### BEGIN HIDDEN TESTS
     numbers = 2 * np.random.default_rng(27).normal(size=(4, 6))
     cases += [numbers, numbers.astype(np.float32)[::2, 1:5], numbers.T]
-    cases += [np.array([-1000.0, 0.0, 1000.0]), np.ones((0, 2))]
+    cases += [np.array([-1000.0, 0.0, 1000.0]), np.ones((0, 2)), np.linspace(-4.0, 4.0, 1500)]
+    strided = np.zeros((6, 8))[::2, ::2]
+    check(Tensor(gelu_into(numbers[:3, :4], strided), np.float64),
+          each(lambda v: gelu_plain(v, "tanh"), numbers[:3, :4].tolist()),
+          "gelu_into with a strided out", np.float64)  # fmt: skip
+    assert abs(strided[0, 0] - gelu_plain(numbers[0, 0].item(), "tanh")) < 1e-9, "out is not filled"
     ### END HIDDEN TESTS
     for x in cases:
+        x.flags.writeable = False
         before, what = x.tolist(), f"gelu_into, {x.dtype} of shape {x.shape}"
         out = np.full((2, *x.shape), math.nan, x.dtype)[1]
         got, warned, _ = watch(lambda x=x, out=out: gelu_into(x, out))
@@ -678,6 +713,11 @@ def test_softmax():
     for t in both(numbers):
         check_lines(softmax, softmax_plain, t.transpose(0, 2), (0, 1, -1))
     check_function(softmax, [0.0, -math.inf, 0.0], [0.5, 0.0, 0.5], "softmax([0, -inf, 0])")
+    got = softmax(Tensor([0.0, -math.inf])).data[1].item()
+    assert got == 0.0, f"a score of -inf has probability 0, not {got}"
+    huge = Tensor([1e11, 1e11 + 1.0, 1e39], np.float64)
+    check_lines(softmax, softmax_plain, huge[:2], (0,), "in float64 all the way")
+    check_lines(softmax, softmax_plain, huge, (0,), "in float64 all the way")
     check_function(softmax, [[7.0], [-7.0]], [[1.0], [1.0]], "softmax, one score a line")
     assert softmax(Tensor(np.ones((0, 3)))).data.shape == (0, 3), "softmax of no rows"
     check_raises(IndexError, [], lambda: softmax(Tensor([1.0, 2.0]), dim=1), "softmax, no such dim")
@@ -739,6 +779,10 @@ def test_log_softmax():
     check_lines(log_softmax, log_softmax_plain, (300 * numbers).tolist(), dims)
     for t in both(numbers):
         check_lines(log_softmax, log_softmax_plain, t.transpose(0, 2), (0, 1, -1))
+    check_lines(log_softmax, log_softmax_plain, [[-1000.0, -1001.0], [-900.0, -950.0]], (0, 1))
+    huge = Tensor([1e11, 1e11 + 1.0, 1e39], np.float64)
+    for x in (huge, huge[:2]):
+        check_lines(log_softmax, log_softmax_plain, x, (0,), "in float64 all the way")
     masked, half = [0.0, -math.inf, 0.0], math.log(0.5)
     check_function(log_softmax, masked, [half, -math.inf, half], "log_softmax([0, -inf, 0])")
     assert log_softmax(Tensor(np.ones((0, 3)))).data.shape == (0, 3), "log_softmax of no rows"
@@ -828,7 +872,15 @@ def test_objects():
             self.factor, self.name = factor, name
 
     cases["Scale(factor=2, name='double')"] = Scale(2, "double")
+    cases["Scale(factor=0, name=None)"] = Scale(0, None)
     cases["LeakyReLU(negative_slope=0.01)"] = LeakyReLU()
+    cases["LeakyReLU(negative_slope=0)"] = LeakyReLU(0)
+    first, _ = LeakyReLU(0.5), LeakyReLU(0.25)
+    check_function(first, x, [-1.0, 3.0], "the first of two LeakyReLUs")
+    t = Tensor([-2.0])
+    first(t)
+    t.data[:] = -4.0
+    check(first(t), [-2.0], "the same Tensor with another number in it")
     check_function(LeakyReLU(negative_slope=3), x, [-6.0, 3.0], "LeakyReLU(negative_slope=3)")
     check_function(LeakyReLU(2), [[-1.0], [5.0]], [[-2.0], [5.0]], "LeakyReLU(2), shape (2, 1)")
     ### END HIDDEN TESTS

@@ -216,7 +216,10 @@ def test_parameters():
     expect(Layer(), [], "a layer without attributes")
     odd, inner, last = Layer(), Block(), ones(2, requires_grad=True)
     odd.first, odd.several, odd.last = inner, [ReLU(), abs, (a, [Block()]), {"no": "layer"}], last
+    odd.kind = Block  # a class is no layer
     want, before = [*own(inner, a, odd.several[2][1][0]), last], list(vars(odd))
+    deep = Block(Block(Block(b)))
+    expect(deep, own(deep, deep.inside[0], deep.inside[0].inside[0], b), "three layers deep")
     for what in ("a layer first, a list of lists, a Tensor last", "the same, called again"):
         expect(odd, want, what)
     assert list(vars(odd)) == before, "parameters() should leave the layer as it is"
@@ -274,11 +277,13 @@ def test_train():
         assert other.training and Layer.training, f"{switch.__name__}() reached another network"
     ### BEGIN HIDDEN TESTS
     deep, weight = Layer(), other.weight
-    deep.several, deep.after = [ReLU(), [abs, (leaf, other)], None], Block()
+    deep.several, deep.after = [ReLU(), [abs, (leaf, other)], Block], Layer()
     for mode in (False, True, False):
         deep.train(mode)
         modes = [layer.training for layer in (deep, leaf, other, deep.after)]
         assert modes == [mode] * 4, f"train({mode}), from outside in: {modes}"
+    deep.after.train()
+    assert not deep.eval().after.training, "eval() reaches all, also if this layer rests already"
     assert net.training and Block().training, "the layer around it, or a new one, changed mode"
     assert other.weight is weight and weight.requires_grad, "train() should change nothing else"
     ### END HIDDEN TESTS
@@ -429,7 +434,8 @@ def test_linear():
     layer.weight = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
     layer.bias = Tensor([10.0, 20.0, 30.0], requires_grad=True)
     check(layer(x), [[15.0, 27.0, 39.0], [18.0, 30.0, 42.0]], "two rows")
-    check_path(lambda: layer(x), {"x": x, "weight": layer.weight, "bias": layer.bias}, "Linear")
+    path = {"x": x, "weight": layer.weight, "bias": layer.bias}
+    check_path(lambda: layer(x), path, "Linear", constants=False)
     double = Tensor([0.1, 0.2], np.float64)
     check(layer(double), by_hand(double, layer), "one float64 row", np.float64)
     check_raises(RuntimeError, ["Linear", "2", "(5, 3)"], lambda: layer(ones(5, 3)), "(5, 3)")
@@ -441,6 +447,14 @@ def test_linear():
     check_uniform(Linear(100, 500).bias, (500,), 0.1, "Linear(100, 500).bias")
     ### BEGIN HIDDEN TESTS
     check_uniform(Linear(25, 400).weight, (25, 400), 0.2, "Linear(25, 400).weight")
+    check_uniform(Linear(1000, 600).bias, (600,), 1000**-0.5, "Linear(1000, 600).bias")
+    before = dict(vars(layer))
+    whole = Tensor([[1, 2]])
+    check(layer(whole), [[19.0, 32.0, 45.0]], "an integer row")
+    assert whole.dtype == np.int64, "forward changed the dtype of its input"
+    same = [id(p) for p in layer.parameters()] == [id(layer.weight), id(layer.bias)]
+    assert same, "parameters() should give weight, then bias, and nothing else"
+    assert vars(layer) == before, "forward should leave the layer as it is"
     rng, both = np.random.default_rng(4), (True, False)
     for n, bias, single in [(n, b, f) for n in (0, 1, 2) for b in both for f in both]:
         shape, dtype = (2, 3, 5)[2 - n :], np.float32 if single else np.float64
@@ -454,7 +468,7 @@ def test_linear():
     check(layer(view), [[15.0, 27.0, 39.0], [18.0, 30.0, 42.0]], "a transposed view")
     assert layer(ones(0, 2)).shape == (0, 3), f"an empty batch gave {layer(ones(0, 2)).shape}"
     assert (layer.in_features, layer.out_features) == (2, 3), "in_features and out_features"
-    for bad in (ones(2, 1), Tensor(1.0), ones(3)):
+    for bad in (ones(2, 1), Tensor(1.0), ones(3), ones(4, 2, 1)):
         words = ["Linear", "2", str(bad.shape)]
         check_raises(RuntimeError, words, lambda bad=bad: layer(bad), f"input {bad.shape}")
     starts = []
@@ -533,6 +547,11 @@ def test_sequential():
     assert not net.eval()[2].training, "eval() of a Sequential should reach its layers"
     ### BEGIN HIDDEN TESTS
     check(Sequential()(x), [-2.0, 3.0], "Sequential() without layers")
+    check(Sequential(a, a)(x), [-2.0 + 1 + 1, 3.0 + 1 + 1], "the same layer twice")
+    assert type(net.layers) is list, f"layers should be a list, not {type(net.layers).__name__}"
+    before = dict(vars(net))
+    net(x)
+    assert vars(net) == before, "forward should leave the chain as it is"
     inner = Sequential(a, lambda x: x * 3)
     chain = Sequential(a, inner, ReLU(), Sequential(inner))
     for dtype in (np.float32, np.float64):
@@ -611,7 +630,12 @@ def test_flatten():
     cases = [((2, 3, 4, 5), 1, 2, (2, 12, 5)), ((2, 3, 4), -3, -2, (6, 4)), ((0, 3), 1, -1, (0, 3))]
     bad = [((4,), 1, -1, IndexError), ((2, 3, 4), 2, 1, RuntimeError)]
     ### BEGIN HIDDEN TESTS
-    cases += [((0, 3, 4), 1, -1, (0, 12)), ((0, 3, 4), 0, 1, (0, 4)), ((2, 0, 4), 1, 2, (2, 0))]
+    cases += [
+        ((2, 3, 0), 0, 1, (6, 0)),
+        ((0, 3, 4), 1, -1, (0, 12)),
+        ((0, 3, 4), 0, 1, (0, 4)),
+        ((2, 0, 4), 1, 2, (2, 0)),
+    ]
     cases += [((2, 3, 4, 5), 0, -1, (120,)), ((2, 3, 4, 5), -2, 3, (2, 3, 20)), ((3,), 0, 0, (3,))]
     cases += [((2, 3, 4, 5), 2, -2, (2, 3, 4, 5)), ((1, 1), 0, 1, (1,)), ((2, 3), 0, 0, (2, 3))]
     bad += [((2, 3), start, end, IndexError) for start, end in ((0, 2), (-3, 1), (0, -3), (2, 1))]
@@ -715,6 +739,12 @@ def test_dropout():
     ### BEGIN HIDDEN TESTS
     assert half.train()(small) is not small, "after train() it should drop again"
     assert Dropout(0)(small) is small, "p = 0: expected x itself"
+    manual_seed(11)
+    first = rand(3).data.tolist()
+    manual_seed(11)
+    assert Dropout(1).eval()(small) is small, "p = 1, eval mode: expected x itself"
+    assert Dropout(0.5).eval()(small) is small, "eval mode: expected x itself"
+    assert rand(3).data.tolist() == first, "in eval mode no random number should be drawn"
     for dtype in (np.float32, np.float64):
         given = Tensor([[-1000.0, 0.0, 1000.0]], dtype)
         check(Dropout(1.0)(given), [[0.0, 0.0, 0.0]], "Dropout(1.0)", dtype)
@@ -806,7 +836,8 @@ def test_layernorm():
     norm.weight = Tensor([1.0, 10.0, 100.0], requires_grad=True)
     norm.bias = Tensor([0.5, 0.25, 0.0], requires_grad=True)
     check(norm(x[0]), [a + 0.5, 10 * b + 0.25, 100 * c], "one row, with weight and bias")
-    check_path(lambda: norm(x), {"x": x, "weight": norm.weight, "bias": norm.bias}, "LayerNorm")
+    path = {"x": x, "weight": norm.weight, "bias": norm.bias}
+    check_path(lambda: norm(x), path, "LayerNorm", constants=False)
     shapes = [p.shape for p in LayerNorm((2, 4)).parameters()]
     assert shapes == [(2, 4), (2, 4)], f"LayerNorm((2, 4)): parameters of shapes {shapes}"
     check_raises(RuntimeError, ["LayerNorm", "(3,)", "(3, 2)"], lambda: norm(ones(3, 2)), "(3, 2)")
@@ -835,6 +866,10 @@ def test_layernorm():
     pair = LayerNorm([2, 3])
     check_raises(RuntimeError, ["(2, 3)", "(3, 2)"], lambda: pair(ones(3, 2)), "(3, 2), not (2, 3)")
     check_raises(RuntimeError, ["(3,)", "(3, 1)"], lambda: plain(ones(3, 1)), "(3, 1) for (3,)")
+    check_raises(RuntimeError, ["(2, 3)", "(3,)"], lambda: pair(ones(3)), "(3,) for (2, 3)")
+    check_raises(RuntimeError, ["(2, 3)", "(1, 3)"], lambda: pair(ones(1, 3)), "(1, 3) for (2, 3)")
+    check_raises(RuntimeError, ["(3,)", "()"], lambda: plain(Tensor(1.0)), "() for (3,)")
+    check(LayerNorm(1)(Tensor([[5.0], [7.0]])), [[0.0], [0.0]], "LayerNorm(1): rows of one number")
     ### END HIDDEN TESTS
     print("✅ LayerNorm keeps the scale, whatever comes in")
 
@@ -907,12 +942,16 @@ def test_embedding():
     ### BEGIN HIDDEN TESTS
     indices += [([0, 3], "3", np.int32), ([[-3, 0]], "-3", np.int64), ([[1], [99]], "99", np.uint8)]
     others += [([True, False, True], np.bool_), (1.0, np.float64), ([], np.float32)]
+    others += [([-1.0, 7.0], np.float32)]
     rows = table.weight.data.tolist()
     for dtype in (np.uint8, np.int32, np.int64):
         index = Tensor([[0, 2], [1, 1]], dtype)
         check(table(index), [[rows[0], rows[2]], [rows[1], rows[1]]], f"{dtype.__name__} index")
         assert index.data.tolist() == [[0, 2], [1, 1]], "forward modified the index"
     check(table(Tensor(1)), [2.0, 3.0], "a single number")
+    check(table(Tensor([1])), [[2.0, 3.0]], "an index of shape (1,)")
+    shared = np.shares_memory(table(Tensor(1)).data, table.weight.data)
+    assert not shared, "the result for a single number shares the table's memory"
     assert table(zeros(0, 4, dtype=int)).shape == (0, 4, 2), "an index without elements"
     table(Tensor([0, 1])).data[:] = 9.0
     assert table.weight.data.tolist() == rows, "a change of the result changed the table"
@@ -986,6 +1025,10 @@ def test_count():
     tied, empty = Block(), Layer()
     tied.bias = tied.weight
     cases += [(Block(big, [big]), 2 + 13), (tied, 1), (Block(tied, empty), 3), (empty, 0)]
+    cube = Block()
+    cube.weight = ones(2, 3, 4, dtype=np.float64, requires_grad=True)
+    cases += [(cube, 2 * 3 * 4 + 1)]
+    works += [(10**7, 10**7, 10**7 + 1, 2 * 10**14 * (10**7 + 1))]
     for n in range(1, 7):  # n rows, n + 1 inputs, n + 2 outputs: products, sums, bias
         works += [(n, n + 1, n + 2, n * (n + 2) * ((n + 1) + n + 1))]
     ### END HIDDEN TESTS
