@@ -697,7 +697,8 @@ on average for a sample; `correction=0` divides by n.
 #   keepdims=True. 2. sum the squares. 3. count the elements behind each sum: self.size over the
 #   size of the result. 4. divide by count - correction.
 # Example: Tensor([[1.0, 2.0], [3.0, 6.0]]).var(axis=1)  ->  Tensor([0.5, 4.5])
-# Hint: the keepdims of var is for its result; the mean inside always keeps its dimensions.
+# Hint: the keepdims of var is for its result; the mean inside always keeps its dimensions. Without
+#   rows there are no results, either: do not divide by their number then.
 def reduction(function):
     """Return the method that reduces over axis: None (all), an int or, but for argmax, a tuple."""
 
@@ -728,7 +729,8 @@ def var(self, axis=None, keepdims=False, correction=1):
 # %% [markdown]
 """
 ### Testing reductions
-Known values. Hidden: single, negative and several axes, with and without `keepdims`, float64.
+Known values. Hidden: single, negative and several axes, with and without `keepdims`, float64, no
+rows.
 """
 
 
@@ -745,6 +747,8 @@ def test_reductions():
     ### BEGIN HIDDEN TESTS
     check(Tensor([True, True]).sum(), 2, "sum of booleans")
     check(Tensor([1, 2]).mean(), 1.5, "mean of integers")
+    empty = Tensor(np.ones((0, 3))).var(axis=1)
+    assert empty.data.shape == (0,), f"var of no rows: expected shape (0,), got {empty.data.shape}"
     plain = {"sum": sum, "max": max, "min": min, "mean": lambda v: sum(v) / len(v)}
     plain["var"] = lambda v: sum((x - sum(v) / len(v)) ** 2 for x in v) / (len(v) - 1)
     plain["argmax"] = lambda v: v.index(max(v))
