@@ -1175,7 +1175,7 @@ def profile_batch(n=3072):
     axes.set_title(f"One row at a time reaches {speed[0] / max(speed):.0%} of the speed of a batch")
     plt.show()
     for batch in (1, 16, batches[-1]):
-        print(f"{batch:3} rows take {1e3 * seconds[batches.index(batch)]:.2f} ms.")
+        print(f"Batch {batch:3} takes {1e3 * seconds[batches.index(batch)]:.2f} ms.")
     gain = seconds[0] * batches[-1] / seconds[-1]
     print(f"Row by row, {batches[-1]} rows would take {gain:.1f} times as long as in one batch.")
     print(f"One row reads {4e-9 * n * n / seconds[0]:.0f} GB of weights a second.")
