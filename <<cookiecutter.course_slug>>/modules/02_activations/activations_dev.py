@@ -173,7 +173,9 @@ def log_softmax_plain(line):
 """
 ## Exercise 1: ReLU
 Negative numbers become 0, the others stay: the simplest bend, and the most used. Compose it, as
-everything here, of Tensor operations, never of `.data`: only those will learn to differentiate.
+everything here, of Tensor operations, never of `.data`: only those will learn to differentiate. You
+have `+ - * / **`, comparisons, `where`, `maximum`, `minimum`, `exp`, `log`, `tanh`, `erf`, `abs`, `sum`,
+`max` and more.
 """
 
 
@@ -197,8 +199,8 @@ def relu(x):
 # %% [markdown]
 """
 ### Testing ReLU
-Values, integers, NaN; all tests here also want no warning, and the input left as it was. Hidden:
-random shapes, a transposed input, ±1000, ±∞, no elements.
+Values, integers, NaN; tests also want no warning, unless they say so, and the input left as it was.
+Hidden: random shapes, a transposed input, ±1000, ±∞, no elements. (The mask shows in Module 05 only.)
 """
 
 
@@ -241,7 +243,7 @@ def leaky_relu(x, negative_slope=0.01):
     """Return x where x > 0, x * negative_slope elsewhere (torch.nn.functional.leaky_relu).
 
     Any slope will do, also above 1 or below 0. NaN stays NaN. Integers become float32, unless the
-    slope is an integer, too.
+    slope is an integer, too. (Infinite x with slope 0 warns, for inf * 0: no test asks for it.)
     """
     ### BEGIN SOLUTION
     return where(x <= 0, x * negative_slope, x)
@@ -435,7 +437,7 @@ your package gets a third way, NumPy's `tanh` (below the test).
 # Example: tanh_naive(Tensor([0.0]))  ->  Tensor([0.])
 # Hint: use sigmoid, not sigmoid_naive.
 def tanh_naive(x):
-    """Return tanh of each element by its definition: NaN where an exponential overflows."""
+    """Return tanh of each element by its definition: NaN where an exponential is infinite."""
     ### BEGIN SOLUTION
     up, down = x.exp(), (-x).exp()
     return (up - down) / (up + down)
@@ -671,7 +673,7 @@ positive then, nothing overflows, and since one of them is 0, the sum is at leas
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write softmax.
-# Approach: 1. the maximum over dim, kept. Any shift gives the same result, so for Module 05 it is a
+# Approach: 1. the maximum with axis=dim and keepdims=True. Any shift gives the same result, so for Module 05 it is a
 #   constant: Tensor(...) around the maximum makes a fresh Tensor of it. 2. subtract it from x.
 #   3. go on as in softmax_naive.
 # Example: softmax(Tensor([1000.0, 1000.0, -1000.0]))  ->  Tensor([0.5, 0.5, 0. ])
@@ -1039,10 +1041,10 @@ profile_memory()
 """
 **Explain your table.** ReLU has a maximum, a mask of a quarter of that, and their product. Sigmoid
 and composed GELU peak at 4, although they make 7 and 9 arrays, for Python frees what nothing holds
-(written with fewer names, they may peak at 3). Which are alive when sigmoid peaks? Expect one buffer
-to be 2 to 8 times as fast as composed: each new array is memory that the operating system must find
-and clear first. Blocks can gain again: 256 KB stay in a cache through all nine steps, while 16 MB may
-travel to memory and back each time.
+(with fewer names they may peak at 3; with one more, softmax at 3). Which are alive when sigmoid
+peaks? Expect one buffer to be 2 to 8 times as fast as composed: each new array is memory that the
+operating system must find and clear first. Blocks can gain again: 256 KB stay in a cache through
+all nine steps, while 16 MB may travel to memory and back each time.
 
 ### Speed
 """
@@ -1071,7 +1073,7 @@ def profile_speed(n=2**20):
     colors = ["0.7" if name in blocks else "tab:blue" for name in names]
     axes.barh(names, [cost[name] for name in names], color=colors)
     for row, name in enumerate(names):
-        text = f"  {1e3 / cost[name]:,.0f} million/s, {8 / cost[name]:.1f} GB/s"
+        text = f"  {cost[name]:.2f} ns, {8 / cost[name]:.1f} GB/s"
         axes.annotate(text, (cost[name], row), va="center", fontsize=8)
     label = "ns per element (GB/s: 4 bytes read, 4 written)"
     axes.set(xscale="log", xlim=(None, 30 * max(cost.values())), xlabel=label)
@@ -1094,7 +1096,7 @@ profile_speed()
 `leaky_relu`, if the processor must guess for each number which way it will go: random signs prove
 it wrong half of the time, sorted ones hardly ever. From 30 ns: `**`, which computes any power, and
 Python's erf, one call a number. These 4 MB may stay in a cache; the 16 MB of the table above do not,
-and functions of many steps slow down most. What does sigmoid pay for besides two exponentials?
+and functions of many steps lose most time. What does sigmoid pay for besides two exponentials?
 
 ### Why activations dominate training memory
 On its way back, Module 05 needs what the operations saw on their way forward. The simplest way is
@@ -1172,7 +1174,7 @@ above their line?
 - **GELU.** `jax.nn.gelu` takes the tanh form unless told otherwise, PyTorch and Keras the exact.
 - **Different here.** `dim` is -1 unless given, as in JAX and TensorFlow. PyTorch wants it given:
   else `softmax` warns, and takes dim 0 or 1 by the number of dimensions. PyTorch refuses integers
-  in `leaky_relu`, `gelu` and `softmax`; yours take them (unsigned ones may wrap around). On a CPU
+  in `leaky_relu`, `gelu` and `softmax`; yours take them (small and unsigned ones may wrap around). On a CPU
   its float32 sigmoid is 0 below about -88, where yours goes on to -103.
 
 Sources: PyTorch docs of `torch.nn`, `torch.compile` and `torch.utils.checkpoint`, and its
@@ -1225,8 +1227,8 @@ x = 1, and no error. Besides, x is gone, and the slope of GELU is computed from 
 """
 ### Question 2: Is it worth it?
 A layer from 4096 to 16384 features does 2 · 4096 FLOPs for each number that its activation then
-takes. With your GFLOP/s from Module 01 (large matmuls) and your bars: what share of the time is
-`relu`, or GELU in each form? A GPU has, say, 100 times your FLOP/s and 20 times your bandwidth: what
+takes. With your GFLOP/s from Module 01 (or time a large matmul) and your bars or table: what share
+of the time is `relu`, or GELU in each form? A GPU has, say, 100 times your FLOP/s and 20 times your bandwidth: what
 becomes of the share of GELU's tanh form there?
 """
 
@@ -1249,7 +1251,7 @@ fusion pays.
 """
 ### Question 3: A bigger batch
 Derive, from bytes per element, the batch from which activations outweigh parameters in your stack
-for ReLU and for GELU, and compare with your plot. Name two ways to fit ten times that batch into the
+for ReLU and for GELU, and compare with your plot. Name two ways towards ten times that batch in the
 same memory, and what each costs. (What must be kept? In how many bytes? All rows at once?)
 """
 
@@ -1274,8 +1276,8 @@ whose gradients are added (smaller matmuls).
 ### Question 4: A pinch of epsilon
 A colleague writes `(softmax(x) + 1e-9).log()`. What comes out for the second score of [0, -10],
 [0, -30] and [0, -200], what should, and what does a loss made of it see of the inputs on which a
-network is most wrong? Another clips x to [-80, 80]
-and then takes `softmax_naive`. Give an input for which that is wrong.
+network is most wrong? Another clips x to [-80, 80] and then takes `softmax_naive`. Give an input
+for which that is wrong.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
