@@ -636,6 +636,7 @@ def test_gelu_into():
     numbers = 2 * np.random.default_rng(27).normal(size=(4, 6))
     cases += [numbers, numbers.astype(np.float32)[::2, 1:5], numbers.T]
     cases += [np.array([-1000.0, 0.0, 1000.0]), np.ones((0, 2)), np.linspace(-4.0, 4.0, 1500)]
+    cases += [np.array(0.5)]
     strided = np.zeros((6, 8))[::2, ::2]
     check(Tensor(gelu_into(numbers[:3, :4], strided), np.float64),
           each(lambda v: gelu_plain(v, "tanh"), numbers[:3, :4].tolist()),
@@ -645,7 +646,7 @@ def test_gelu_into():
     for x in cases:
         x.flags.writeable = False
         before, what = x.tolist(), f"gelu_into, {x.dtype} of shape {x.shape}"
-        out = np.full((2, *x.shape), math.nan, x.dtype)[1]
+        out = np.full((2, *x.shape), math.nan, x.dtype)[1:].reshape(x.shape)
         got, warned, _ = watch(lambda x=x, out=out: gelu_into(x, out))
         assert got is out, f"{what}: expected the array out itself to be returned"
         expected = each(lambda v: gelu_plain(v, "tanh"), before)
