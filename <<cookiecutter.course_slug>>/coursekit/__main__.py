@@ -83,7 +83,8 @@ def test(course: Course, args: argparse.Namespace) -> int:
     syncing.sync(course, course.modules(args.modules))  # nbgrader reads the notebooks
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
     only = ["-k", args.k] if args.k else []
-    return run("pytest", "tests", *chosen, *only, *args.rest)
+    at_once = ["-n", "auto", "--dist", "loadgroup"]  # `-n 0` after it: one after the other
+    return run("pytest", "tests", *at_once, *chosen, *only, *args.rest)
 
 
 def lint(course: Course, args: argparse.Namespace) -> int:

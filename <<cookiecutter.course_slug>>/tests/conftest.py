@@ -31,8 +31,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ids = [f"{module.name}: {mutant.name}" for module, mutant in cases]
         metafunc.parametrize("module, mutant", cases, ids=ids, scope="session")
     elif "module" in metafunc.fixturenames:
+        # One worker takes all of a module's tests, which share its graded submissions.
+        cases = [pytest.param(m, marks=pytest.mark.xdist_group(m.name)) for m in modules]
         ids = [module.name for module in modules]
-        metafunc.parametrize("module", modules, ids=ids, scope="session")
+        metafunc.parametrize("module", cases, ids=ids, scope="session")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

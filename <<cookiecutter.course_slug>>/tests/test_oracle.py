@@ -381,8 +381,9 @@ def test_wrong_targets_are_the_same_errors(framework: SimpleNamespace, what: str
 
 OURS_ALONE = """
     add_to_class as_tuple dispatched in_floats result_of operand broadcast_shape contiguous_strides
-    broadcast_strides read_strided binary reflected unary reduction factory check check_raises times
-    median_time Activation Layer taken_apart parameters train uniform count_parameters linear_flops
+    broadcast_strides read_strided binary reflected unary reduction factory
+    check check_raises check_path operations_of times median_time
+    Activation Layer taken_apart parameters train uniform count_parameters linear_flops
     Loss same_shape check_classes smooth accuracy
     backward item numpy dtype ndim shape size Tensor manual_seed rand randn
 """
