@@ -26,11 +26,12 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
 STDLIB = {name.casefold() for name in sys.stdlib_module_names} | {"annotationlib", "compression"}
 # Other names that a course already uses: what it installs or refers to, what stands in its folder.
 INSTALLED = """
-    alembic bs4 dask dateutil distributed execnet fastjsonschema hypothesis ipykernel ipython ipywidgets jax
-    jinja2 jsonschema jupyter jupyter_client jupyter_core jupyter_server jupyterlab jupytext
-    markdown_it matplotlib mpl_toolkits myst_nb myst_parser nbclient nbconvert nbformat nbgrader
-    notebook nox numpy packaging pip pluggy psutil pygments pytest rapidfuzz requests rich ruff
-    setuptools sphinx sqlalchemy tensorflow torch tornado traitlets uv virtualenv xdist yaml zmq
+    alembic bs4 dask dateutil distributed execnet fastjsonschema hypothesis ipykernel ipython
+    ipywidgets jax jinja2 jsonschema jupyter jupyter_client jupyter_core jupyter_server jupyterlab
+    jupytext markdown_it matplotlib mpl_toolkits myst_nb myst_parser nbclient nbconvert nbformat
+    nbgrader notebook nox numpy packaging pip pluggy psutil pygments pytest rapidfuzz requests rich
+    ruff setuptools sphinx sqlalchemy tensorflow torch tornado traitlets uv virtualenv xdist yaml
+    zmq
 """
 CONTAINED = """
     autograded backups bench build conftest course coursekit data demo dist docs env feedback
