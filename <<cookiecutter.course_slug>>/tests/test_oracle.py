@@ -25,7 +25,6 @@ F, nn = torch.nn.functional, torch.nn
 
 pytestmark = [
     pytest.mark.oracle,
-    pytest.mark.needs("tensor", "activations", "layers", "losses"),
     pytest.mark.filterwarnings("error"),
     pytest.mark.filterwarnings("ignore:Using a target size"),
 ]
@@ -122,6 +121,7 @@ UNARY = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("tensor")
 @pytest.mark.parametrize("name", UNARY)
 @given(data=st.data())
 def test_operations_on_one_tensor(framework: SimpleNamespace, name: str, data) -> None:
@@ -136,6 +136,7 @@ REDUCTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("tensor")
 @pytest.mark.parametrize("name", REDUCTIONS)
 @given(data=st.data())
 def test_reductions_over_an_axis(framework: SimpleNamespace, name: str, data) -> None:
@@ -149,6 +150,7 @@ def test_reductions_over_an_axis(framework: SimpleNamespace, name: str, data) ->
 BINARY = ["add", "sub", "mul", "truediv", "pow", "eq", "ne", "lt", "le", "gt", "ge"]
 
 
+@pytest.mark.needs("tensor")
 @pytest.mark.parametrize("name", [*BINARY, "maximum", "minimum"])
 @given(shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3), data=st.data())
 def test_operations_on_two(framework: SimpleNamespace, name: str, shapes, data) -> None:
@@ -172,6 +174,7 @@ MATRICES += [
 ]
 
 
+@pytest.mark.needs("tensor")
 @pytest.mark.parametrize("shapes", MATRICES, ids=str)
 def test_matmul(framework: SimpleNamespace, shapes) -> None:
     rng = np.random.default_rng(0)
@@ -200,6 +203,7 @@ SHAPED = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("tensor")
 @pytest.mark.parametrize("name", SHAPED)
 def test_shapes_indices_and_choices(framework: SimpleNamespace, name: str) -> None:
     ours, theirs = SHAPED[name]
@@ -211,6 +215,7 @@ FACTORIES = ["zeros(2, 3)", "ones(2)", "full((2,), 3)", "full((2, 1), 0.5)", "ar
 FACTORIES += ["arange(5.0)", "arange(2, 8, 3)", "arange(0, 1, 0.25)"]
 
 
+@pytest.mark.needs("tensor")
 @pytest.mark.parametrize("call", FACTORIES)
 def test_factories(framework: SimpleNamespace, call: str) -> None:
     close(call, *(np.asarray(eval(call, vars(lib))) for lib in (framework, torch)), TOLERANCE)
@@ -241,6 +246,7 @@ ACTIVATIONS = {
 }
 
 
+@pytest.mark.needs("activations")
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @given(x=ARRAYS)
 @example(x=np.array([[-1000.0, 1000.0], [0.0, 0.0]]))
@@ -249,6 +255,7 @@ def test_activations(framework: SimpleNamespace, name: str, x: np.ndarray) -> No
     agree(name, on_tensors(framework, ours(framework)), theirs, [x])
 
 
+@pytest.mark.needs("activations")
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh", "gelu"])
 def test_activations_of_what_is_no_number(framework: SimpleNamespace, name: str) -> None:
     mine = ACTIVATIONS[name][0](framework)(framework.Tensor([np.nan, 1.0])).data
@@ -293,6 +300,7 @@ LAYERS = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("layers")
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(framework: SimpleNamespace, name: str) -> None:
     make_ours, make_theirs, shape = LAYERS[name]
@@ -303,6 +311,7 @@ def test_layers(framework: SimpleNamespace, name: str) -> None:
         agree(name, on_tensors(framework, ours), theirs, [x], [dtype])
 
 
+@pytest.mark.needs("layers")
 @pytest.mark.parametrize("index", [[1, 0, 1], [[2], [0]], [], [3], [-1], [0.5]], ids=str)
 def test_embedding(framework: SimpleNamespace, index: list) -> None:
     ours, theirs = copied(framework, framework.Embedding(3, 2), nn.Embedding(3, 2), np.float32)
@@ -310,6 +319,7 @@ def test_embedding(framework: SimpleNamespace, index: list) -> None:
     agree("Embedding", on_tensors(framework, ours), theirs, [array], [np.float32])
 
 
+@pytest.mark.needs("layers")
 def test_sequential(framework: SimpleNamespace) -> None:
     f = framework
     theirs = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 3), nn.LogSoftmax(-1))
@@ -320,6 +330,7 @@ def test_sequential(framework: SimpleNamespace) -> None:
     agree("Sequential", on_tensors(f, ours), theirs, [x], [np.float32])
 
 
+@pytest.mark.needs("layers")
 def test_dropout_has_pytorchs_moments(framework: SimpleNamespace) -> None:
     framework.manual_seed(0)
     torch.manual_seed(0)
@@ -345,6 +356,7 @@ INITIAL = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("layers")
 @pytest.mark.parametrize("name", INITIAL)
 def test_parameters_are_drawn_from_pytorchs_distribution(framework: SimpleNamespace, name) -> None:
     """Compare means, standard deviations and bounds of a thousand draws or more."""
@@ -365,6 +377,7 @@ LOSSES = ["MSELoss", "L1Loss", "BCEWithLogitsLoss"]
 REDUCE = st.sampled_from(["mean", "sum", "none", "median"])
 
 
+@pytest.mark.needs("losses")
 @pytest.mark.parametrize("name", LOSSES)
 @given(shape=SHAPES, how=REDUCE, data=st.data())
 def test_losses_of_two_floats(framework: SimpleNamespace, name: str, shape, how, data) -> None:
@@ -375,6 +388,7 @@ def test_losses_of_two_floats(framework: SimpleNamespace, name: str, shape, how,
     agree(f"{name}({how})", ours, lambda s, t: getattr(nn, name)(reduction=how)(s, t), [x, y])
 
 
+@pytest.mark.needs("losses")
 @given(
     shape=st.tuples(st.integers(1, 4), st.integers(1, 5)),
     how=REDUCE, smoothing=st.sampled_from([0.0, 0.1, 1.0, 1.5]), data=st.data(),
@@ -397,6 +411,7 @@ WRONG = {
 }
 
 
+@pytest.mark.needs("losses")
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_targets_are_the_same_errors(framework: SimpleNamespace, what: str) -> None:
     name, *arrays = WRONG[what]
@@ -416,10 +431,13 @@ OURS_ALONE = """
 """
 
 
+COMPARED = {"tensor", "activations", "layers", "losses"}
+
+
 def test_every_public_name_is_compared(course: Course, framework: SimpleNamespace) -> None:
     """Whoever adds a function adds its comparison above, or says that PyTorch has none."""
     compared = set(re.findall(r"\w+", Path(__file__).read_text(encoding="utf-8").split("OURS_")[0]))
-    for stem in ("tensor", "activations", "layers", "losses"):
+    for stem in [m.stem for m in course.modules() if m.stem in COMPARED]:
         module = importlib.import_module(f"{course.package}.{stem}")
         own = {n for n, v in vars(module).items() if inspect.getmodule(v) is module}
         own |= set(vars(framework.Tensor)) if stem == "tensor" else set()
