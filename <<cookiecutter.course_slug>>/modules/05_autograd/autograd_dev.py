@@ -552,7 +552,7 @@ inputs, so sort by time, and no recursion is needed, however long or tangled the
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-history", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write first_gradient, where backward starts, and history, the order in which it goes.
-# Approach: first_gradient: 1. the first two errors. 2. no gradient: a 1, in the Tensor's shape. 3.
+# Approach: first_gradient: 1. the docstring's first two errors. 2. none given: ones of its shape. 3.
 #   a copy in its dtype. 4. the third error. history: 1. a list and a set with node. 2. go through
 #   the list while it grows: are edges None, raise; append each target that is a Node (leaves are
 #   Tensors) and not in the set yet. 3. sort by time.
@@ -614,6 +614,11 @@ def test_history():
     got = history(y.grad_fn)
     assert got == [y.grad_fn, v.grad_fn, u.grad_fn], f"(u + a) * u with u = a * b: {got}"
     assert history(u.grad_fn) == [u.grad_fn], f"u = a * b: {history(u.grad_fn)}"
+    u = a * a
+    v = u * b
+    y = u + v
+    got, want = history(y.grad_fn), [y.grad_fn, v.grad_fn, u.grad_fn]
+    assert got == want, f"u + v with v = u * b, made from u: expected {want}, got {got}"
     y.grad_fn.edges = None
     check_raises(RuntimeError, ["freed"], lambda: history(y.grad_fn), "history of a freed Node")
     pair = leaf([1.0, 2.0])
@@ -758,7 +763,8 @@ Nodes wait in a dict until their turn; those of leaves add up in `.grad`, also o
 #   target's shape, .astype(the target's dtype, copy=False). A leaf accumulates it; for a Node it
 #   goes into the dict, or is added to what waits there, as a new array. 5. the Node's edges: None.
 # Example: a = Tensor(2.0, requires_grad=True); (a * a).backward(); a.grad  ->  array(4.)
-# Hint: a part is shared if it is g itself or a view: part.base is not None. np.array(part,
+# Hint: a part is shared if it is g itself or a view: part.base is not None. Others hold such an array,
+#   too, the second input of a + b for one, and a += of yours would change theirs. np.array(part,
 #   copy=None) copies only if it must, say to make an ndarray of an np.float32.
 def accumulate(tensor, part, shared):
     """Add part to tensor.grad, in place if it is there; shared says if others hold part, too."""
@@ -1347,7 +1353,7 @@ Axes with and without `keepdims`, ties. Hidden: tuples and negative axes, intege
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-reductions-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
 def test_reductions():
     arrays = [np.array([[1.0, 2.0, 6.0], [4.0, 3.5, -7.0]])]
-    cases = [(None, False), (0, False), (1, True)]
+    cases = [(None, False), (0, False), (1, False), (1, True)]
     ### BEGIN HIDDEN TESTS
     arrays += [np.random.default_rng(10).normal(size=(3, 2, 2))]
     cases += [(None, True), (-1, False), ((0, 1), False), ((-1,), True), (0, True)]
@@ -1692,7 +1698,7 @@ And where a result inside the graph has no `.grad` of its own, `retain_grad()` a
 #| export
 # TODO: write no_grad, detach, zero_grad and retain_grad.
 # Approach: no_grad: 1. remember grad_enabled, make it False. 2. yield: here the with-block runs. 3.
-#   put it back, even after an exception. detach: result_of the same array. retain_grad: append
+#   put it back, even after an exception. detach: result_of, with self as input. retain_grad: append
 #   (self, a vjp that passes g on) to the edges of its Node, unless it is a leaf or already there.
 # Example: with no_grad(): y = a * 2    then y.requires_grad is False
 # Hint: global grad_enabled. try: yield, finally: ... any(target is self ...) finds an edge to self.
@@ -1813,8 +1819,8 @@ no mistakes cancel. The test also checks Modules 02 to 04, of which you changed 
 #| export
 # TODO: compare backward with numeric_gradient, input by input.
 # Approach: 1. the places of the inputs that require gradients; none: ValueError that says
-#   "requires_grad". 2. replace these by float64 copies that require gradients. 3. weights: random
-#   numbers of the result's shape, from np.random.default_rng(0). 4. backward(weights). 5. for each
+#   "requires_grad". 2. replace these by float64 copies that require gradients. 3. weights:
+#   np.random.default_rng(0).normal of the result's shape. 4. backward(weights). 5. for each
 #   such input: numeric_gradient of the weighed sum, under no_grad, with an array in its place.
 #   6. a pair that differs by more than tolerance * (1 + abs(numeric)), or is nan: RuntimeError that
 #   says "input 0", or which, and shows the index and both numbers as they print.
@@ -1824,7 +1830,8 @@ def gradcheck(function, *inputs, eps=1e-6, tolerance=1e-5):
     """Return True if backward finds the slopes of function(*inputs) (torch.autograd.gradcheck).
 
     Inputs may be anything; Tensors that require gradients are checked, as float64 copies; one that
-    is not used has slopes of 0. ValueError if there is none, RuntimeError where a slope is wrong.
+    is not used has slopes of 0. ValueError if there is none; RuntimeError where a slope is wrong, or
+    if the result depends on none of them (from backward).
     """
     ### BEGIN SOLUTION
     checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
@@ -2071,7 +2078,8 @@ profile_checkpoints()
 """
 **Explain your picture.** One piece climbs a mountain and comes down again. With checkpoints only
 four inputs stay, and backward climbs four small hills. Expect 30 to 50 % of the memory, and up to
-35 % more time: a second forward pass is a third more FLOPs, but less memory is faster memory. With
+35 % more time: a second forward pass is a third more FLOPs, but less memory is faster memory. (On a
+busy machine the time may say anything: run it again.) With
 n layers in √n pieces the peak grows like √n. How many pieces would you choose for n = 100?
 
 ### What backward costs, and what fusing saves
@@ -2186,7 +2194,7 @@ break a recursive backward at Python's limit of 1,000 calls; yours keeps a list 
   The engine, in C++, counts for each Node the gradients still to come, and runs ready ones in the
   order of their sequence numbers, latest first, with one thread per device.
 - **Saved arrays.** `save_for_backward` keeps them with a version number. Change one in place, and
-  backward raises an error; yours would silently use the changed numbers.
+  backward raises an error (not if through `.data`); yours silently uses the changed numbers.
 - **Less memory.** `torch.no_grad` is yours; `inference_mode` also drops version numbers.
   `torch.utils.checkpoint` is your `checkpoint` with the random state restored, so that dropout
   drops the same numbers twice.
@@ -2245,9 +2253,10 @@ arrays that a vjp mentions.
 # %% [markdown]
 """
 ### Question 2: Order
-For `u = a * a; v = u * 3; y = u + v`, somebody's backward visits `u` before `v`. Compute by hand,
-for a = 2, what it finds for `a.grad`, and what is right. Why does time give a valid order, and what
-did your plot say about visiting `u` once for each path instead?
+For `u = a * a; v = u * 3; y = u + v`, somebody's backward visits each Node once, but `u` before `v`:
+what comes to `u` later is lost. Compute by hand, for a = 2, what it finds for `a.grad`, and what is
+right. Why does time give a valid order, and what did your plot say about visiting `u` once for each
+path instead?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -2268,9 +2277,9 @@ in my plot twice as long per level, 10^280 years or so at depth 1000 against mil
 # %% [markdown]
 """
 ### Question 3: Checkpoints
-A network of 64 equal layers keeps 1 GB per layer for backward; a layer takes 10 ms forward and 20
-ms backward. You have 20 GB. How many pieces do you choose, what is the peak, and how long is a
-step, with and without checkpoints? Which of your measurements supports this?
+A network of 64 equal layers keeps 1 GB per layer for backward, its input included; a layer takes
+10 ms forward and 20 ms backward. You have 20 GB. How many pieces do you choose, what is the peak,
+and how long is a step, with and without checkpoints? Which of your measurements supports this?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -2293,7 +2302,8 @@ memory, and some 15 % more time.
 ### Question 4: In place
 To save time somebody updates the weights between `loss = criterion(model(x), labels)` and
 `loss.backward()`, by `p.data -= lr * old_grad`. Which gradients of a network of two Linear layers
-become wrong, which stay right, and why does no error appear? What would PyTorch say? Name a cure.
+become wrong, which stay right, and why does no error appear? How could a framework notice such a
+change? Name a cure.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -2302,13 +2312,14 @@ become wrong, which stay right, and why does no error appear? What would PyTorch
 The vjps read the arrays they mention when backward runs. The gradient of x @ w with respect to x is
 g @ wᵀ: it now uses the new w2, so all that flows below the second layer, w1's and b1's gradients,
 is wrong. Those of w2 and b2 use the hidden outputs and g, which are as they were: right. Nothing
-compares old and new, so no error. PyTorch counts a version per tensor and raises a RuntimeError
-("modified by an inplace operation"), unless one goes through `.data`, as here. Cure: update after
-backward; or make a new array, `p.data = p.data - ...`, since the graph still holds the old one.
+compares old and new, so no error. A number that each in-place change raises would show it: PyTorch
+counts such versions and raises a RuntimeError, unless one goes through `.data`, as here. Cure:
+update after backward; or make a new array, `p.data = p.data - ...`, since the graph still holds the
+old one.
 
 **Marking rubric (5 points)**
 - 2: wrong below the second layer, right for w2 and b2, with the vjp as reason.
-- 1: no check of versions. 1: PyTorch's version counter. 1: a cure that works.
+- 1: nothing compares. 1: a version or a copy to compare with. 1: a cure that works.
 ### END SOLUTION
 """
 
