@@ -1830,8 +1830,8 @@ def gradcheck(function, *inputs, eps=1e-6, tolerance=1e-5):
     """Return True if backward finds the slopes of function(*inputs) (torch.autograd.gradcheck).
 
     Inputs may be anything; Tensors that require gradients are checked, as float64 copies; one that
-    is not used has slopes of 0. ValueError if there is none; RuntimeError where a slope is wrong, or
-    if the result depends on none of them (from backward).
+    is not used has slopes of 0. ValueError if there is none; RuntimeError where a slope is wrong,
+    or from backward, if the result depends on none of them.
     """
     ### BEGIN SOLUTION
     checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
