@@ -762,13 +762,12 @@ Nodes wait in a dict until their turn; those of leaves add up in `.grad`, also o
 # TODO: write accumulate and backward.
 # Approach: accumulate: without .grad, part becomes it, an ndarray, copied if shared; else +=.
 #   backward: 1. first_gradient. 2. a leaf: accumulate it, done. 3. a dict {self.grad_fn: it}. 4.
-#   for each Node of history, pop its gradient g. For each edge: part = vjp(g); where the target has
-#   another shape, unbroadcast; another dtype, .astype. A leaf accumulates it; for a Node it goes
-#   into the dict, or is added to what waits there, as a new array. 5. the Node's edges: None.
+#   for each Node of history, pop its gradient g. For each edge: part = vjp(g), with the target's
+#   shape (unbroadcast) and dtype (.astype). A leaf accumulates it; for a Node it goes into the dict,
+#   or is added to what waits there, as a new array. 5. the Node's edges: None.
 # Example: a = Tensor(2.0, requires_grad=True); (a * a).backward(); a.grad  ->  array(4.)
-# Hint: a part is shared if it is g itself or a view: part.base is not None. Others hold such an array,
-#   too, the second input of a + b for one, and a += of yours would change theirs. np.array copies;
-#   np.asarray makes an ndarray of an np.float32, and leaves an ndarray as it is.
+# Hint: a part is shared if it is g itself or a view (part.base is not None): a + b sends one array to
+#   both, and += would change both. np.array copies; np.asarray only makes an np.float32 an ndarray.
 def accumulate(tensor, part, shared):
     """Add part to tensor.grad, in place if it is there; shared says if others hold part, too."""
     ### BEGIN SOLUTION
@@ -783,8 +782,8 @@ def accumulate(tensor, part, shared):
 def backward(self, gradient=None):
     """Add the gradient of self to .grad, an ndarray nobody else holds, of each leaf behind it.
 
-    gradient: that of a later result with respect to self; 1 by default, if self is one number.
-    The graph is freed. RuntimeErrors are those of first_gradient and history, before any change.
+    gradient: that of a later result with respect to self; 1 by default. The graph is freed.
+    RuntimeErrors are those of first_gradient and history, before any change.
     """
     ### BEGIN SOLUTION
     gradient = first_gradient(self, gradient)
@@ -797,8 +796,7 @@ def backward(self, gradient=None):
             part = vjp(g)
             if part.shape != target.shape:
                 part = unbroadcast(part, target.shape)
-            if part.dtype != target.dtype:
-                part = part.astype(target.dtype)
+            part = part.astype(target.dtype, copy=False)
             if isinstance(target, Tensor):
                 accumulate(target, part, shared=part is g or part.base is not None)
             else:
