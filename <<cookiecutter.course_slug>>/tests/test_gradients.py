@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from coursekit import mutants, notebook
 from coursekit.course import Course
 from coursekit.reference import write_reference
 
@@ -302,6 +303,20 @@ def test_what_cannot_have_a_gradient_says_so(framework: SimpleNamespace) -> None
         assert not flat.requires_grad
         with pytest.raises(RuntimeError, match="requires_grad"):
             (flat * 1.0).sum().backward()
+
+
+def test_a_backward_that_does_nothing_earns_nothing(course: Course) -> None:
+    """From the exercise that writes backward on, every test asks for gradients."""
+    (module,) = course.modules(["05_autograd"])
+    nb = notebook.read(module.source)
+    (cell,) = (c for c in nb.cells if notebook.grade_id(c) == "autograd-backward")
+    start, body = cell.source.rsplit("    ### BEGIN SOLUTION\n", 1)
+    cell.source = start + "    return None\n" + body.split("    ### END SOLUTION")[1]
+    results = mutants.results(course, module, nb)
+    tests = [notebook.grade_id(c) for c in filter(notebook.is_test, nb.cells)]
+    asking = tests[tests.index("autograd-backward-test") :]
+    assert len(asking) == 10
+    assert [name for name in asking if results[name] == ""] == []
 
 
 def test_a_shared_node_grows_linearly(framework: SimpleNamespace) -> None:
