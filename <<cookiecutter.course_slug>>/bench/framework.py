@@ -148,12 +148,12 @@ def with_pytorch(torch, optimizer: str) -> Callable:
 
 
 def chain(tensor: Callable, ones: object, length: int) -> Callable:
-    """Return forward and backward of y = y * 1.01, repeated, on shape (8,)."""
+    """Return forward and backward of y = y * 1.0, repeated, on shape (8,)."""
 
     def run() -> None:
         y = tensor()
         for _ in range(length):
-            y = y * 1.01
+            y = y * 1.0
         y.backward(ones)
 
     return run
