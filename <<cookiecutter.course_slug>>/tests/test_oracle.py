@@ -608,7 +608,8 @@ OURS_ALONE = """
     check check_raises check_path operations_of times median_time
     Activation Layer taken_apart parameters train uniform count_parameters linear_flops
     Loss same_shape check_classes smooth accuracy
-    Optimizer LRScheduler refuse_negative refuse_others apply_decay direction saved_names train_epoch
+    Optimizer LRScheduler refuse_negative refuse_others apply_decay direction saved_names
+    train_epoch
     backward retain_grad zero_grad item numpy dtype ndim shape size Tensor manual_seed rand randn
 """
 

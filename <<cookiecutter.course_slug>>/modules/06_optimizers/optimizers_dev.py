@@ -227,18 +227,16 @@ writes. A parameter without a gradient took no part in the loss: it stays, and s
 #| export
 # TODO: write __init__, zero_grad and step.
 # Approach: __init__: 1. a Tensor in place of a list: TypeError. 2. self.parameters, a new list; empty:
-#   ValueError. 3. refuse_others of each, then refuse_negative(lr=lr). 4. set lr, initial_lr (None,
-#   until Exercise 8), state (a list with a dict of its own for each parameter), buffers ({}, for
-#   scratch). zero_grad: each .grad is None. step: call self.update(parameter, its state) for each
-#   parameter whose .grad is not None.
+#   ValueError. 3. refuse_others of each, refuse_negative(lr=lr). 4. set lr, initial_lr (None, until
+#   Exercise 8), state (a list, with a dict for each parameter), buffers ({}, for scratch). zero_grad:
+#   each .grad is None. step: self.update(parameter, its state), for each whose .grad is not None.
 # Example: Optimizer(model.parameters(), 0.1).state  ->  [{}, {}], if the model has two parameters
 # Hint: [{}] * 2 is one dict, twice. An array of one zero is False in an if: ask `is not None`.
 @add_to_class(Optimizer)
 def __init__(self, parameters, lr):
-    """Keep parameters, any iterable of leaves that require gradients, and lr, the learning rate.
+    """Keep parameters, an iterable of leaves, and lr. TypeError: a bare Tensor (says "list").
 
-    TypeError: a bare Tensor (says "list"). ValueError: no parameters ("empty"). And those of
-    refuse_others, for each parameter, and of refuse_negative, for lr.
+    ValueError: no parameters (says "empty"). refuse_others and refuse_negative raise the rest.
     """
     ### BEGIN SOLUTION
     if isinstance(parameters, Tensor):
