@@ -117,6 +117,12 @@ class Optimizer:
             self.buffers[key] = np.empty_like(parameter.data)
         return self.buffers[key]
 
+    def first_lr(self):
+        """Return the lr from before any scheduler changed it: what it was at the first call."""
+        if self.initial_lr is None:
+            self.initial_lr = self.lr
+        return self.initial_lr
+
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-check", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 import functools
@@ -227,8 +233,8 @@ writes. A parameter without a gradient took no part in the loss: it stays, and s
 #| export
 # TODO: write __init__, zero_grad and step.
 # Approach: __init__: 1. a Tensor in place of a list: TypeError. 2. self.parameters, a new list; empty:
-#   ValueError. 3. refuse_others of each, refuse_negative(lr=lr). 4. set lr, initial_lr (None, until
-#   Exercise 8), state (a list, with a dict for each parameter), buffers ({}, for scratch). zero_grad:
+#   ValueError. 3. refuse_others of each, refuse_negative(lr=lr). 4. set lr, initial_lr (None: see
+#   first_lr), state (a list, with a dict for each parameter), buffers ({}, for scratch). zero_grad:
 #   each .grad is None. step: self.update(parameter, its state), for each whose .grad is not None.
 # Example: Optimizer(model.parameters(), 0.1).state  ->  [{}, {}], if the model has two parameters
 # Hint: [{}] * 2 is one dict, twice. An array of one zero is False in an if: ask `is not None`.
@@ -765,7 +771,7 @@ def test_adam():
         return rule
 
     rates = (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)
-    for betas in ((0.9, 0.999), (0.5, 0.75), (0.0, 0.9), (0.8, 0.0)):
+    for betas in ((0.9, 0.999), (0.5, 0.75), (0.2, 0.9), (0.8, 0.3)):
         for eps, decay in ((1e-8, 0.0), (0.3, 0.0), (0.1, 0.5)):
             settings = {"betas": betas, "eps": eps, "weight_decay": decay}
             make, what = functools.partial(Adam, **settings), f"Adam, {settings}"
@@ -969,29 +975,26 @@ its `step` after each epoch, or after each batch: it does not know which. `StepL
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-scheduler", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write LRScheduler.__init__ and step, then StepLR.get_lr.
-# Approach: __init__: 1. not an Optimizer: TypeError. 2. optimizer.initial_lr: if None, it becomes
-#   optimizer.lr, so that all schedulers of one optimizer start from the same number. 3. set optimizer,
-#   base_lr (that number) and last_epoch = -1. 4. self.step(), so the first lr is in force. step: one
-#   more epoch; optimizer.lr is get_lr(). get_lr: base_lr · gamma to the power of the whole
-#   step_sizes in last_epoch.
+# Approach: __init__: 1. not an Optimizer: TypeError. 2. set optimizer, base_lr (its first_lr(), from
+#   which all its schedulers start) and last_epoch = -1. 3. self.step(), so the first lr is in force.
+#   step: one more epoch; optimizer.lr is get_lr(). get_lr: gamma to the power of the whole
+#   step_sizes in last_epoch, times base_lr.
 # Example: lr 0.5, StepLR(optimizer, 2, gamma=0.1): 0.5 at once, then 0.5, 0.05, 0.05, 0.005, ...
 # Hint: 5 // 2 is 2. A formula of last_epoch alone needs no memory of the lr before.
 class LRScheduler:
     """Sets the lr of an optimizer (interface of torch.optim.lr_scheduler.LRScheduler)."""
 
     def __init__(self, optimizer):
-        """Start: last_epoch is 0, and optimizer.lr what get_lr says. TypeError: no Optimizer."""
+        """Start at epoch 0, with its lr. TypeError, which names the type, if it is no Optimizer."""
         ### BEGIN SOLUTION
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"a scheduler needs an Optimizer, got {type(optimizer).__name__}")
-        if optimizer.initial_lr is None:
-            optimizer.initial_lr = optimizer.lr
-        self.optimizer, self.base_lr, self.last_epoch = optimizer, optimizer.initial_lr, -1
+        self.optimizer, self.base_lr, self.last_epoch = optimizer, optimizer.first_lr(), -1
         self.step()
         ### END SOLUTION
 
     def get_lr(self):
-        """Return the lr for last_epoch, by base_lr and settings. Each subclass writes its own."""
+        """Return the lr for last_epoch. Each subclass writes its own."""
         raise NotImplementedError(f"{type(self).__name__} needs a method get_lr")
 
     def step(self):
@@ -1011,7 +1014,7 @@ class StepLR(LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self):
-        """Return base_lr · gamma^(whole step_sizes in last_epoch)."""
+        """Return the lr for last_epoch."""
         ### BEGIN SOLUTION
         return self.base_lr * self.gamma ** (self.last_epoch // self.step_size)
         ### END SOLUTION
@@ -1052,7 +1055,7 @@ def test_scheduler():
     line.step()
     check_number(optimizer.lr, 2.25, "after somebody set lr to 99: the formula decides")
     second = Line(optimizer)
-    check_number(second.base_lr, 0.25, "base_lr of a second scheduler", "optimizer.initial_lr")
+    check_number(second.base_lr, 0.25, "base_lr of a second scheduler", "optimizer.first_lr()")
     check_number(optimizer.lr, 0.25, "lr after a second scheduler was made")
     got = (line.last_epoch, second.last_epoch, other.lr, other.initial_lr)
     assert got == (2, 0, 3.0, None), f"both last_epoch, lr and initial_lr of another one: {got}"
@@ -1182,9 +1185,10 @@ test_cosine()
 
 # %% [markdown]
 """
-### One plan after the other
+### One plan after the other, and on from where it was
 Since your schedulers are formulas of `last_epoch`, chaining them takes a few lines: this locked cell
-finds the scheduler whose turn it is and tells it how many epochs ago its turn began.
+finds the scheduler whose turn it is and tells it how many epochs ago its turn began. And two numbers
+are all that a scheduler must save.
 """
 
 
@@ -1212,6 +1216,19 @@ class SequentialLR(LRScheduler):
         return chosen.get_lr()
 
 
+@add_to_class(LRScheduler)
+def state_dict(self):
+    """Return what changes, as a dict; the settings come from the constructor."""
+    return {"base_lr": self.base_lr, "last_epoch": self.last_epoch}
+
+
+@add_to_class(LRScheduler)
+def load_state_dict(self, saved):
+    """Go on from what state_dict returned, and set optimizer.lr."""
+    self.base_lr, self.last_epoch = saved["base_lr"], saved["last_epoch"]
+    self.optimizer.lr = self.get_lr()
+
+
 # %% [markdown]
 """
 ## Exercise 10: Stop, and go on
@@ -1223,10 +1240,9 @@ for bit** as if nothing had happened. What is saved must not change when trainin
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-state-dict", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write state_dict and load_state_dict, for optimizers and for schedulers.
-# Approach: Optimizer.state_dict: a deep copy of its attributes, without parameters and buffers.
-#   load: 1. the three errors, before any change. 2. a deep copy of saved becomes the attributes.
-#   LRScheduler: base_lr and last_epoch, nothing else; load sets both, and optimizer.lr by get_lr.
+# TODO: write state_dict and load_state_dict.
+# Approach: state_dict: a deep copy of the attributes that saved_names names, as a dict. load_state_dict:
+#   1. the three errors, before any change. 2. a deep copy of saved becomes the attributes.
 # Example: SGD([w], 0.1).state_dict()["lr"]  ->  0.1, and its ["state"] is a list of dicts
 # Hint: vars(self) is the dict of the attributes and has update. copy.deepcopy copies what is inside.
 def saved_names(optimizer):
@@ -1262,23 +1278,6 @@ def load_state_dict(self, saved):
                 what = f"{name!r} of parameter {k} was saved with shape {value.shape}"
                 raise ValueError(f"{what}, the parameter has {p.shape}")
     vars(self).update(copy.deepcopy(saved))
-    ### END SOLUTION
-
-
-@add_to_class(LRScheduler)
-def state_dict(self):
-    """Return base_lr and last_epoch, as a dict; the other settings come from the constructor."""
-    ### BEGIN SOLUTION
-    return {"base_lr": self.base_lr, "last_epoch": self.last_epoch}
-    ### END SOLUTION
-
-
-@add_to_class(LRScheduler)
-def load_state_dict(self, saved):
-    """Go on from what state_dict returned, and set optimizer.lr."""
-    ### BEGIN SOLUTION
-    self.base_lr, self.last_epoch = saved["base_lr"], saved["last_epoch"]
-    self.optimizer.lr = self.get_lr()
     ### END SOLUTION
 
 
