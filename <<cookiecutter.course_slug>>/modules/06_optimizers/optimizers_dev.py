@@ -385,7 +385,7 @@ class SGD(Optimizer):
         return parameter.grad
 
     def update(self, parameter, state):
-        """Subtract lr times the direction from parameter.data, in place; the direction stays."""
+        """Subtract lr times the direction from parameter.data, in place; all else stays as it is."""
         ### BEGIN SOLUTION
         out = self.scratch(parameter)
         np.multiply(self.direction(parameter, state), self.lr, out=out)
@@ -1262,9 +1262,9 @@ def state_dict(self):
 def load_state_dict(self, saved):
     """Go on from what state_dict returned; saved stays as it is. Parameters keep their data.
 
-    ValueErrors, and nothing is changed: other names than those of saved_names (shows one that only
-    one side has); another number of parameters (both); an array whose shape is not that of its
-    parameter (both).
+    ValueErrors, and nothing is changed: other names than those of saved_names (shows all that only
+    one side has); another number of parameters (shows both); an array whose shape is not that of
+    its parameter (shows both).
     """
     ### BEGIN SOLUTION
     if odd := saved.keys() ^ saved_names(self):
@@ -1689,8 +1689,8 @@ profile_in_place()
 """
 **Explain your numbers.** The formula makes about fourteen arrays a step; each must be found, written
 and read again, and a large one is fresh memory from the system, whose pages have to be cleared first.
-Expect in place to be 1.5 to 4 times as fast, most where arrays outgrow the cache, and seven arrays of 4
-bytes at the peak, old and new state among them. Count the passes of your `update`: which could go?
+Expect in place to be 1.5 to 4 times as fast, most where arrays outgrow the cache, and six or seven arrays
+of 4 bytes at the allocating peak, old and new state among them. Count the passes of your `update`: which could go?
 
 ### How they move
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with walls
@@ -1851,7 +1851,7 @@ profile_cost()
 # %% [markdown]
 """
 **Explain your numbers.** A step costs the same whatever the batch is, since it works on parameters;
-forward and backward grow with the rows: of all the time expect Adam to take a third or more at batch 1,
+forward and backward grow with the rows: of all the time expect Adam to take about a third at batch 1,
 a few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
 ten, and `sqrt` and `divide` take a processor several times as long as `multiply`: expect 5 to 8 times. Why
 does backward take so long at batch 1, with a single row?
@@ -1865,9 +1865,9 @@ does backward take so long at batch 1, with a single row?
   yours takes ten.
 - **Gradients.** `zero_grad` sets `.grad` to `None` since PyTorch 2.0 (`set_to_none=True`): no memory
   to clear, and parameters without a gradient are skipped, not moved by momentum.
-- **Mixed precision.** A step of lr · 1e-4 vanishes in 16 bits beside a weight of 1. So weights are kept
-  in float32, too, as **master weights**: 2 + 2 bytes for 16-bit weights and gradients, 4 + 4 + 4 for
-  master weights and Adam's state, 16 in all.
+- **Mixed precision.** A step of 1e-4 vanishes in 16 bits beside a weight of 1. So weights are kept in
+  float32, too, as **master weights**: 2 + 2 bytes for 16-bit weights and gradients, 4 + 4 + 4 for master
+  weights and Adam's state, 16 in all.
 - **Sharding.** ZeRO and PyTorch's FSDP (`fully_shard`) split state, then gradients, then weights
   between N machines, each of which updates its part: 1/N of the memory, for more communication.
 - **Small states.** 8-bit optimizers (bitsandbytes) store m and v as bytes, with a scale per block;
@@ -1983,8 +1983,8 @@ w (1 - lr · decay) - lr · g: 1e-4.
 ### Question 4: What was not saved
 Somebody saves only the weights after 10,000 steps of Adam with warm-up and cosine, and goes on with a new
 optimizer and a new scheduler. What are the first steps like, for weights with large and with tiny
-gradients, and why may the loss jump? What must be saved, and why must `state_dict` copy? Which line of
-your code would break bit for bit if the step count were not saved?
+gradients, and why may the loss jump? What must be saved, and why must `state_dict` copy? And what
+goes wrong in your code if all but the step count is saved?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "optimizers-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1995,8 +1995,9 @@ tiny or mostly noise, which m / √v had kept nearly still. lr itself starts ove
 to its maximum, far above the end of a cosine: the loss jumps and takes long to come down again. Weights,
 both sums, the counts, lr and the scheduler's epoch must be saved (and the generator's state, for the order of the
 batches). Without a copy the saved arrays are those that the next steps change in place, so what was
-saved would not be a moment but the future. Without the count, W₁ and W₂ would start at 1 while the sums are
-long: m / W₁ would be up to ten times too large.
+saved would not be a moment but the future. Without the count, W₁ and W₂ start at 1 beside full
+sums: m / W₁ is up to 10 times too large, √(v / W₂) up to √1000 = 32 times, so the first steps are a third of
+what they should be.
 
 **Marking rubric (5 points)**
 - 2: ± lr for all weights at first; lr starts over. 1: moments, counts, lr or scheduler (and generator).
