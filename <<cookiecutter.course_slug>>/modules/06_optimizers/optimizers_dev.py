@@ -1618,7 +1618,7 @@ def profile_memory(count=4, n=500):
         tracemalloc.start()
         optimizer = make(parameters)
         optimizer.step()
-        held, first = tracemalloc.get_traced_memory()
+        held = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         optimizer.step()
         peak = tracemalloc.get_traced_memory()[1]
@@ -1690,7 +1690,8 @@ profile_in_place()
 **Explain your numbers.** The formula makes about fourteen arrays a step; each must be found, written
 and read again, and a large one is fresh memory from the system, whose pages have to be cleared first.
 Expect in place to be 1.5 to 4 times as fast, most where arrays outgrow the cache, and six or seven arrays
-of 4 bytes at the allocating peak, old and new state among them. Count the passes of your `update`: which could go?
+of 4 bytes at the allocating peak, old and new state among them. Count the passes of your `update`: which
+of them could go?
 
 ### How they move
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with walls
@@ -1851,10 +1852,10 @@ profile_cost()
 # %% [markdown]
 """
 **Explain your numbers.** A step costs the same whatever the batch is, since it works on parameters;
-forward and backward grow with the rows: of all the time expect Adam to take about a third at batch 1,
-a few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
-ten, and `sqrt` and `divide` take a processor several times as long as `multiply`: expect 5 to 8 times. Why
-does backward take so long at batch 1, with a single row?
+forward and backward grow with the rows: of all the time expect Adam to take about a third at batch 1, a
+few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
+ten, and `sqrt` and `divide` take a processor several times as long as `multiply`: expect 5 to 8 times.
+Why does backward take so long at batch 1, with a single row?
 
 ## Part 3: Production Context
 - **Groups.** PyTorch keeps `optimizer.param_groups`: dicts of parameters with settings of their own,
