@@ -1852,8 +1852,8 @@ profile_cost()
 # %% [markdown]
 """
 **Explain your numbers.** A step costs the same whatever the batch is, since it works on parameters;
-forward and backward grow with the rows: of all the time expect Adam to take about a third at batch 1, a
-few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
+forward and backward grow with the rows: of all the time expect Adam to take a third to a half at batch 1,
+a few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
 ten, and `sqrt` and `divide` take a processor several times as long as `multiply`: expect 5 to 8 times.
 Why does backward take so long at batch 1, with a single row?
 
