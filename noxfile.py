@@ -111,6 +111,13 @@ def test(session: nox.Session) -> None:
     in_course(session, course or baked(session), *rest)
 
 
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Time a course's framework against NumPy by hand. [--course DIR] [--oracle: and PyTorch]"""
+    course, rest = arguments(session)
+    in_course(session, course or baked(session), *rest)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting with ruff, and Jinja's delimiters in the template. [--fix]"""

@@ -102,6 +102,17 @@ def test(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Time the framework against NumPy by hand. [--oracle: and against PyTorch]"""
+    if set(session.posargs) - {"--oracle"}:
+        session.error(f"bench takes --oracle only, got {' '.join(session.posargs)}")
+    environment(session)
+    if session.posargs:
+        pytorch(session)
+    session.run(str(PYTHON), "bench/framework.py", env={"VIRTUAL_ENV": None})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting with ruff. [--fix]"""
     coursekit(session, "lint")

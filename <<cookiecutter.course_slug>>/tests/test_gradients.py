@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from coursekit import mutants, notebook
 from coursekit.course import Course
 from coursekit.reference import write_reference
 
@@ -103,7 +104,7 @@ SHAPED = {
 }  # fmt: skip
 ALONE = {  # no result that could have a gradient, or a method that governs the graph
     "argmax", "numpy", "item", "backward", "detach", "zero_grad", "retain_grad", "dtype", "shape",
-    "ndim", "size", "where", "concatenate",
+    "ndim", "size", "where", "concatenate", "relu", "linear", "cross_entropy",
 }  # fmt: skip
 COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 OF_PYTHON = {"__array__", "__array_ufunc__", "__bool__", "__float__", "__init__", "__len__"}
@@ -207,6 +208,57 @@ def test_activations(framework: SimpleNamespace, name: str, x) -> None:
     differentiates(framework, getattr(framework, name), x)
 
 
+def pair(f: SimpleNamespace, name: str) -> tuple[Callable, Callable]:
+    """Return a function as Modules 02 to 04 compose it, and as Module 05 fuses it."""
+    return f.composed[name], getattr(f, name)
+
+
+@given(x=arrays(AWAY_FROM_KINKS))
+def test_relu_composed_and_fused(framework: SimpleNamespace, x) -> None:
+    for relu in pair(framework, "relu"):
+        differentiates(framework, relu, x)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@given(rows=hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3), data=st.data())
+def test_linear_composed_and_fused(framework: SimpleNamespace, bias: bool, rows, data) -> None:
+    shapes = [(*rows, 3), (3, 2), (2,)][: 2 + bias]
+    values = [data.draw(arrays(AWAY_FROM_KINKS, shape)) for shape in shapes]
+    for linear in pair(framework, "linear"):
+        differentiates(framework, linear, *values)
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "none"])
+@given(x=arrays(AWAY_FROM_KINKS, (3, 4)))
+def test_cross_entropy_composed_and_fused(framework: SimpleNamespace, how: str, x) -> None:
+    labels = framework.Tensor([3, 0, 3])
+    for loss in pair(framework, "cross_entropy"):
+        differentiates(framework, lambda t, loss=loss: loss(t, labels, how), x)
+
+
+def test_fused_operations_are_one_node_and_used_by_the_layers(framework: SimpleNamespace) -> None:
+    f = framework
+    model = f.Sequential(f.Linear(4, 3), f.ReLU(), f.Linear(3, 2))
+    loss = f.CrossEntropyLoss()(model(f.randn(5, 4)), f.Tensor([0, 1, 1, 0, 1]))
+    names = [node.name for node in f.history(loss.grad_fn)]
+    assert names == ["CrossEntropy", "Linear", "ReLU", "Linear"]
+
+
+def test_the_order_of_imports_does_not_matter(course: Course, tmp_path: Path) -> None:
+    """Module 02 defines relu; imported after Module 05, it must not undo the fused one."""
+    package = course.package
+    script = f"""
+import sys
+sys.path.insert(0, {str(write_reference(course, "~", tmp_path))!r})
+import {package}.autograd, {package}.activations
+from {package}.tensor import Tensor
+print({package}.activations.relu(Tensor(1.0, requires_grad=True)).grad_fn)
+"""
+    run = [sys.executable, "-P", "-c", script]
+    done = subprocess.run(run, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "<ReLU>\n"
+
+
 LAYERS = {
     "Linear": ((4, 3), (2, 4)), "LayerNorm": ((4,), (2, 4)), "Flatten": ((), (2, 3, 2)),
     "Sequential": ((), (2, 3)),
@@ -251,6 +303,20 @@ def test_what_cannot_have_a_gradient_says_so(framework: SimpleNamespace) -> None
         assert not flat.requires_grad
         with pytest.raises(RuntimeError, match="requires_grad"):
             (flat * 1.0).sum().backward()
+
+
+def test_a_backward_that_does_nothing_earns_nothing(course: Course) -> None:
+    """From the exercise that writes backward on, every test asks for gradients."""
+    (module,) = course.modules(["05_autograd"])
+    nb = notebook.read(module.source)
+    (cell,) = (c for c in nb.cells if notebook.grade_id(c) == "autograd-backward")
+    start, body = cell.source.rsplit("    ### BEGIN SOLUTION\n", 1)
+    cell.source = start + "    return None\n" + body.split("    ### END SOLUTION")[1]
+    results = mutants.results(course, module, nb)
+    tests = [notebook.grade_id(c) for c in filter(notebook.is_test, nb.cells)]
+    asking = tests[tests.index("autograd-backward-test") :]
+    assert len(asking) == 10
+    assert [name for name in asking if results[name] == ""] == []
 
 
 def test_a_shared_node_grows_linearly(framework: SimpleNamespace) -> None:

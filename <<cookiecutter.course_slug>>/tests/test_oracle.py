@@ -108,6 +108,11 @@ def close(what: str, array: np.ndarray, expected: np.ndarray, tolerances: dict) 
     np.testing.assert_allclose(array, expected, rtol=tolerance, atol=tolerance, err_msg=what)
 
 
+def composed(f: SimpleNamespace, name: str) -> Callable:
+    """Return a function as Modules 02 to 04 have it: Module 05 puts a fused one in its place."""
+    return vars(f).get("composed", {}).get(name, getattr(f, name))
+
+
 # --- Module 01 ---
 
 UNARY = {
@@ -236,6 +241,7 @@ ACTIVATIONS = {
     "softmax 3": (lambda f: lambda t: f.softmax(t, 3), lambda t: F.softmax(t, 3)),
     "log_softmax": (lambda f: f.log_softmax, lambda t: F.log_softmax(t, -1)),
     "log_softmax 0": (lambda f: lambda t: f.log_softmax(t, 0), lambda t: F.log_softmax(t, 0)),
+    "relu, composed": (lambda f: composed(f, "relu"), F.relu),
     "ReLU": (lambda f: f.ReLU(), nn.ReLU()),
     "LeakyReLU": (lambda f: f.LeakyReLU(), nn.LeakyReLU()),
     "Sigmoid": (lambda f: f.Sigmoid(), nn.Sigmoid()),
@@ -320,6 +326,17 @@ def test_embedding(framework: SimpleNamespace, index: list) -> None:
 
 
 @pytest.mark.needs("layers")
+@pytest.mark.parametrize("rows", [(), (5,), (2, 5), (0,)], ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear(framework: SimpleNamespace, rows: tuple, bias: bool) -> None:
+    rng = np.random.default_rng(5)
+    arrays = [rng.normal(size=shape) for shape in [(*rows, 4), (4, 3), (3,)][: 2 + bias]]
+    for linear in (framework.linear, composed(framework, "linear")):
+        theirs = lambda x, w, *b: F.linear(x, w.T, *b)  # noqa: E731
+        agree("linear", on_tensors(framework, linear), theirs, arrays)
+
+
+@pytest.mark.needs("layers")
 def test_sequential(framework: SimpleNamespace) -> None:
     f = framework
     theirs = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 3), nn.LogSoftmax(-1))
@@ -399,6 +416,19 @@ def test_cross_entropy(framework: SimpleNamespace, shape, how, smoothing, data) 
     options = {"reduction": how, "label_smoothing": smoothing}
     ours = on_tensors(framework, lambda s, t: framework.CrossEntropyLoss(**options)(s, t))
     agree(f"{options}", ours, lambda s, t: nn.CrossEntropyLoss(**options)(s, t), [logits, labels])
+
+
+@pytest.mark.needs("losses")
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 5)),
+    how=st.sampled_from(["mean", "sum", "none"]), data=st.data(),
+)  # fmt: skip
+def test_cross_entropy_as_a_function(framework: SimpleNamespace, shape, how, data) -> None:
+    logits = data.draw(hnp.arrays(np.float64, shape, elements=VALUES))
+    labels = data.draw(hnp.arrays(np.int64, shape[0], elements=st.integers(0, shape[1] - 1)))
+    for ours in (framework.cross_entropy, composed(framework, "cross_entropy")):
+        call = on_tensors(framework, lambda s, t, ours=ours: ours(s, t, how))
+        agree(how, call, lambda s, t: F.cross_entropy(s, t, reduction=how), [logits, labels])
 
 
 WRONG = {

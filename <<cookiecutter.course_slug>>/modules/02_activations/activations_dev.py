@@ -33,6 +33,7 @@ import math
 
 from << cookiecutter.package_name >>.tensor import (
     Tensor,
+    dispatched,
     where,
 )
 
@@ -186,6 +187,7 @@ have `+ - * / **`, comparisons, `where`, `maximum`, `minimum`, `exp`, `log`, `ta
 #   will give maximum a slope of 1/2 at 0, where PyTorch's relu has 0.
 # Example: relu(Tensor([-2.0, 0.0, 3.0]))  ->  Tensor([0., 0., 3.])
 # Hint: the int 0 leaves integers integers. The mask alone would not do: -inf * 0 is NaN.
+@dispatched
 def relu(x):
     """Return max(x, 0) of each element, in x's dtype (torch.nn.functional.relu).
 
