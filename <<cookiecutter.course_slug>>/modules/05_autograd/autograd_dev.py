@@ -197,7 +197,10 @@ def check_slopes(what, function, plain, *arrays, hint=""):
         given = [t.data.astype(np.float64) for t in tensors]
         result, label = function(*tensors), f"{what} in {dtype.__name__}"
         check(result, plain(*given).tolist(), label, dtype, hint)
-        result.backward(weights.astype(dtype))
+        try:
+            result.backward(weights.astype(dtype))
+        except ValueError as error:
+            raise AssertionError(f"{label}: a vjp returned a wrong shape? {error}") from error
         for k, (t, before) in enumerate(zip(tensors, given, strict=True)):
             check_near(t, slopes[k], tolerance, f"{label}, gradient of input {k}", hint)
             assert (t.data == before).all(), f"{label}: input {k} was modified"
@@ -604,7 +607,7 @@ def history(node):
 """
 ### Testing start and order
 Small graphs and the errors. Hidden: random graphs, a chain of 20,000, a Node used over and over,
-gradients of other dtypes.
+gradients of other dtypes, that a given gradient is copied.
 """
 
 
@@ -614,8 +617,8 @@ def test_history():
     u = a * b
     v = u + a
     y = v * u
-    got = history(y.grad_fn)
-    assert got == [y.grad_fn, v.grad_fn, u.grad_fn], f"(u + a) * u with u = a * b: {got}"
+    got, want = history(y.grad_fn), [y.grad_fn, v.grad_fn, u.grad_fn]
+    assert got == want, f"(u + a) * u with u = a * b: expected {want}, got {got}"
     assert history(u.grad_fn) == [u.grad_fn], f"u = a * b: {history(u.grad_fn)}"
     u = a * a
     v = u * b
@@ -762,9 +765,9 @@ Nodes wait in a dict until their turn; those of leaves add up in `.grad`, also o
 # TODO: write accumulate and backward.
 # Approach: accumulate: without .grad, part becomes it, an ndarray, copied if shared; else +=.
 #   backward: 1. first_gradient. 2. a leaf: accumulate it, done. 3. a dict {self.grad_fn: it}. 4.
-#   for each Node of history, pop its gradient g. For each edge: part = vjp(g), with the target's
-#   shape (unbroadcast) and dtype (.astype). A leaf accumulates it; for a Node it goes into the dict,
-#   or is added to what waits there, as a new array. 5. the Node's edges: None.
+#   for each Node of history, pop its gradient g. For each edge: part = vjp(g), in the target's
+#   shape (unbroadcast) and dtype (.astype(..., copy=False)). A leaf accumulates it; for a Node it goes
+#   into the dict, or is added to what waits there, as a new array. 5. the Node's edges: None.
 # Example: a = Tensor(2.0, requires_grad=True); (a * a).backward(); a.grad  ->  array(4.)
 # Hint: a part is shared if it is g itself or a view (part.base is not None): a + b sends one array to
 #   both, and += would change both. np.array copies; np.asarray only makes an np.float32 an ndarray.
@@ -1046,7 +1049,8 @@ Tensor.erf = keeps_input("Erf", erf, lambda g, a: g * np.exp(-a * a) * (2 / math
 # %% [markdown]
 """
 ### Testing functions of each element
-Each against central differences. Hidden: the slope of `abs` at 0, integers, ±1000, what is kept.
+Each against central differences. Hidden: the slope of `abs` at 0, `abs(t)`, integers, ±1000, what
+is kept.
 """
 
 
@@ -1192,8 +1196,8 @@ not change with their inputs, except in jumps: their results require no gradient
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-choices", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write the method for maximum and minimum, then where.
-# Approach: chooser: 1. a, b and function(a, b). 2. share, the part of g that goes to x when y is
-#   the other: g where x wins over y, plus half of it where they are equal. where: 1. the operand
+# Approach: chooser: 1. a, b and function(a, b). 2. share(g, x, y), the part of g that goes to x, the
+#   other side being y: g where x wins, plus half of it where they are equal. where: 1. the operand
 #   of condition as a bool array. 2. select, "Where". 3. a gets g masked by it, b by its opposite.
 # Example: a = Tensor(1.0, requires_grad=True); a.maximum(1.0).backward(); a.grad  ->  array(0.5)
 # Hint: masked(g, mask). np.asarray(x, bool) and ~mask.
@@ -1232,7 +1236,7 @@ def where(condition, a, b):
 """
 ### Testing choices
 Slopes on both sides, ties, and `clip`, which uses `where`. Hidden: broadcasting, Tensors as bounds,
-integers, infinities.
+integers, infinities, what requires no gradient.
 """
 
 
@@ -1307,7 +1311,7 @@ result with `keepdims=True` first: its shape is the one that broadcasts against 
 #   3. the vjp: np.full(old shape, g.reshape(kept)). mean: a sum over the count of its elements.
 #   extremum: the vjp is g in out's shape over the count of ties (a == out) on axis, masked by them.
 # Example: a = Tensor([1.0, 3.0, 3.0], requires_grad=True); a.max().backward(); a.grad: [0, .5, .5]
-# Hint: the vjp of sum_ should mention shapes only. The count: self.size // max(total.size, 1).
+# Hint: the vjp of sum_ should mention shapes only. A count is self.size // max(its sum's size, 1).
 def sum_(self, axis=None, keepdims=False):
     """Return the sum over axis: None (all), an int or a tuple."""
     ### BEGIN SOLUTION
@@ -1505,7 +1509,8 @@ frequent word is by an embedding, gets **both** gradients; `full[index] = g` wou
 # Approach: vjp: 1. zeros of the old shape, in g's dtype. 2. a view takes no element twice:
 #   full[index] = g. Else np.add.at(full, index, g), which adds up repeats, but slowly. concatenate:
 #   1. a list of tensors, their operands, np.concatenate, "Concatenate". 2. an edge for each: its
-#   vjp takes g[part], where part has a slice(start, stop) at place axis, after slice(None)s.
+#   vjp takes g[part], where part has a slice(start, stop) at place axis, after slice(None)s; axis may be
+#   negative.
 # Example: a[Tensor([0, 0, 1])] of a = [5., 6.], with g = [1., 2., 3.]: a.grad  ->  [3., 3.]
 # Hint: a lambda in a loop sees a variable's last value; lambda g, part=part: ... keeps this one.
 @add_to_class(Tensor)
@@ -2003,8 +2008,8 @@ profile_memory()
 # %% [markdown]
 """
 **Explain your list.** You should find every array that a vjp mentions, and nothing else: for each
-hidden layer its output, 4 bytes per element, because the next matmul needs it, and what ReLU needs
-to know where it was flat. Which results of the forward pass are missing, and why could they go?
+hidden layer its output, 4 bytes per element, because the next matmul needs it, and what ReLU, a
+Maximum times a mask (Mul), needs to know where it was flat. Which results of the forward pass are missing, and why could they go?
 Under `no_grad` only the result stays; its peak is what one step needs.
 
 ### Checkpoints: time for memory
@@ -2308,8 +2313,8 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: What the graph keeps
 A layer computes `(x @ w + b).tanh()` for x of shape (10000, 1000) and w of shape (1000, 1000), all
-float32 and requiring gradients. Which arrays does your graph keep for backward, in how many bytes,
-and which does it let go? What if tanh were composed as `(p - q) / (p + q)` of two `exp`?
+float32 and requiring gradients. Which arrays, leaves included, does your graph keep for backward, in
+how many bytes, and which does it let go? What if tanh were composed as `(p - q) / (p + q)` of two `exp`?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
