@@ -1589,7 +1589,7 @@ milestone()
 
 # %% [markdown]
 """
-**Look at your picture.** Expect 96 to 99 % after a second or two. Would you have read the red ones
+**Look at your picture.** Expect 96 to 99 % in a second or two. Would you have read the red ones
 right? The first two epochs, at a low learning rate, do most of the work; the last ones, at nearly none,
 smooth the curve. Module 07 takes care of what still lies around here: batches, loops, records.
 
