@@ -108,6 +108,14 @@ def test_no_tag_is_left(baked):
     }
 
 
+def test_binary_files_arrive_byte_for_byte(course):
+    paths = [path for path in tracked_files(TEMPLATE) if is_binary(path.read_bytes())]
+    assert paths, "the digits of 06_optimizers are binary"
+    for path in paths:
+        arrived = course / path.relative_to(ROOT / TEMPLATE)
+        assert arrived.read_bytes() == path.read_bytes(), path
+
+
 def test_text_files_are_tidy(baked):
     for path, text in baked.texts().items():
         assert "\r" not in text, path

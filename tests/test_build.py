@@ -279,6 +279,14 @@ def test_a_planted_fault_stops_the_build(spoilable: Living, plant: Callable[[Liv
     assert after == before, "something was released all the same"
 
 
+def test_data_beside_a_notebook_reaches_students_byte_for_byte(spoilable: Living) -> None:
+    data = bytes(range(256)) * 99
+    (spoilable.source.parent / "data.npz").write_bytes(data)
+    spoilable.ok("build")
+    (path,) = (spoilable.root / "dist").glob("*.zip")
+    assert zipfile.ZipFile(path).read(f"{path.stem}/{MODULE}/data.npz") == data
+
+
 def test_a_module_in_the_making_does_not_stop_the_others(spoilable: Living) -> None:
     folder = spoilable.root / "modules" / "02_activations"
     folder.mkdir()

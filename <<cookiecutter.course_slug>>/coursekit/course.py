@@ -43,6 +43,12 @@ class Module:
     def mutants(self) -> Path:
         return self.path / "mutants.toml"
 
+    @property
+    def beside(self) -> list[Path]:
+        """What students find beside the notebook: the README, data of any kind."""
+        own = {self.source, self.notebook, self.mutants}
+        return sorted(path for path in self.path.iterdir() if path.is_file() and path not in own)
+
 
 @dataclass(frozen=True)
 class Course:

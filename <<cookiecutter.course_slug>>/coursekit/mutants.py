@@ -55,7 +55,8 @@ def results(course: Course, module: Module, nb: NotebookNode) -> dict[str, str]:
     cells = [c for c in filter(notebook.is_code, nb.cells) if not notebook.is_profiling(c)]
     with tempfile.TemporaryDirectory() as folder:
         path = write_reference(course, module.name, Path(folder))
-        return runner.run([(notebook.grade_id(c), c.source) for c in cells], path)
+        named = [(notebook.grade_id(c), c.source) for c in cells]
+        return runner.run(named, path, beside=module.beside)
 
 
 def score(nb: NotebookNode, results: dict[str, str]) -> int:

@@ -9,25 +9,32 @@ import io
 import json
 import linecache
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import types
+from collections.abc import Iterable
 from pathlib import Path
 
 Cell = tuple[str, str]  # a name and the source
 
 
-def run(cells: list[Cell], pythonpath: Path, seconds: float = 60.0) -> dict[str, str]:
+def run(
+    cells: list[Cell], pythonpath: Path, seconds: float = 60.0, beside: Iterable[Path] = ()
+) -> dict[str, str]:
     """Return, for each cell that finished, "" or what went wrong in it.
 
     An exception fails a cell, and so does anything on stderr (nbgrader's rule). Cells that were
-    not reached within `seconds` are missing from the result.
+    not reached within `seconds` are missing from the result. What lies `beside` the notebook is
+    copied to where they run.
     """
     with tempfile.TemporaryDirectory() as folder:
         jobs, results = Path(folder) / "cells.json", Path(folder) / "results.jsonl"
         jobs.write_text(json.dumps(cells), encoding="utf-8")
         results.touch()
+        for path in beside:
+            shutil.copy(path, folder)
         env = {**os.environ, "PYTHONPATH": str(pythonpath), "MPLBACKEND": "Agg"}
         command = [sys.executable, "-P", __file__, str(jobs), str(results)]
         with contextlib.suppress(subprocess.TimeoutExpired):

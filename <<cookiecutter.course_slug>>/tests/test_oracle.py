@@ -449,6 +449,187 @@ def test_wrong_targets_are_the_same_errors(framework: SimpleNamespace, what: str
     agree(what, ours, lambda s, t: getattr(nn, name)()(s, t), arrays)
 
 
+# --- Module 06 ---
+
+KINDS = {
+    "SGD": ("SGD", {"lr": 0.1}),
+    "SGD by default": ("SGD", {}),
+    "SGD with momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    "SGD with Nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "SGD with decay": ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
+    "SGD with all": ("SGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1, "nesterov": True}),
+    "RMSprop": ("RMSprop", {}),
+    "RMSprop, settings": ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-3}),
+    "Adam": ("Adam", {}),
+    "Adam, settings": ("Adam", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-2}),
+    "Adam with decay": ("Adam", {"lr": 0.05, "weight_decay": 0.1}),
+    "AdamW": ("AdamW", {}),
+    "AdamW, settings": ("AdamW", {"lr": 0.1, "betas": (0.5, 0.99), "weight_decay": 0.5}),
+}
+PARAMETERS = [(3, 4), (4,), (), (0, 2), (2, 1, 2)]
+STEPS = 50
+
+
+def pairs(f: SimpleNamespace, dtype: type) -> tuple[list, list]:
+    """Return the same parameters as our Tensors and as PyTorch's."""
+    arrays = [np.array(np.random.default_rng(3).normal(size=s), dtype) for s in PARAMETERS]
+    ours = [f.Tensor(a, a.dtype, requires_grad=True) for a in arrays]
+    return ours, [torch.tensor(a, requires_grad=True) for a in arrays]
+
+
+def give_gradients(ours: list, theirs: list, rng: np.random.Generator) -> None:
+    """Give both the same random gradients, of very different sizes; now and then one has none."""
+    for mine, other in zip(ours, theirs, strict=True):
+        grad = np.array(rng.normal(size=mine.shape) * 10 ** rng.uniform(-3, 2), mine.dtype)
+        without = rng.random() < 0.2
+        mine.grad, other.grad = (None, None) if without else (grad, torch.tensor(grad))
+
+
+def equal_parameters(what: str, ours: list, theirs: list) -> None:
+    for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+        close(f"{what}, parameter {number}", mine.data, other.detach().numpy(), TOLERANCE)
+
+
+@pytest.mark.needs("autograd", "optimizers")
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", KINDS)
+def test_optimizers(framework: SimpleNamespace, name: str, dtype: type) -> None:
+    kind, settings = KINDS[name]
+    (ours, theirs), rng = pairs(framework, dtype), np.random.default_rng(4)
+    mine = getattr(framework, kind)(ours, **settings)
+    other = getattr(torch.optim, kind)(theirs, **settings)
+    for step in range(STEPS):
+        give_gradients(ours, theirs, rng)
+        if step % 10 == 9:  # whoever sets the lr by hand is obeyed at once
+            mine.lr = other.param_groups[0]["lr"] = mine.lr * 0.7
+        mine.step()
+        other.step()
+        equal_parameters(f"{name}, step {step}", ours, theirs)
+    mine.zero_grad()
+    other.zero_grad()
+    assert [p.grad for p in ours] == [p.grad for p in theirs] == [None] * len(ours)
+
+
+@pytest.mark.needs("autograd", "optimizers")
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("max_norm", [0.0, 1e-3, 1.0, 30.0, 1e6])
+def test_clip_grad_norm_(framework: SimpleNamespace, max_norm: float, dtype: type) -> None:
+    (ours, theirs), rng = pairs(framework, dtype), np.random.default_rng(5)
+    for size in (1e-6, 1e-2, 1.0, 1e3):
+        give_gradients(ours, theirs, rng)
+        for mine, other in zip(ours, theirs, strict=True):
+            if mine.grad is not None:
+                mine.grad *= size
+                other.grad *= size
+        norm = framework.clip_grad_norm_(ours, max_norm)
+        expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm)
+        tolerance = TOLERANCE[np.dtype(dtype)]
+        assert norm == pytest.approx(expected.item(), rel=tolerance, abs=0)
+        for mine, other in zip(ours, theirs, strict=True):
+            assert (mine.grad is None) == (other.grad is None)
+            if mine.grad is not None:
+                close(f"norm {norm}", mine.grad, other.grad.numpy(), TOLERANCE)
+
+
+SCHEDULES = {
+    "StepLR": [("StepLR", {"step_size": 4})],
+    "StepLR, gamma": [("StepLR", {"step_size": 1, "gamma": 0.9})],
+    "CosineAnnealingLR": [("CosineAnnealingLR", {"T_max": 30})],
+    "CosineAnnealingLR, past its end": [("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01})],
+    "LinearLR": [("LinearLR", {})],
+    "LinearLR, down": [
+        ("LinearLR", {"start_factor": 0.9, "end_factor": 0.1, "total_iters": 12}),
+    ],
+    "warm-up and cosine": [("LinearLR", {"total_iters": 4}), ("CosineAnnealingLR", {"T_max": 26})],
+    "three in a row": [
+        ("LinearLR", {"total_iters": 4}), ("StepLR", {"step_size": 3, "gamma": 0.5}),
+        ("CosineAnnealingLR", {"T_max": 10, "eta_min": 1e-3}),
+    ],
+}  # fmt: skip
+
+
+def scheduled(library, optimizer, parts: list, milestones: list):
+    """Return the scheduler of these parts: one, or a SequentialLR of several."""
+    made = [getattr(library, kind)(optimizer, **settings) for kind, settings in parts]
+    return made[0] if len(made) == 1 else library.SequentialLR(optimizer, made, milestones)
+
+
+@pytest.mark.needs("autograd", "optimizers")
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedulers(framework: SimpleNamespace, name: str) -> None:
+    parts = SCHEDULES[name]
+    milestones = [[], [4], [4, 15]][len(parts) - 1]
+    ours, theirs = pairs(framework, np.float64)
+    mine, other = framework.SGD(ours, lr=0.5), torch.optim.SGD(theirs, lr=0.5)
+    plan = scheduled(framework, mine, parts, milestones)
+    their_plan = scheduled(torch.optim.lr_scheduler, other, parts, milestones)
+    for epoch in range(35):
+        assert plan.last_epoch == their_plan.last_epoch == epoch
+        assert mine.lr == pytest.approx(other.param_groups[0]["lr"], rel=1e-12, abs=1e-15), epoch
+        other.step()  # or PyTorch warns
+        plan.step()
+        their_plan.step()
+
+
+@pytest.mark.needs("autograd", "optimizers")
+@pytest.mark.parametrize("name", KINDS)
+def test_a_state_dict_goes_on_as_pytorchs_does(framework: SimpleNamespace, name: str) -> None:
+    kind, settings = KINDS[name]
+    (ours, theirs), rng = pairs(framework, np.float64), np.random.default_rng(6)
+    mine = getattr(framework, kind)(ours, **settings)
+    other = getattr(torch.optim, kind)(theirs, **settings)
+    for step in range(20):
+        if step == 10:
+            saved, their_saved = mine.state_dict(), other.state_dict()
+            mine, other = getattr(framework, kind)(ours), getattr(torch.optim, kind)(theirs)
+            mine.load_state_dict(saved)
+            other.load_state_dict(their_saved)
+        give_gradients(ours, theirs, rng)
+        mine.step()
+        other.step()
+        equal_parameters(f"{name}, step {step}", ours, theirs)
+
+
+REFUSED = {
+    "no parameters": lambda lib, p, made: lib.SGD([]),
+    "a bare Tensor": lambda lib, p, made: lib.SGD(p),
+    "a string": lambda lib, p, made: lib.Adam([p, "w"]),
+    "a result": lambda lib, p, made: lib.SGD([p * 2.0]),
+    "a negative lr": lambda lib, p, made: lib.AdamW([p], lr=-0.1),
+    "a negative momentum": lambda lib, p, made: lib.SGD([p], momentum=-0.5),
+    "a negative decay": lambda lib, p, made: lib.Adam([p], weight_decay=-0.1),
+    "a negative eps": lambda lib, p, made: lib.RMSprop([p], eps=-1.0),
+    "a negative alpha": lambda lib, p, made: lib.RMSprop([p], alpha=-1.0),
+    "Nesterov without momentum": lambda lib, p, made: lib.SGD([p], nesterov=True),
+    "a beta of 1": lambda lib, p, made: lib.Adam([p], betas=(0.9, 1.0)),
+    "a scheduler of a list": lambda lib, p, made: made.StepLR([p], 3),
+    "a factor of 0": lambda lib, p, made: made.LinearLR(lib.SGD([p]), 0.0),
+    "a factor of 2": lambda lib, p, made: made.LinearLR(lib.SGD([p]), 0.5, 2.0),
+    "milestones": lambda lib, p, made: made.SequentialLR(
+        o := lib.SGD([p]), [made.StepLR(o, 3)], [3]
+    ),
+    "another number of parameters": lambda lib, p, made: lib.SGD([p]).load_state_dict(
+        {**lib.SGD([p]).state_dict(), "state": [{}, {}], "param_groups": []}
+        if made is not lib else {**lib.SGD([p]).state_dict(), "state": [{}, {}]}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.needs("autograd", "optimizers")
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_optimizers_refuse(framework: SimpleNamespace, what: str) -> None:
+    (ours, *_), (theirs, *_) = pairs(framework, np.float32)
+    call, errors = REFUSED[what], []
+    for library, p, schedulers in (
+        (framework, ours, framework),
+        (torch.optim, theirs, torch.optim.lr_scheduler),
+    ):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            call(library, p, schedulers)
+        errors.append(caught.type)
+    assert errors[0] is errors[1], f"{what}: ours {errors[0]}, PyTorch's {errors[1]}"
+
+
 # --- nothing is left out ---
 
 OURS_ALONE = """
@@ -457,11 +638,13 @@ OURS_ALONE = """
     check check_raises check_path operations_of times median_time
     Activation Layer taken_apart parameters train uniform count_parameters linear_flops
     Loss same_shape check_classes smooth accuracy
+    Optimizer LRScheduler refuse_negative refuse_others apply_decay direction saved_names
+    train_epoch
     backward retain_grad zero_grad item numpy dtype ndim shape size Tensor manual_seed rand randn
 """
 
 
-COMPARED = {"tensor", "activations", "layers", "losses"}
+COMPARED = {"tensor", "activations", "layers", "losses", "optimizers"}
 
 
 def test_every_public_name_is_compared(course: Course, framework: SimpleNamespace) -> None:
