@@ -87,7 +87,7 @@ def refuse_negative(**settings):
 
 
 def refuse_others(p):
-    """Raise TypeError unless p is a Tensor that requires gradients, ValueError unless it is a leaf."""
+    """Raise TypeError unless p is a Tensor that requires gradients, ValueError unless a leaf."""
     if not isinstance(p, Tensor):
         raise TypeError(f"an optimizer changes Tensors, got {type(p).__name__}")
     if not p.requires_grad:
@@ -96,7 +96,7 @@ def refuse_others(p):
         raise ValueError(f"only a leaf gets a .grad; this is a result of {p.grad_fn}")
 
 
-# Running this cell again gives you an Optimizer without methods: then run all cells below again, too.
+# Running this cell again gives you an Optimizer without methods: run all cells below again, too.
 class Optimizer:
     """Changes parameters by their gradients (interface of torch.optim.Optimizer).
 
@@ -373,7 +373,7 @@ class SGD(Optimizer):
     """Steps against the gradient, or with momentum against the velocity (torch.optim.SGD)."""
 
     def __init__(self, parameters, lr=1e-3, momentum=0.0, weight_decay=0.0, nesterov=False):
-        """Keep the settings. ValueError names one that is negative, or nesterov without momentum."""
+        """Keep the settings. ValueError: one is negative (named), or nesterov without momentum."""
         super().__init__(parameters, lr)
         refuse_negative(momentum=momentum, weight_decay=weight_decay)
         if nesterov and not momentum:
@@ -385,7 +385,7 @@ class SGD(Optimizer):
         return parameter.grad
 
     def update(self, parameter, state):
-        """Subtract lr times the direction from parameter.data, in place; all else stays as it is."""
+        """Subtract lr times the direction from parameter.data, in place; change nothing else."""
         ### BEGIN SOLUTION
         out = self.scratch(parameter)
         np.multiply(self.direction(parameter, state), self.lr, out=out)
@@ -1403,9 +1403,9 @@ a cheap estimate of the gradient of all, and another order each time keeps its e
 def train_epoch(model, criterion, optimizer, x, labels, batch_size):
     """Train on each row of x and its label once, in random order; return the mean loss of a row.
 
-    criterion(model(rows), their labels) is the mean loss of a batch, a Tensor of one number. The mean
-    over all rows, a float, is of the losses as they came, while the model changed. ValueError with
-    both numbers if there are not as many labels as rows.
+    criterion(model(rows), their labels) is the mean loss of a batch, a Tensor of one number. The
+    mean over all rows, a float, is of the losses as they came, while the model changed. ValueError
+    with both numbers if there are not as many labels as rows.
     """
     ### BEGIN SOLUTION
     if len(x) != len(labels):
