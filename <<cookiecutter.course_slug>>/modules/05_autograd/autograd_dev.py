@@ -2210,7 +2210,11 @@ vjps: of all that cross-entropy computes, softmax is left, minus 1 at the right 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-fused", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
-from << cookiecutter.package_name >> import activations, layers, losses
+from << cookiecutter.package_name >> import (
+    activations,
+    layers,
+    losses,
+)
 
 originals = (activations.relu, layers.linear, losses.cross_entropy)
 composed = {function.__name__: function.__wrapped__ for function in originals}
