@@ -53,7 +53,8 @@ the flattest then takes about κ = λmax / λmin steps. This **condition number*
 **Momentum** keeps a velocity, v ← μ v + g and w ← w - η v. Where gradients agree it grows to 1 / (1 - μ)
 of them; where they alternate, they cancel. At best √κ steps take the place of κ.
 
-**Adaptive steps** divide each number's gradient by the root of its mean square: its scale drops out.
+**Adaptive steps** divide each number's gradient by the root of its mean square: its scale drops out,
+axis by axis.
 
 **Bias correction.** A sum s ← β s + x weighs its terms 1, β, β² …: after t steps the weights add up to
 W = (1 - βᵗ) / (1 - β). The mean is s / W. With W's limit, 1 / (1 - β), the first means would be too small.
@@ -175,6 +176,7 @@ def check_steps(what, make, rule, hint="", lrs=(0.1,) * 6, zero=False):
     Five random parameters get random gradients. The second has none in two steps, the third none at
     first. rule(w, steps) is what w becomes after these steps, a list of (lr, gradient). Between
     the steps another optimizer of the same kind does its own. Only the data may change, in place.
+    Hidden tests call this: try it with a rule of your own.
     """
     shapes, missing = [(2, 3), (), (4,), (0,), (4,)], {(1, 1), (1, 2), (2, 0)}
     rng = np.random.default_rng(6)
@@ -521,7 +523,8 @@ def test_momentum():
         return w
 
     check(moved(1, momentum=0.5), [0.9], "momentum 0.5, one step", hint="the first velocity is g")
-    check(moved(3, momentum=0.5), [1 - 0.1 * (1 + 1.5 + 1.75)], "momentum 0.5, three steps")
+    hint = "keep the velocity in the state, in an array of its own, not in .grad"
+    check(moved(3, momentum=0.5), [1 - 0.1 * (1 + 1.5 + 1.75)], "momentum 0.5, 3 steps", hint=hint)
     got = moved(2, momentum=0.5, nesterov=True)
     check(got, [1 - 0.1 * (1.5 + 1.75)], "nesterov, two steps", hint="g + momentum · the new v")
     got = moved(1, weight_decay=0.5)
@@ -681,8 +684,8 @@ test_rmsprop()
 Adam (Kingma and Ba, 2015) is momentum over RMSprop's root, with **bias correction**: both running
 values become true means from the first step on. Keep them as sums, m ← β₁ m + g and v ← β₂ v + g²,
 and divide by what their weights add up to, W = (1 - βᵗ) / (1 - β), where t counts the updates of this
-parameter. The step is lr · (m / W₁) / (√(v / W₂) + eps): one array to compute in, ten passes. The
-scalars belong together: that is lr √W₂ / W₁ · m / (√v + eps √W₂).
+parameter. The step is lr · (m / W₁) / (√(v / W₂) + eps). Multiply above and below by √W₂, and the scalars
+stand together, lr √W₂ / W₁ · m / (√v + eps √W₂): one array to compute in, ten passes.
 """
 
 
@@ -838,7 +841,9 @@ and that Adam itself still couples.
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-adamw-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
 def test_adamw():
     w = leaf([2.0, 2.0], grad=[0.0, 1e6])
+    array = w.data
     AdamW([w], lr=0.1, weight_decay=0.5).step()
+    assert w.data is array, "w.data is another array now\nHint: w.data *= ... works in place"
     check(w, [1.9, 1.8], "w = 2, gradients 0 and 1e6", hint="both shrink to 1.9; one steps by lr")
     w = leaf([2.0], grad=[0.0])
     optimizer = AdamW([w], lr=0.1)
@@ -1444,6 +1449,10 @@ def test_train():
     words = ["4", "3"]
     short = functools.partial(train_epoch, model, criterion, optimizer, x, labels[:3], 2)
     check_raises(ValueError, words, short, "4 rows and 3 labels")
+    sizes, rows = [], Tensor(np.arange(10.0).reshape(5, 2))
+    note = Sequential(lambda t: sizes.append(len(t)) or t, model)
+    train_epoch(note, criterion, optimizer, rows, Tensor([0, 1, 0, 1, 0]), 2)
+    assert sizes == [2, 2, 1], f"5 rows in batches of 2: expected sizes [2, 2, 1], got {sizes}"
     ### BEGIN HIDDEN TESTS
 
     class Slope(Layer):
@@ -1562,7 +1571,7 @@ def milestone(needed=0.95):
     below.annotate(f"{needed:.0%}, the threshold", (20, needed - 0.03), color="gray", ha="right")
     worst = min(shares[-1] for _, shares, _ in runs.values())
     above.set(ylabel="training loss", title=f"Five seeds, the worst reads {worst:.1%}")
-    below.set(xlabel="epoch", ylabel="test accuracy", ylim=(0.8, 1.0), xticks=[1, 5, 10, 15, 20])
+    below.set(xlabel="epoch", ylabel="test accuracy", ylim=(0.7, 1.0), xticks=[1, 5, 10, 15, 20])
     (_, test), (_, truth) = load_digits()
     answers, truth = runs[0][2].argmax(axis=1).data, truth.data
     wrong, fine = np.flatnonzero(answers != truth), np.flatnonzero(answers == truth)
@@ -1689,7 +1698,7 @@ profile_in_place()
 """
 **Explain your numbers.** The formula makes about fourteen arrays a step; each must be found, written
 and read again, and a large one is fresh memory from the system, whose pages have to be cleared first.
-Expect in place to be 1.5 to 4 times as fast, most where arrays outgrow the cache, and six or seven arrays
+Expect in place to be 1.3 to 4 times as fast, most where arrays outgrow the cache, and six or seven arrays
 of 4 bytes at the allocating peak, old and new state among them. Count the passes of your `update`: which
 of them could go?
 
@@ -1744,8 +1753,9 @@ def profile_paths():
             there = next((i for i, v in enumerate(values) if max(values[i:]) < near), None)
             notes.append(f"{name}: " + (f"{there} steps" if there else f"not in {count}"))
             color = ("tab:blue", "tab:orange", "tab:green")[k]
-            style = {"color": color, "label": notes[-1], "zorder": 5 - k}
-            axes.plot(*path, ".-" if loss is bowl else "-", linewidth=1.4, markersize=4, **style)
+            style = {"color": color, "label": notes[-1], "zorder": 5 + k}
+            line = ".-" if loss is bowl else ("-", "-", "--")[k]
+            axes.plot(*path, line, linewidth=1.4, markersize=4, **style)
             axes.plot(*path[:, -1:], "o", color=color, markersize=7, zorder=7 + k)
         axes.plot(*goal, "*", color="black", markersize=12, zorder=10)
         axes.plot(*start, "o", color="black", markersize=5)
@@ -1753,7 +1763,7 @@ def profile_paths():
         axes.set(xlim=xs, ylim=ys)
         axes.legend(loc="lower left" if loss is bowl else "upper right", fontsize=9)
         kind = f"Bowl, κ = {steep / flat:.0f}" if loss is bowl else "Rosenbrock's valley"
-        axes.set_title(f"{kind}: steps until the loss stays below {near}")
+        axes.set_title(f"{kind}, {count} steps: when the loss stays below {near}")
         print(f"{kind}: {', '.join(notes)}")
     plt.show()
     for share in (0.99, 1.01):
@@ -1770,7 +1780,7 @@ profile_paths()
 **Explain your paths.** Just below 2 / λmax, SGD jumps from wall to wall, and along the valley it goes as
 slowly as the flat direction allows: 1 - η λ per step. Momentum cancels the jumps and adds up the rest:
 expect half the steps. Adam ignores how steep it is: its first steps are diagonal, then its memory makes
-it swing. In the banana SGD crawls along the floor, while the others arrive. No optimizer is best
+it swing. In the banana SGD crawls, while the others come near the star. No optimizer is best
 everywhere: change a learning rate and run again.
 Two percent of lr decided between shrinking and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
 
@@ -1801,7 +1811,7 @@ def profile_schedules(epochs=100):
         axes.step(range(epochs), rates, where="post", color=f"C{k}", linewidth=2, label=name)
         print(f"{name:26} the steps add up to {sum(rates):5.1f} times lr")
     axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.62))
-    axes.set(xlabel="epoch", ylabel="lr, in parts of the first one", ylim=(0, 1.12))
+    axes.set(xlabel="epoch", ylabel="lr, in parts of the optimizer's", ylim=(0, 1.12))
     axes.set_title("Four plans for 100 epochs")
     plt.show()
 
@@ -1852,10 +1862,11 @@ profile_cost()
 # %% [markdown]
 """
 **Explain your numbers.** A step costs the same whatever the batch is, since it works on parameters;
-forward and backward grow with the rows: of all the time expect Adam to take a third to a half at batch 1,
-a few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
+forward and backward grow with the rows: of all the time expect Adam to take a third to a half at
+batches 1 and 16, a few percent at 1024. Momentum costs about twice as much as SGD, four passes in place of two; Adam makes
 ten, and `sqrt` and `divide` take a processor several times as long as `multiply`: expect 5 to 8 times.
-Why does backward take so long at batch 1, with a single row?
+At batch 1 backward may take longer than at 16: the gradient of a weight, xᵀ g, is then a product with an
+inner size of 1, for which BLAS has no fast way. How would you compute it instead?
 
 ## Part 3: Production Context
 - **Groups.** PyTorch keeps `optimizer.param_groups`: dicts of parameters with settings of their own,
@@ -1909,7 +1920,7 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: Does it fit?
 You want to train 3 billion parameters in float32 on one GPU of 40 GB. How many bytes per parameter do
-weights, gradients and your Adam take, and how many GB is that? Which of SGD, momentum and Adam fits, before
+weights, gradients and the state of your Adam take (without scratch), in GB? Which of SGD, momentum and Adam fits, before
 any activation? What changes if eight such GPUs shard Adam's state alone, and if they shard everything?
 """
 
@@ -1985,7 +1996,7 @@ w (1 - lr · decay) - lr · g: 1e-4.
 Somebody saves only the weights after 10,000 steps of Adam with warm-up and cosine, and goes on with a new
 optimizer and a new scheduler. What are the first steps like, for weights with large and with tiny
 gradients, and why may the loss jump? What must be saved, and why must `state_dict` copy? And what
-goes wrong in your code if all but the step count is saved?
+goes wrong in your code if all is saved, but the step counts start at 0 again?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "optimizers-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
