@@ -1763,7 +1763,7 @@ def profile_paths():
         axes.set(xlim=xs, ylim=ys)
         axes.legend(loc="lower left" if loss is bowl else "upper right", fontsize=9)
         kind = f"Bowl, κ = {steep / flat:.0f}" if loss is bowl else "Rosenbrock's valley"
-        axes.set_title(f"{kind}, {count} steps: when the loss stays below {near}")
+        axes.set_title(f"{kind}: loss below {near}, in {count} steps")
         print(f"{kind}: {', '.join(notes)}")
     plt.show()
     for share in (0.99, 1.01):
