@@ -47,6 +47,11 @@ def framework(folder: Path) -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
+def keep_memory() -> None:
+    """Let malloc keep what is freed, as after any large array: else each step pays for new pages."""
+    np.ones(30_000_000, np.uint8)
+
+
 def medians(ways: dict[str, Callable], rounds: int, calls: int) -> dict[str, float]:
     """Return each way's median duration of one call, in microseconds; the ways take turns."""
     seconds = {name: [] for name in ways}
@@ -172,6 +177,7 @@ def main() -> None:
     torch = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
     if torch:
         torch.set_num_threads(1)
+    keep_memory()
     with tempfile.TemporaryDirectory() as folder:
         f = framework(Path(folder))
         if not hasattr(f, "SGD"):
