@@ -48,7 +48,7 @@ def framework(folder: Path) -> SimpleNamespace:
 
 
 def keep_memory() -> None:
-    """Let malloc keep what is freed, as after any large array: else each step pays for new pages."""
+    """Let malloc keep what is freed, as after any large array: else steps pay for new pages."""
     np.ones(30_000_000, np.uint8)
 
 
