@@ -15,6 +15,7 @@ sandbox.py    bubblewrap's command line around students' code
 engine.py     warm processes that run notebooks' cells: an executor
 inside/       what runs in the sandbox: the parent and keeper, the jail, the cells, the guard
 jobs.py       a notebook as a job for the engine
+lock.py       one grader at a time
 feedback.py   the page a student gets
 scores.py     rows of the gradebook, grades.csv
 demo.py       a made-up term from the modules' own solutions

@@ -18,7 +18,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets.config import Config
 
-from coursekit import intake, jobs, notebook, sandbox
+from coursekit import intake, jobs, lock, notebook, sandbox
 from coursekit.course import Course, Module
 from coursekit.engine import Engine, Limits
 from coursekit.errors import CourseError
@@ -72,6 +72,13 @@ class Round:
     ) -> list[Result]:
         """Grade submissions one after the other; `each` sees every result as it comes."""
         sandbox.check(wanted=self.sandboxed)
+        with lock.held(self.places.root / ".grade.lock"):
+            return self.run_all(submissions, force, each)
+
+    def run_all(
+        self, submissions: list[Submission], force: bool, each: Callable[[Result], None]
+    ) -> list[Result]:
+        """Grade submissions, alone in this course."""
         keys = {s.module: self.cells_key(s.module) for s in submissions}
         results: list[Result] = []
         try:
