@@ -12,6 +12,7 @@ import site
 import subprocess
 import sys
 import sysconfig
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -188,8 +189,15 @@ def cgroup(memory_mb: int, processes: int) -> Iterator[list[str]]:
         yield ["sh", "-c", join, "sh"] if groups else []
     finally:
         for group in groups:
-            with contextlib.suppress(OSError):
-                group.rmdir()
+            remove(group)
+
+
+def remove(group: Path) -> None:
+    """Remove a cgroup as soon as the last process in it is gone."""
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            return group.rmdir()
+        time.sleep(0.02)
 
 
 def made_groups(limits: dict[str, int]) -> Iterator[Path]:
