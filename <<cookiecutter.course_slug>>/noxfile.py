@@ -88,7 +88,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def grade(session: nox.Session) -> None:
-    """Grade submitted/STUDENT/MODULE/. [MODULE …] [--student ID] [--force] [--demo]"""
+    """Grade submitted/STUDENT/. [MODULE …] [--student ID] [--force] [--demo] [--no-sandbox]"""
     coursekit(session, "grade")
 
 

@@ -39,7 +39,9 @@ class Living:
         return self.root / "release" / MODULE / "tensor_dev.ipynb"
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
-        """Run a Python module in the course, as `python -m …`."""
+        """Run a Python module in the course, as `python -m …`; grade as can be graded here."""
+        if "grade" in command and not shutil.which("bwrap"):
+            command = (*command, "--no-sandbox")
         return subprocess.run(
             [sys.executable, "-m", *command],
             cwd=self.root,

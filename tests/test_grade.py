@@ -1,6 +1,7 @@
 """grade: honest work gets its points, broken work a 0 with a reason, cheap tricks nothing."""
 
 import copy
+import fcntl
 import html
 import re
 import sqlite3
@@ -213,6 +214,16 @@ def test_changed_points_count_after_the_next_build(spoilable: Living) -> None:
     spoilable.edit(spoilable.source, '"points": 8', '"points": 10')
     spoilable.ok("build")
     assert "82/82" in spoilable.ok("grade")
+
+
+def test_two_cannot_grade_one_course(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    with (spoilable.root / ".grade.lock").open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("process 7 of grace on laptop")
+        file.flush()
+        assert "is being graded by process 7 of grace" in spoilable.refused("grade")
+    assert "80/80" in spoilable.ok("grade")
 
 
 def test_only_the_named_student_is_graded(spoilable: Living) -> None:

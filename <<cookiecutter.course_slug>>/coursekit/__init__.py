@@ -10,7 +10,12 @@ sync.py       generated files, and the edits of people that they must not overwr
 release.py    nbgrader's release notebooks and the student kit
 gates.py      what must hold before anything is released
 intake.py     what a student handed in, copied to a safe place
-grade.py      autograde one submission after the other, keep what is unchanged
+grade.py      autograde each submission, keep what is unchanged
+sandbox.py    bubblewrap's command line around students' code
+engine.py     warm processes that run notebooks' cells: an executor
+inside/       what runs in the sandbox: the parent and keeper, the jail, the cells, the guard
+jobs.py       a notebook as a job for the engine
+lock.py       one grader at a time
 feedback.py   the page a student gets
 scores.py     rows of the gradebook, grades.csv
 demo.py       a made-up term from the modules' own solutions

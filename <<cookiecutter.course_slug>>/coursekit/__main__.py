@@ -63,7 +63,8 @@ def grade(course: Course, args: argparse.Namespace) -> None:
         def advance(result: Result) -> None:
             bar.update(bar.task_ids[0], advance=1, description=result.student)
 
-        results = grade.Round(course, places).run(submissions, force=args.force, each=advance)
+        marking = grade.Round(course, places, sandboxed=not args.no_sandbox)
+        results = marking.run(submissions, force=args.force, each=advance)
     console.print(report.table(results), report.summary(results), sep="")
     for module in {s.module for s in submissions}:
         if release.changed_since(course, module, places.gradebook):
@@ -125,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
     added["grade"].add_argument("--student", action="append", default=[], metavar="ID")
     added["grade"].add_argument("--force", action="store_true", help="grade unchanged ones again")
     added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
+    added["grade"].add_argument(
+        "--no-sandbox", action="store_true", help="run students' code as you: it can do all you can"
+    )
     added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
     added["test"].add_argument("--oracle", action="store_true", help="insist on PyTorch")
     added["lint"].add_argument("--fix", action="store_true", help="mend what ruff can mend")

@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -17,16 +15,19 @@ from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import Execute
 from traitlets.config import Config
 
-from coursekit import intake, notebook
+from coursekit import intake, jobs, lock, notebook, sandbox
 from coursekit.course import Course, Module
+from coursekit.engine import Engine, Limits
 from coursekit.errors import CourseError
 from coursekit.feedback import write_feedback, write_refusal
 from coursekit.intake import Submission
-from coursekit.nbgrader_settings import captured_log, config, quiet_stderr, reason
+from coursekit.nbgrader_settings import captured_log, config, reason
 from coursekit.reference import write_reference
 from coursekit.release import sqlite
+from coursekit.sandbox import Place
 from coursekit.scores import Result, all_rows, row_of, write_csv
 
 STATE = "graded.json"  # beside the autograded notebook: what was graded, and what was noted
@@ -59,6 +60,8 @@ class Round:
 
     course: Course
     places: Places
+    sandboxed: bool = True
+    engines: dict[Module, Engine] = field(default_factory=dict)
 
     def run(
         self,
@@ -68,15 +71,40 @@ class Round:
         each: Callable[[Result], None] = lambda result: None,
     ) -> list[Result]:
         """Grade submissions one after the other; `each` sees every result as it comes."""
+        sandbox.check(wanted=self.sandboxed)
+        with lock.held(self.places.root / ".grade.lock"):
+            return self.run_all(submissions, force, each)
+
+    def run_all(
+        self, submissions: list[Submission], force: bool, each: Callable[[Result], None]
+    ) -> list[Result]:
+        """Grade submissions, alone in this course."""
         keys = {s.module: self.cells_key(s.module) for s in submissions}
         results: list[Result] = []
         try:
-            for submission in submissions:
-                results.append(self.grade(submission, keys[submission.module], force=force))
-                each(results[-1])
+            with self.warm(list(keys)):
+                for submission in submissions:
+                    results.append(self.grade(submission, keys[submission.module], force=force))
+                    each(results[-1])
         finally:
             self.write_grades([r for r in results if r.status == "refused"])
         return results
+
+    @contextmanager
+    def warm(self, modules: list[Module]) -> Iterator[None]:
+        """Keep an engine for each module, which starts with the first submission it gets."""
+        limits = Limits(self.course.cell_seconds, self.course.notebook_seconds)
+        with tempfile.TemporaryDirectory(prefix="reference-") as folder:
+            for module in modules:
+                path = Path(folder) / module.name / "reference"
+                place = Place(write_reference(self.course, module.name, path), self.sandboxed)
+                self.engines[module] = Engine(place, limits)
+            try:
+                yield
+            finally:
+                for engine in self.engines.values():
+                    engine.shutdown(cancel_futures=True)
+                self.engines.clear()
 
     def cells_key(self, module: Module) -> str:
         """Return a digest of the cells the gradebook holds for a module: they decide the grades."""
@@ -127,10 +155,10 @@ class Round:
             staging = Path(folder)
             notes = intake.copy_to(submission, staging / "submitted")
             c = self.settings(submission, staging)
-            with captured_log() as lines, reference_only(self.course, submission, staging):
+            self.execute_in_engine(c, submission.module, notes)
+            with captured_log() as lines:
                 try:
-                    with quiet_stderr():
-                        Autograde(coursedir=CourseDirectory(config=c), config=c).start()
+                    Autograde(coursedir=CourseDirectory(config=c), config=c).start()
                 except (NbGraderException, SystemExit):
                     raise Ungradable(f"could not be graded: {reason(lines)}") from None
             graded = staging / "autograded" / submission.student / submission.module.name
@@ -160,8 +188,20 @@ class Round:
         c.CourseDirectory.student_id = submission.student
         c.Autograde.pre_convert_hook = lambda **_: None
         c.Autograde.permissions = 644
-        c.Execute.timeout_func = deadline(self.course)
         return c
+
+    def execute_in_engine(self, c: Config, module: Module, notes: list[str]) -> None:
+        """Let the engine take the place of nbgrader's Execute; add what it noticed to the notes."""
+        source = notebook.read(module.source)
+
+        def execute(nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+            outcome = self.engines[module].submit(jobs.job_of(self.course, nb, source)).result()
+            jobs.fill(nb, outcome)
+            notes.extend(jobs.remarks(outcome))
+            return nb, resources
+
+        steps = c.Autograde.autograde_preprocessors
+        c.Autograde.autograde_preprocessors = [execute if s is Execute else s for s in steps]
 
     def give_feedback(self, submission: Submission) -> None:
         """Write nbgrader's feedback page for one graded submission."""
@@ -243,25 +283,6 @@ def answers(path: Path) -> dict[str, str]:
         return {}
     cells = filter(notebook.is_answer, nbformat.read(path, as_version=4).cells)
     return {notebook.grade_id(cell): cell.source for cell in cells}
-
-
-def deadline(course: Course) -> Callable[[NotebookNode], float]:
-    """Return nbclient's timeout_func: a limit for each cell, and one for all of them together."""
-    end = time.monotonic() + course.notebook_seconds
-    return lambda cell: max(0.1, min(course.cell_seconds, end - time.monotonic()))
-
-
-@contextmanager
-def reference_only(course: Course, submission: Submission, staging: Path) -> Iterator[None]:
-    """Let kernels import copies of the modules before this one, and nothing else of the course."""
-    before = dict(os.environ)
-    reference = write_reference(course, submission.module.name, staging / "reference")
-    os.environ.update(PYTHONPATH=str(reference), MPLBACKEND="Agg")
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def publish(graded: Path, target: Path) -> None:

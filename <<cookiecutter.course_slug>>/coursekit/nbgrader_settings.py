@@ -98,20 +98,6 @@ def captured_log() -> Iterator[list[str]]:
         logger.handlers, logger.propagate = before
 
 
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep what kernels write to stderr off the screen: the traceback of a loop they interrupt."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def reason(lines: list[str]) -> str:
     """Return the last line of the last traceback that nbgrader logged, or its last warning."""
     tracebacks = [line for line in lines if line.startswith("Traceback")]

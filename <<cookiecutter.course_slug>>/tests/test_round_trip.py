@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nbformat import NotebookNode
 
-from coursekit import demo, grade, intake, mutants, notebook, runner
+from coursekit import demo, grade, intake, mutants, notebook, runner, sandbox
 from coursekit.course import Course, Module
 from coursekit.grade import Places
 from coursekit.mutants import Mutant
@@ -26,7 +26,8 @@ def grades(
     places = Places(tmp_path_factory.mktemp("term"))
     demo.make(course, [module], places, HONEST)
     submissions = intake.find(course, places.submitted, [module], [])
-    return {row.student: row for row in grade.Round(course, places).run(submissions)}
+    marking = grade.Round(course, places, sandboxed=sandbox.available())
+    return {row.student: row for row in marking.run(submissions)}
 
 
 def test_the_solution_gets_every_automatic_point(grades: dict, nb: NotebookNode) -> None:

@@ -1,0 +1,85 @@
+"""A sanitized notebook as a job for the engine, and what came of it as outputs of its cells."""
+
+import ast
+from collections.abc import Iterator
+
+from nbformat import NotebookNode, from_dict
+
+from coursekit import notebook
+from coursekit.course import Course
+from coursekit.engine import Cell, Job, Limits, Outcome
+
+
+def job_of(course: Course, nb: NotebookNode, source: NotebookNode) -> Job:
+    """Return the job of a submission; `source` is the module's own notebook."""
+    solutions = [ast.parse(c.source) for c in source.cells if notebook.is_solution(c)]
+    theirs = {name for tree in solutions for name in bound(tree)}
+    cells = [as_cell(cell, n, theirs) for n, cell in enumerate(nb.cells) if runs(cell)]
+    limits = Limits(course.cell_seconds, course.notebook_seconds)
+    return Job(tuple(cells), limits, {}, course.package, tuple(sorted(changed_by(source))))
+
+
+def runs(cell: NotebookNode) -> bool:
+    return notebook.is_code(cell) and not notebook.is_profiling(cell)
+
+
+def as_cell(cell: NotebookNode, number: int, theirs: set[str]) -> Cell:
+    """Return a cell as the engine takes it."""
+    name = notebook.grade_id(cell) or f"cell {number}"
+    if notebook.is_test(cell):
+        return Cell(name, cell.source, "test")
+    if not notebook.meta(cell).get("locked"):
+        return Cell(name, cell.source)
+    binds = set(bound(ast.parse(cell.source))) - theirs
+    return Cell(name, cell.source, "ours", tuple(sorted(binds)))
+
+
+def bound(tree: ast.Module) -> Iterator[str]:
+    """Return the names that a cell binds as it runs."""
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+        else:
+            names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            yield from (node.id for node in names if isinstance(node.ctx, ast.Store))
+
+
+def changed_by(source: NotebookNode) -> set[str]:
+    """Return the names of functions and attributes that a module's own cells define or set."""
+    found = set()
+    for cell in filter(notebook.is_code, source.cells):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.FunctionDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found.add(node.attr)
+            elif isinstance(node, ast.Constant) and str(node.value).isidentifier():
+                found.add(str(node.value))  # setattr(Tensor, "exp", …)
+    return found
+
+
+def fill(nb: NotebookNode, outcome: Outcome) -> None:
+    """Write what came of a job into the notebook's cells."""
+    for cell, outputs in zip(filter(runs, nb.cells), outcome.outputs, strict=True):
+        found = [not_run(outcome)] if outputs is None else outputs
+        cell.outputs = [from_dict(output) for output in found]
+        cell.execution_count = None if outputs is None else 1
+
+
+def not_run(outcome: Outcome) -> dict:
+    """Return the error of a cell that never came to its end: a test that has it scores 0."""
+    name = "CellTimeoutError" if "ran out of time" in outcome.ended else "DeadKernelError"
+    text = f"this cell did not finish: {outcome.ended}"
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """Return what a person should know: an early end, and what student code did to the tests."""
+    early = outcome.ended and "out of time" not in outcome.ended
+    names = ", ".join(outcome.put_back[:5]) + (" …" if len(outcome.put_back) > 5 else "")
+    return [
+        *([f"not all cells ran: {outcome.ended}"] if early else []),
+        *([f"look at this: changed under the tests, and put back: {names}"] if names else []),
+    ]

@@ -1,0 +1,298 @@
+"""The engine in its sandbox: attacks find nothing, cheats gain nothing or are named.
+
+Each one is a student's cell before a test that fails. The tests import coursekit from the template,
+whose machinery holds no answers to fill in.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from delimiters import ROOT
+
+sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
+from coursekit import jobs, sandbox  # noqa: E402
+from coursekit.engine import Cell, Engine, Job, Limits, Outcome, WarmParent  # noqa: E402
+from coursekit.sandbox import Place  # noqa: E402
+
+needs_sandbox = pytest.mark.skipif(
+    not shutil.which("bwrap") or not sandbox.available(), reason="bubblewrap cannot be used here"
+)
+LIMITS = Limits(1.0, 8, memory_mb=512, processes=16, disk_mb=8, output_kb=16)
+OURS = """
+import numpy as np
+def check(got, expected):
+    assert got == expected, f"expected {expected}, got {got}"
+"""
+TEST = """
+def test_answer():
+    check(answer(), 42)
+    assert np.allclose(answer(), 42.0), "not close"
+    assert isinstance(answer(), int)
+test_answer()
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("package") / "reference", sandbox.available())
+
+
+@pytest.fixture(scope="module")
+def engine(place: Place):
+    (place.reference / "minitorch").mkdir(parents=True)
+    (place.reference / "minitorch" / "__init__.py").write_text("", encoding="utf-8")
+    engine = Engine(place, LIMITS)
+    yield engine
+    engine.shutdown()
+
+
+def job(*theirs: str, test: str = TEST) -> Job:
+    """Return a job: a helper of ours, a student's cells, and a test."""
+    cells = [Cell(f"theirs-{n}", source) for n, source in enumerate(theirs)]
+    ours = Cell("ours", OURS, "ours", ("np", "check"))
+    return Job((ours, *cells, Cell("test", test, "test")), LIMITS, package="minitorch")
+
+
+def passed(outputs: list | None) -> bool:
+    """Tell whether nbgrader gives a cell with these outputs all its points."""
+    bad = [o for o in outputs or [] if o["output_type"] == "error" or o.get("name") == "stderr"]
+    return outputs is not None and not bad
+
+
+def texts(outputs: list | None) -> str:
+    """Return what a cell printed or raised."""
+    return "".join(o.get("text", "") + o.get("evalue", "") for o in outputs or [])
+
+
+RIGHT, WRONG = "def answer(): return 42", "def answer(): return 41"
+
+
+def test_right_is_right_and_wrong_is_wrong(engine: Engine) -> None:
+    right, wrong = (engine.submit(job(code)).result() for code in (RIGHT, WRONG))
+    assert passed(right.outputs[-1]) and right.put_back == () and right.ended == ""
+    assert not passed(wrong.outputs[-1])
+    assert "expected 42, got 41" in texts(wrong.outputs[-1])
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        ("2.5", "2.5"),
+        ("2.5;", None),
+        ("None", None),
+        ("x = 3", None),
+        ("'3'", "'3'"),
+        ("%matplotlib inline\n7", "7"),
+        ("%%time\n8", "8"),
+        ("!ls", None),
+    ],
+)
+def test_the_last_line_is_shown_as_ipython_does(
+    engine: Engine, source: str, result: str | None
+) -> None:
+    outcome = engine.submit(job(RIGHT, test=source)).result()
+    shown = [o["data"]["text/plain"] for o in outcome.outputs[-1] if "data" in o]
+    assert shown == ([result] if result else [])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys; sys.stderr.write('oh')",
+        "import warnings; warnings.warn('oh')",
+        "import os; os.write(2, b'oh')",
+        "import sys; sys.exit()",
+        "raise SystemExit",
+        "raise KeyboardInterrupt",
+        "return",
+    ],
+)
+def test_whatever_nbgrader_fails_is_failed(engine: Engine, source: str) -> None:
+    assert not passed(engine.submit(job(RIGHT, test=source)).result().outputs[-1])
+
+
+CHEATS = {
+    "exit": "import os; os._exit(0)",
+    "exit in the test": "import os\ndef answer(): os._exit(0)",
+    "sys.exit in the test": "import sys\ndef answer(): sys.exit(0)",
+    "check": "def check(*a): pass",
+    "check's code": "check.__code__ = (lambda got, expected: None).__code__",
+    "check's code, before": "c = check.__code__; check.__code__ = (lambda *a: None).__code__",
+    "a callable that shadows": "def isinstance(*a): return True",
+    "builtins": "import builtins; builtins.isinstance = lambda *a: True",
+    "allclose": "np.allclose = lambda *a, **k: True",
+    "np itself": "class N:\n    def __getattr__(s, n): return lambda *a, **k: True\nnp = N()",
+    "sys.modules": "import sys; sys.modules['numpy'] = sys",
+    "settrace": "import sys; sys.settrace(lambda f, e, a: None)",
+    "setprofile": "import sys; sys.setprofile(lambda *a: None)",
+    "AssertionError": "import builtins; builtins.AssertionError = ZeroDivisionError",
+    "builtins of the notebook": "__builtins__ = {}",
+    "compile and exec": "import builtins\nbuiltins.exec = builtins.compile = lambda *a, **k: None",
+    "json": "import json\njson.dumps = json.loads = json.JSONEncoder.encode = lambda *a, **k: ''",
+    "displayhook": "import sys; sys.displayhook = sys.excepthook = lambda *a: None",
+    "stderr": "import sys; sys.stderr = sys.stdout",
+    "atexit": "import atexit; atexit.register(print, 'passed')",
+    "linecache": "import linecache; linecache.cache.clear(); linecache.getlines = lambda *a: []",
+    "the test by name": "def test_answer(): pass",
+    "print": "import builtins; builtins.print = lambda *a, **k: None",
+    "pipe": "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'{}\\n')\n"
+    "    except OSError: pass",
+    "a verdict of its own": "import os\nfor fd in range(3, 256):\n    try: os.write(fd, "
+    'b\'{"token": "", "outputs": []}\\n\' * 9)\n    except OSError: pass',
+    "swallowed": "def answer():\n    try: raise AssertionError\n    except Exception: return 41",
+    "recursion": "import sys; sys.setrecursionlimit(60)",
+    "gc": "import gc\nfor f in gc.get_objects():\n"
+    "    if getattr(f, '__name__', '') == 'put_back': f.__code__ = (lambda *a: []).__code__",
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_cheat_gains_nothing(engine: Engine, cheat: str) -> None:
+    outcome = engine.submit(job(WRONG, CHEATS[cheat])).result()
+    assert not passed(outcome.outputs[-1])
+    assert engine.submit(job(RIGHT)).result().ended == "", "the next submission is as ever"
+
+
+def test_what_was_put_back_is_named(engine: Engine) -> None:
+    code = "def check(*a): pass\nnp.allclose = None\ndef abs(x): return 0"
+    outcome = engine.submit(job(RIGHT, code)).result()
+    assert passed(outcome.outputs[-1]), "the honest work in it counts"
+    assert set(outcome.put_back) >= {"check", "numpy.allclose", "abs"}
+    assert "put back: numpy.allclose" in jobs.remarks(outcome)[0]
+
+
+def test_an_early_end_keeps_the_cells_before_it(engine: Engine) -> None:
+    outcome = engine.submit(job(RIGHT, "print('here')", "import os; os._exit(3)")).result()
+    assert texts(outcome.outputs[2]) == "here\n"
+    assert outcome.outputs[-1] is None
+    assert "exit code 3" in outcome.ended
+    assert "not all cells ran" in jobs.remarks(outcome)[0]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "while True: pass",
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        "import signal; signal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass",
+        "sum(range(10**12))",
+        "import time; time.sleep(99)",
+    ],
+)
+def test_endless_loops_end(engine: Engine, loop: str) -> None:
+    start = time.monotonic()
+    outcome = engine.submit(job(RIGHT, loop)).result()
+    assert time.monotonic() - start < 5
+    ended = "out of time" in outcome.ended
+    assert ended or "CellTimeoutError" in str(outcome.outputs[2])
+
+
+def test_output_is_cut_while_it_is_made(engine: Engine) -> None:
+    outcome = engine.submit(job(RIGHT, "for _ in range(10**5): print('x' * 100)")).result()
+    assert 16_000 < len(texts(outcome.outputs[2])) < 17_000
+    assert passed(outcome.outputs[-1])
+
+
+def printed_by(engine: Engine, code: str) -> str:
+    """Return what a student's cell prints or raises, and how it ended."""
+    outcome = engine.submit(job(code)).result()
+    return texts(outcome.outputs[1]) + outcome.ended
+
+
+@needs_sandbox
+def test_nothing_of_the_machine_is_to_be_seen(engine: Engine, tmp_path: Path) -> None:
+    secret = tmp_path / "gradebook.db"
+    secret.write_text("secret", encoding="utf-8")
+    os.environ["A_SECRET"] = "secret"
+    code = f"""
+import os, sys
+from pathlib import Path
+print([str(p) for p in ({str(secret)!r}, {str(ROOT)!r}, "/proc/1", "/etc/passwd", "/etc/shadow")
+       if Path(p).exists()], os.listdir("/engine"), "A_SECRET" in os.environ, os.getpid())
+"""
+    assert printed_by(engine, code) == "[] [] False 1\n"
+    del os.environ["A_SECRET"]
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import socket; socket.create_connection(('1.1.1.1', 53), 1)", "unreachable"),
+        ("import socket; socket.getaddrinfo('pypi.org', 443)", "resolution"),
+        ("open('/usr/x', 'w')", "Read-only"),
+        ("open('/dev/x', 'w')", "Read-only"),
+        ("open('/reference/x', 'w')", "Read-only"),
+        ("x = bytearray(10**9)", ""),
+        ("open('big', 'wb').write(bytes(9 * 2**20))", "File too large"),
+        ("for n in range(9): open(f'{n}', 'wb').write(bytes(2**20))", "No space left"),
+        ("import ctypes; assert ctypes.CDLL(None).unshare(0x10000000) == 0, 'no'", "no"),
+        ("import ctypes; assert ctypes.CDLL(None).mount(b'a', b'/tmp', b'tmpfs', 0, 0) == 0, 'no'",
+         "no"),
+        ("import os\nos.setuid(0)", "Invalid argument"),
+        ("import os\nwhile True: os.fork()", "temporarily unavailable"),
+        ("from threading import Timer\nwhile True: Timer(9, print).start()",
+         "can't start new thread"),
+    ],
+)  # fmt: skip
+def test_an_attack_is_refused(engine: Engine, code: str, reason: str) -> None:
+    outcome = engine.submit(job(code)).result()
+    stopped = "out of time" in outcome.ended or not passed(outcome.outputs[1])
+    assert stopped
+    assert reason in texts(outcome.outputs[1]) + outcome.ended or "out of time" in outcome.ended
+    assert passed(engine.submit(job(RIGHT)).result().outputs[-1]), "the next one is as ever"
+
+
+@needs_sandbox
+def test_nothing_outlives_its_submission(engine: Engine) -> None:
+    code = """
+import os, pathlib, time
+pathlib.Path("/tmp/left").write_text("x")
+pathlib.Path("/dev/shm/left").write_text("x")
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(60)
+    os._exit(0)
+"""
+    assert engine.submit(job(RIGHT, code)).result().ended == ""
+    look = "import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'), os.listdir('.'))"
+    assert printed_by(engine, look) == "['work'] [] []\n"
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, encoding="utf-8").stdout
+    assert sum("/engine" in line and "bwrap" not in line for line in running.splitlines()) <= 4
+
+
+@needs_sandbox
+def test_the_parent_cannot_be_killed(engine: Engine) -> None:
+    parent = engine.parents[0].process.pid
+    code = "import os, signal\nfor p in range(1, 500):\n    try: p > 1 and os.kill(p, 9)\n"
+    outcome = engine.submit(job(RIGHT, code + "    except OSError: pass")).result()
+    assert passed(outcome.outputs[-1])
+    assert engine.parents[0].process.pid == parent
+
+
+def test_a_parent_that_dies_is_replaced(place: Place) -> None:
+    engine = Engine(place, LIMITS)
+    assert passed(engine.submit(job(RIGHT)).result().outputs[-1])
+    engine.parents[0].kill()
+    assert passed(engine.submit(job(RIGHT)).result().outputs[-1])
+    engine.shutdown()
+
+
+def test_a_job_that_kills_every_parent_is_given_up(place: Place, monkeypatch) -> None:
+    monkeypatch.setattr(WarmParent, "run", lambda self, job: None)
+    engine = Engine(place, LIMITS)
+    outcome: Outcome = engine.submit(job(RIGHT)).result()
+    engine.shutdown()
+    assert set(outcome.outputs) == {None} and "twice" in outcome.ended
+
+
+def test_without_bubblewrap_it_says_how_to_go_on(monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(Exception, match=r"apt-get install bubblewrap(.|\n)*--no-sandbox"):
+        sandbox.check()
+    sandbox.check(wanted=False)
