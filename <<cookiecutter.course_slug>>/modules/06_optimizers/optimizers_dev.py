@@ -220,6 +220,8 @@ def check_state(what, make, count):
         after = [v for v in optimizer.state[0].values() if isinstance(v, np.ndarray)]
         same = [a is b for a, b in zip(arrays, after, strict=True)]
         assert all(same), f"{what}: update the arrays of the state in place"
+        used = [a.shape for a in optimizer.buffers.values()]
+        assert set(used) == {shape}, f"{what}: compute in self.scratch(parameter), no new array"
 
 
 # %% [markdown]
@@ -399,7 +401,7 @@ class SGD(Optimizer):
 """
 ### Testing gradient descent
 The example, and a bowl. Hidden: random gradients in both dtypes, an lr that changes, parameters
-without dimensions or without elements, views.
+without dimensions or without elements, views, and that you compute in scratch.
 """
 
 
@@ -560,6 +562,7 @@ def test_momentum():
     optimizer = SGD([w, twin], 0.5, weight_decay=0.5)
     got = optimizer.apply_decay(w)
     assert got.tolist() == [3.5, 5.0], f"apply_decay: [3, 4] + 0.5 · [1, 2], got {got}"
+    assert got is optimizer.scratch(w, "decay"), 'apply_decay returns the scratch array "decay"'
     got = (w.data.tolist(), w.grad.tolist())
     assert got == ([1.0, 2.0], [3.0, 4.0]), f"apply_decay changed the parameter or its .grad: {got}"
     assert optimizer.apply_decay(twin).tolist() == [2.5, 3.0], "apply_decay of another parameter"
@@ -1071,6 +1074,11 @@ def test_scheduler():
             check_number(other.lr, want, what)
             scheduler.step()
     assert StepLR(other, 5).gamma == 0.1 and scheduler.optimizer is other, "gamma, optimizer"
+    scheduler, other.lr = StepLR(other, 10), 99.0
+    scheduler.step()
+    check_number(other.lr, 3.0, "lr was set to 99 in between, then step(), as ever")
+    for word, thing in {"str": "SGD", "SGD": SGD}.items():
+        check_raises(TypeError, [word if word == "str" else "type"], lambda t=thing: Line(t), word)
     w = leaf([1.0], grad=[1.0])
     optimizer = SGD([w], lr=0.5)
     scheduler = StepLR(optimizer, 1, 0.5)
@@ -1374,9 +1382,10 @@ def test_state_dict():
     assert optimizer.lr == 1.0, f"8 · 0.5³ = 1 should be the lr after loading, got {optimizer.lr}"
     odd = {"another kind": (SGD([a]), Adam([a]).state_dict(), ["betas"])}
     odd |= {"nothing": (SGD([a]), {}, ["lr"])}
-    late = [leaf([1.0]), leaf([[1.0]], grad=[[1.0]])]
-    (source := Adam(late)).step()
-    odd |= {"the second": (Adam([late[0], leaf([1.0])]), source.state_dict(), ["(1, 1)", "(1,)"])}
+    pair = [leaf([1.0], grad=[1.0]), leaf([[1.0]], grad=[[1.0]])]
+    (source := Adam(pair)).step()
+    target = Adam([leaf([2.0]), leaf([1.0])])
+    odd |= {"the second": (target, source.state_dict(), ["(1, 1)", "(1,)"])}
     for what, (target, saved, words) in odd.items():
         before = repr(vars(target))
         check_raises(ValueError, words, functools.partial(target.load_state_dict, saved), what)
@@ -1501,6 +1510,8 @@ def test_train():
             check_number(means[epoch], total / n, f"{what}, the loss of epoch {epoch + 1}", hint)
         hint = "zero_grad, loss, backward, step, for each batch"
         check(model.weight, w, f"{what}, the weight after 3 epochs", np.float64, hint)
+    long = functools.partial(train_epoch, model, criterion, optimizer, x[:3], labels, 2)
+    check_raises(ValueError, ["3", "4"], long, "3 rows and 4 labels")
     first, second = epochs(64, 8, 2)[0].seen, epochs(64, 8, 2)[0].seen
     assert first == second, "manual_seed should repeat the order: use generator"
     assert first[:8] != first[8:], "each epoch should have an order of its own"
