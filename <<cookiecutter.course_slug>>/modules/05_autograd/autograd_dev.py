@@ -2034,7 +2034,8 @@ profile_memory()
 """
 **Explain your list.** You should find every array that a vjp mentions, and nothing else: for each
 hidden layer its output, 4 bytes per element, because the next matmul needs it, and what ReLU, a
-Maximum times a mask (Mul), needs to know where it was flat. Which results of the forward pass are missing, and why could they go?
+Maximum times a mask (Mul), needs to know where it was flat. Which results of the forward pass are
+missing, and why could they go?
 Under `no_grad` only the result stays; its peak is what one step needs. (Run again after the
 end of Part 2, where operations are fused, the list is shorter.)
 
