@@ -595,7 +595,7 @@ step is about as long as lr, whether gradients are millions or millionths.
 # TODO: write update: q ← α q + (1 - α) g², then w ← w - lr · g / (√q + eps).
 # Approach: 1. a new state: q, zeros. 2. g² times 1 - alpha in scratch. 3. q in place: times alpha,
 #   plus that. 4. √q into scratch, plus eps. 5. g over that, into scratch. 6. times lr, subtract.
-# Example: the first step is g / √(0.01 g²) = ± 10 times lr, however large g is
+# Example: the first step is lr · g / √(0.01 g²) = ± 10 lr, however large g is
 # Hint: np.sqrt(q, out=out) and np.divide(g, out, out=out); eps stands outside the root.
 class RMSprop(Optimizer):
     """Divides gradients by the root of their running mean square (torch.optim.RMSprop)."""
@@ -836,7 +836,7 @@ class AdamW(Adam):
 # %% [markdown]
 """
 ### Testing AdamW
-Decay without a gradient, and beside a large one. Hidden: against plain Python, an lr that changes,
+Decay with a gradient of zero, and beside a large one. Hidden: against plain Python, an lr that changes,
 and that Adam itself still couples.
 """
 
@@ -1114,7 +1114,8 @@ class LinearLR(LRScheduler):
     def __init__(self, optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5):
         """Keep the settings. ValueError: start_factor outside (0, 1], end_factor outside [0, 1]."""
         if not (0 < start_factor <= 1 and 0 <= end_factor <= 1):
-            raise ValueError(f"factors must be in (0, 1], got {start_factor} and {end_factor}")
+            got = f"got {start_factor} and {end_factor}"
+            raise ValueError(f"start_factor must be in (0, 1], end_factor in [0, 1], {got}")
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
         super().__init__(optimizer)
@@ -1413,7 +1414,7 @@ a cheap estimate of the gradient of all, and another order each time keeps its e
 #   loss of the rows in it, backward, step. 5. add up the loss times the number of rows.
 # Example: 10 rows with batch_size 4 are batches of 4, 4 and 2 rows
 # Hint: generator.permutation(n); x[Tensor(rows)] takes these rows. loss.item() is a float; a sum of
-#   the Tensors themselves would keep all their graphs.
+#   the Tensors themselves would record a graph of its own.
 def train_epoch(model, criterion, optimizer, x, labels, batch_size):
     """Train on each row of x and its label once, in random order; return the mean loss of a row.
 
@@ -1512,6 +1513,9 @@ def test_train():
         check(model.weight, w, f"{what}, the weight after 3 epochs", np.float64, hint)
     long = functools.partial(train_epoch, model, criterion, optimizer, x[:3], labels, 2)
     check_raises(ValueError, ["3", "4"], long, "3 rows and 4 labels")
+    net = Sequential(inner := Dropout(0.0), Linear(2, 2))
+    train_epoch(net.eval(), criterion, SGD(net.parameters()), x, labels, 2)
+    assert inner.training, "model.train() reaches the layers inside, too"
     first, second = epochs(64, 8, 2)[0].seen, epochs(64, 8, 2)[0].seen
     assert first == second, "manual_seed should repeat the order: use generator"
     assert first[:8] != first[8:], "each epoch should have an order of its own"
