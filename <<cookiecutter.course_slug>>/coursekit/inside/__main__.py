@@ -208,10 +208,5 @@ def kill_group(pid: int, number: int) -> None:
     os.killpg(pid, number)
 
 
-def write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
-
-
 if __name__ == "__main__":
     main()
