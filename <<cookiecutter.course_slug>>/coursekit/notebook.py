@@ -91,6 +91,11 @@ def split_regions(source: str) -> tuple[list[str], list[str]]:
     return public, secret
 
 
+def public(source: str) -> str:
+    """Return a cell as students see it, without solutions and hidden tests."""
+    return "\n".join(split_regions(source)[0])
+
+
 def secret_lines(notebooks: list[NotebookNode]) -> set[str]:
     """Return the lines that stand only in solutions and hidden tests, stripped of white space."""
     public: set[str] = set()
