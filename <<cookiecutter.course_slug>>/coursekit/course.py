@@ -215,11 +215,11 @@ class Reader:
 
     def limits(self, section: str) -> Limits:
         """Return what a submission may use: two times, and whole numbers with defaults."""
-        given = [field.name for field in fields(Limits) if field.name in self.table.get(section, {})]
-        for key in set(given) - {"cell_seconds", "notebook_seconds"}:
+        times = {"cell_seconds", "notebook_seconds"}
+        sizes = {field.name for field in fields(Limits)} & set(self.table.get(section, {})) - times
+        for key in sizes:
             self(section, key, int)
-        required = ["cell_seconds", "notebook_seconds"]
-        return Limits(**{key: self.positive(section, key) for key in {*required, *given}})
+        return Limits(**{key: self.positive(section, key) for key in times | sizes})
 
     def zone(self, section: str, key: str) -> str:
         """Return the name of a time zone that exists."""

@@ -13,7 +13,7 @@ class PercentPerDay(LateSubmissionPlugin):
 
     percent_per_day = Float(0.0, help="Share of the points deducted a day.").tag(config=True)
     grace_minutes = Float(0.0, help="Lateness that costs nothing.").tag(config=True)
-    zero_after_days = Float(0.0, help="Days after which nothing is left; 0: never.").tag(config=True)
+    zero_after_days = Float(0.0, help="From when it is worth 0; 0: never.").tag(config=True)
 
     def late_submission_penalty(
         self, student_id: str, score: float, total_seconds_late: float

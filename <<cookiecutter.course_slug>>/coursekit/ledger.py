@@ -6,9 +6,9 @@ each. Here they get an Entry for a gradebook, which is read and written as a who
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
@@ -59,7 +59,7 @@ class Remark:
 
 @dataclass
 class Entry:
-    """One submission in the gradebook. nbgrader's preprocessors take it for the gradebook itself."""
+    """One submission in the gradebook, for which nbgrader's preprocessors take it."""
 
     student: str
     module: str
@@ -70,7 +70,7 @@ class Entry:
     assignment_id: str | None = None  # of the submitted assignment
     handed_in: dt.datetime | None = None
     late_penalty: float | None = None
-    db: Any = field(default=SimpleNamespace(commit=lambda: None), repr=False)
+    db: ClassVar = SimpleNamespace(commit=lambda: None)  # nbgrader commits after each cell
 
     def find_grade(self, cell: str, *_: str) -> Mark:
         return self.marks[cell]

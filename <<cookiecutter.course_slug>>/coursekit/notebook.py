@@ -13,6 +13,7 @@ from coursekit.errors import CourseError
 
 REGION = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 PROFILING = "profiling"
+SHOWN = "shown"  # key in a graded cell's metadata: outputs that its student may see
 
 
 def read(source: Path) -> NotebookNode:
@@ -71,6 +72,11 @@ def is_answer(cell: NotebookNode) -> bool:
 
 def is_profiling(cell: NotebookNode) -> bool:
     return PROFILING in cell.metadata.get("tags", [])
+
+
+def fails(outputs: list[NotebookNode]) -> bool:
+    """Tell whether nbgrader gives a test with these outputs no points."""
+    return any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
 
 
 def points(cells: list[NotebookNode]) -> int:
