@@ -14,7 +14,6 @@ from functools import cached_property
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.nbgraderformat import ValidationError
 
 from coursekit import files, intake, jobs, notebook, state
 from coursekit.course import Course, Module
@@ -47,15 +46,12 @@ class Desk:
     module: Module
     places: Places
     ledger: Ledger
+    blank: Blank
     pages: Pages
     engine: Executor
     report: Callable[[Submission, str], None]  # is told how each submission ended
     force: bool = False
     waiting: dict[Future[Outcome], Work] = field(default_factory=dict)
-
-    @cached_property
-    def blank(self) -> Blank:
-        return self.ledger.blank(self.module.name)
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -101,10 +97,7 @@ class Desk:
             return self.unchanged(submission, entry, last)
         taken = intake.take(submission)
         entry.handed_in = taken.handed_in
-        try:
-            repaired = [*taken.repaired, *self.steps.sanitize(taken.nb)]
-        except ValidationError as error:
-            raise Ungradable(f"nbgrader cannot read its cells: {error}") from None
+        repaired = [*taken.repaired, *self.steps.sanitize(taken.nb)]
         now = State(key=key, status="graded", repaired=tuple(repaired))
         work = Work(submission, taken.nb, entry, now)
         self.waiting[self.engine.submit(self.steps.job(work.nb))] = work

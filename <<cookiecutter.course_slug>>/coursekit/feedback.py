@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import pass_context
-from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
@@ -23,6 +23,13 @@ from coursekit.files import write_text
 from coursekit.ledger import Entry
 from coursekit.preprocessors import HideTests
 from coursekit.steps import each_cell
+
+# What nbconvert's templates ask for before they show a part of a cell.
+PARTS = (
+    *("code", "markdown", "raw", "unknown", "input", "input_prompt"),
+    *("output", "output_stdin", "output_prompt"),
+)
+EVERYTHING = {f"include_{part}": True for part in PARTS}
 
 
 class Pages(HTMLExporter):
@@ -39,7 +46,7 @@ class Pages(HTMLExporter):
         self.register_filter("markdown2html", self.renderer())
 
     def highlighter(self) -> Any:
-        highlight = lru_cache(4096)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
+        highlight = lru_cache(4096)(Highlight2HTML(pygments_lexer="python", parent=self))
         return lambda source, metadata=None: highlight(source)
 
     def renderer(self) -> Any:
@@ -56,10 +63,9 @@ class Pages(HTMLExporter):
             "max_score": sum(mark.max_score for mark in entry.marks.values()),
             "late_penalty": entry.late_penalty or 0,
         }
-        resources = {**self.resources, "nbgrader": scores}
-        # Not HTMLExporter's own: it parses each page once more, to look for pictures without text.
-        page, _ = TemplateExporter.from_notebook_node(self, nb, resources)
-        write_text(path, page)
+        # Not by from_notebook_node: it copies the notebook, and parses the page for its pictures.
+        resources = {**self.resources, "nbgrader": scores, "global_content_filter": EVERYTHING}
+        write_text(path, self.template.render(nb=nb, resources=resources).lstrip())
 
 
 def write_refusal(path: Path, note: str) -> None:

@@ -66,12 +66,12 @@ class Round:
         for stranger in set(submissions) - set(named):
             report(stranger, "refused")
         named.sort(key=lambda s: s.module.name)
+        blanks = {m: ledger.blank(m.name) for m in {s.module for s in named}}
         pages = Pages(config(self.course))
         for module, group in itertools.groupby(named, key=lambda s: s.module):
             with self.engine(module) as engine:
-                desk = Desk(
-                    self.course, module, self.places, ledger, pages, engine, report, self.force
-                )
+                books = ledger, blanks[module], pages
+                desk = Desk(self.course, module, self.places, *books, engine, report, self.force)
                 desk.run(group, AT_ONCE * self.workers)
 
     @contextmanager

@@ -12,18 +12,23 @@ from coursekit.engine import Cell, Job, Outcome
 
 
 def job_of(course: Course, nb: NotebookNode, source: NotebookNode, *, hidden: bool = True) -> Job:
-    """Return the job of a submission, with or without the hidden tests.
+    """Return the job of a submission; `source` is the module's own notebook.
 
-    `source` is the module's own notebook.
+    Without hidden tests: only those tests that failed with them, as students have them.
     """
     theirs = {name for c in source.cells if notebook.is_solution(c) for name in binds(c.source)}
-    cells = [as_cell(cell, n, theirs, hidden) for n, cell in enumerate(nb.cells) if runs(cell)]
+    wanted = runs if hidden else runs_again
+    cells = [as_cell(cell, n, theirs, hidden) for n, cell in enumerate(nb.cells) if wanted(cell)]
     changed = {n for c in filter(notebook.is_code, source.cells) for n in changes(c.source)}
     return Job(tuple(cells), course.limits, {}, course.package, tuple(sorted(changed)))
 
 
 def runs(cell: NotebookNode) -> bool:
     return notebook.is_code(cell) and not notebook.is_profiling(cell)
+
+
+def runs_again(cell: NotebookNode) -> bool:
+    return runs(cell) and (notebook.fails(cell.outputs) or not notebook.is_test(cell))
 
 
 def as_cell(cell: NotebookNode, number: int, theirs: set[str], hidden: bool) -> Cell:
@@ -80,7 +85,7 @@ def fill(nb: NotebookNode, outcome: Outcome) -> None:
 
 def show(nb: NotebookNode, outcome: Outcome) -> None:
     """Keep what a run without hidden tests gave, for the student's page."""
-    for cell, outputs in zip(filter(runs, nb.cells), outcome.outputs, strict=True):
+    for cell, outputs in zip(filter(runs_again, nb.cells), outcome.outputs, strict=True):
         if outputs:
             cell.metadata[notebook.SHOWN] = [from_dict(output) for output in outputs]
 

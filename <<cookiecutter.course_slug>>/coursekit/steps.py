@@ -11,7 +11,6 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 from nbgrader.preprocessors import (
     AssignLatePenalties,
-    CheckCellMetadata,
     ClearOutput,
     DeduplicateIds,
     LimitOutput,
@@ -34,7 +33,7 @@ class Steps:
         self.source = notebook.read(module.source)
         c = config(course)
         self.before = [ClearOutput(config=c), DeduplicateIds(config=c)]
-        self.overwrite, self.check = OverwriteCells(config=c), CheckCellMetadata(config=c)
+        self.overwrite = OverwriteCells(config=c)
         clean = SanitizeHTML(config=c)
         clean.sanitize_html_tags = lru_cache(4096)(clean.sanitize_html_tags)
         self.after = [LimitOutput(config=c), clean]
@@ -49,7 +48,6 @@ class Steps:
                 step.preprocess(nb, {})
             nb.metadata["kernelspec"] = self.source.metadata.kernelspec
             each_cell(self.overwrite, nb, self.blank)
-            self.check.preprocess(nb, {})
         return repaired
 
     def job(self, nb: NotebookNode, *, hidden: bool = True) -> Job:
