@@ -18,10 +18,10 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets.config import Config
 
-from coursekit import intake, jobs, lock, notebook, sandbox
+from coursekit import intake, jobs, lock, notebook, restore, sandbox
 from coursekit.course import Course, Module
 from coursekit.engine import Engine, Limits
-from coursekit.errors import CourseError
+from coursekit.errors import CourseError, Ungradable
 from coursekit.feedback import write_feedback, write_refusal
 from coursekit.intake import Submission
 from coursekit.nbgrader_settings import captured_log, config, reason
@@ -123,7 +123,8 @@ class Round:
         """Grade one submission, unless it is what was graded last time."""
         if not intake.STUDENT_ID.fullmatch(submission.student):
             note = "no student id: use letters, digits and . _ @ + -"
-            return Result(submission.student, submission.module.name, "refused", note=note)
+            name = intake.shown(submission.student)
+            return Result(name, submission.module.name, "refused", note=note)
         key = digest(cells_key.encode(), *intake.contents(submission))
         last = self.last(submission)
         if last.get("key") == key and not force:
@@ -149,11 +150,11 @@ class Round:
 
     def autograde(self, submission: Submission) -> str:
         """Run nbgrader's autograde; return a note. Ungradable says why there is no grade."""
-        if problem := intake.problem(submission):
-            raise Ungradable(problem)
+        taken = intake.take(submission)
+        notes = [*taken.repaired, *self.put_right(submission, taken.nb)]
         with tempfile.TemporaryDirectory(prefix="grade-") as folder:
             staging = Path(folder)
-            notes = intake.copy_to(submission, staging / "submitted")
+            intake.write(taken, submission, staging / "submitted")
             c = self.settings(submission, staging)
             self.execute_in_engine(c, submission.module, notes)
             with captured_log() as lines:
@@ -167,6 +168,14 @@ class Round:
             self.confirm_marks(submission, before, answers(graded / submission.notebook.name))
             publish(graded, self.places.autograded(submission))
         return "; ".join(notes)
+
+    def put_right(self, submission: Submission, nb: NotebookNode) -> list[str]:
+        """Put the cells of a notebook right by what was built; return what was repaired."""
+        module = submission.module
+        with self.gradebook() as gb:
+            recorded = gb.find_notebook(module.notebook.stem, module.name)
+            built = restore.as_built(notebook.read(module.source), recorded)
+        return restore.put_right(nb, built)
 
     def confirm_marks(
         self, submission: Submission, before: dict[str, str], now: dict[str, str]
@@ -260,10 +269,6 @@ class Round:
             gb.update_or_create_student(student)
             gb.update_or_create_submission(name, student)
             yield gb, gb.find_submission_notebook(submission.notebook.stem, name, student)
-
-
-class Ungradable(Exception):
-    """Why a submission gets 0 without being run to its end."""
 
 
 def digest(*parts: bytes) -> str:
