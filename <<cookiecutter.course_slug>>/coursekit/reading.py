@@ -22,7 +22,7 @@ TEXT = 5_000_000  # characters in all cells
 FORMAT = (4, 5)
 
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.M)
+CONFLICT = re.compile(r"^[<>]{7} ", re.M)
 SIGNS = {  # how files begin that are often handed in under a notebook's name
     "<": "it is a web page, perhaps of a login",
     "PK": "it is a zip archive; unzip it and hand in the notebook inside",
@@ -80,7 +80,7 @@ def why_no_json(text: str, error: Exception) -> str:
         if start.startswith(sign):
             return meaning
     if CONFLICT.search(text):
-        return "it holds the marks of a Git merge conflict (<<<<<<<)"
+        return "it holds the marks of a Git merge conflict"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if not isinstance(error, json.JSONDecodeError):
