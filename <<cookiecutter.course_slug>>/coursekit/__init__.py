@@ -9,7 +9,10 @@ export.py     `#| export` cells as a file of the package (students get this file
 sync.py       generated files, and the edits of people that they must not overwrite
 release.py    nbgrader's release notebooks and the student kit
 gates.py      what must hold before anything is released
-intake.py     what a student handed in, copied to a safe place
+intake.py     what a student handed in: found, read, its date
+reading.py    any bytes as a valid notebook, or why they are none
+recognise.py  which cell of a student's notebook is which of the module's
+restore.py    provided cells put right: missing, changed, renamed, moved, merged, split
 grade.py      autograde each submission, keep what is unchanged
 sandbox.py    bubblewrap's command line around students' code
 engine.py     warm processes that run notebooks' cells: an executor

@@ -1,4 +1,4 @@
-"""The one kind of error that a person is meant to read."""
+"""The kinds of error that a person is meant to read."""
 
 
 class CourseError(Exception):

@@ -17,7 +17,6 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearOutput,
-    DeduplicateIds,
     GetGrades,
     OverwriteCells,
     OverwriteKernelspec,
@@ -28,7 +27,7 @@ from traitlets.config import Config
 from coursekit import notebook
 from coursekit.course import Course
 from coursekit.late import PercentPerDay
-from coursekit.preprocessors import HideTests, RestoreTags
+from coursekit.preprocessors import HideTests, PutRight
 from coursekit.reference import write_reference
 
 # nbgrader copies whatever else lies beside a notebook into the release.
@@ -51,9 +50,8 @@ def config(course: Course) -> Config:
     c.CourseDirectory.ignore = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES]
     c.Autograde.sanitize_preprocessors = [
         ClearOutput,
-        DeduplicateIds,
         OverwriteKernelspec,
-        RestoreTags,
+        PutRight,
         OverwriteCells,
         CheckCellMetadata,
     ]
@@ -63,7 +61,7 @@ def config(course: Course) -> Config:
     c.SanitizeHTML.enabled = True
     c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
     c.Autograde.pre_convert_hook = hide_reference(course)
-    c.RestoreTags.source_directory = str(course.modules_dir)
+    c.PutRight.source_directory = str(course.modules_dir)
     c.OverwriteCells.add_missing_cells = True
     c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
     c.Execute.timeout = int(course.limits.cell_seconds) or 1

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from coursekit import notebook
+from coursekit import notebook, restore
 
 
-class RestoreTags(NbGraderPreprocessor):
-    """Gives each cell the tags of its source: a student's own tag must not skip a test."""
+class PutRight(NbGraderPreprocessor):
+    """Puts a student's cells right by the module's own notebook, before they are overwritten."""
 
     source_directory = Unicode(help="The folder that holds the modules.").tag(config=True)
 
@@ -19,11 +20,10 @@ class RestoreTags(NbGraderPreprocessor):
         ids = resources["nbgrader"]
         folder = Path(self.source_directory) / ids["assignment"]
         source = nbformat.read(folder / f"{ids['notebook']}.ipynb", as_version=4)
-        tags = {notebook.grade_id(c): c.metadata.get("tags", []) for c in source.cells}
-        for cell in nb.cells:
-            if not cell.metadata.get("nbgrader"):  # DeduplicateIds leaves {}, which is not valid
-                cell.metadata.pop("nbgrader", None)
-            cell.metadata["tags"] = tags.get(notebook.grade_id(cell) or None, [])
+        with Gradebook(ids["db_url"]) as gb:
+            cells = gb.find_notebook(ids["notebook"], ids["assignment"]).source_cells
+            recorded = {cell.name: cell.source for cell in cells}
+        restore.put_right(nb, restore.as_built(source, recorded))
         return nb, resources
 
 

@@ -12,7 +12,6 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     ClearOutput,
-    DeduplicateIds,
     LimitOutput,
     OverwriteCells,
     SaveAutoGrades,
@@ -30,10 +29,11 @@ class Steps:
 
     def __init__(self, course: Course, module: Module, blank: Blank) -> None:
         self.course, self.blank = course, blank
-        self.source = notebook.read(module.source)
+        recorded = {name: cell.source for name, cell in blank.source.items()}
+        self.source = restore.as_built(notebook.read(module.source), recorded)
+        self.originals = restore.originals(self.source)
         c = config(course)
-        self.before = [ClearOutput(config=c), DeduplicateIds(config=c)]
-        self.overwrite = OverwriteCells(config=c)
+        self.clear, self.overwrite = ClearOutput(config=c), OverwriteCells(config=c)
         clean = SanitizeHTML(config=c)
         clean.sanitize_html_tags = lru_cache(4096)(clean.sanitize_html_tags)
         self.after = [LimitOutput(config=c), clean]
@@ -43,10 +43,8 @@ class Steps:
     def sanitize(self, nb: NotebookNode) -> list[str]:
         """Put a submitted notebook right; return what had to be put right."""
         with captured_log():
-            repaired = restore.put_right(nb, self.source)
-            for step in self.before:
-                step.preprocess(nb, {})
-            nb.metadata["kernelspec"] = self.source.metadata.kernelspec
+            self.clear.preprocess(nb, {})
+            repaired = restore.put_right(nb, self.originals)
             each_cell(self.overwrite, nb, self.blank)
         return repaired
 
