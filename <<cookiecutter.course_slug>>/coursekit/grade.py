@@ -18,7 +18,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets.config import Config
 
-from coursekit import intake, jobs, lock, notebook, sandbox
+from coursekit import intake, jobs, lock, notebook, report_page, sandbox, state
 from coursekit.course import Course, Module
 from coursekit.engine import Engine, Limits
 from coursekit.errors import CourseError
@@ -237,17 +237,19 @@ class Round:
     def remember(self, submission: Submission, key: str, note: str, status: str) -> None:
         """Remember what was graded and marked, so that the same is not done again."""
         marks = self.marks(submission)
-        state = {"key": key, "note": note, "status": status, "marks": marks}
+        known = {"key": key, "note": note, "reason": note, "status": status, "marks": marks}
         path = self.places.autograded(submission) / STATE
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(state), encoding="utf-8")
+        path.write_text(json.dumps(known), encoding="utf-8")
 
     def write_grades(self, refused: list[Result]) -> None:
-        """Write grades.csv: everything in the gradebook, not only what was graded just now."""
+        """Write grades.csv and report.html: all of the gradebook, not only what was just graded."""
         states = (self.places.root / "autograded").glob(f"*/*/{STATE}")
         notes = {(p.parts[-3], p.parts[-2]): read_state(p).get("note", "") for p in states}
         with self.gradebook() as gb:
             write_csv([*all_rows(gb, notes), *refused], self.places.root / "grades.csv")
+            known = state.read_all(self.places.root / "autograded")
+            report_page.write(self.places.root / "report.html", self.course, gb, known, refused)
 
     def gradebook(self) -> Gradebook:
         return Gradebook(self.places.gradebook, self.course.slug)

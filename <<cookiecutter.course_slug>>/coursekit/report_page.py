@@ -216,7 +216,7 @@ def flags(entry: Entry) -> str:
     known = {
         "L": entry.late,
         "!": entry.state.suspicious,
-        "0": not entry.ran,
+        "×": not entry.ran,
         "?": entry.waiting,
     }
     return "".join(letter for letter, holds in known.items() if holds)
