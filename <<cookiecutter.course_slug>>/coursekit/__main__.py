@@ -48,23 +48,20 @@ def build(course: Course, args: argparse.Namespace) -> None:
     print("packed  ", kit.relative_to(course.root))
 
 
-def grade(course: Course, args: argparse.Namespace) -> None:
-    """Autograde submissions; write feedback/ and grades.csv."""
+def grade(course: Course, args: argparse.Namespace) -> int:
+    """Autograde submissions; write feedback/, grades.csv and report.html."""
     from coursekit import demo, grade, intake, release, report
     from coursekit import sync as syncing
-    from coursekit.scores import Result
+    from coursekit.places import Places
 
     modules = course.modules(args.modules)
     syncing.sync(course, modules)
-    places = demo.make_anew(course, modules) if args.demo else grade.Places(course.root)
+    real = Places(course.root, release.sqlite(course.gradebook))
+    places = demo.make_anew(course, modules) if args.demo else real
     submissions = intake.find(course, places.submitted, modules, args.student)
-    with report.progress(console, len(submissions)) as bar:
-
-        def advance(result: Result) -> None:
-            bar.update(bar.task_ids[0], advance=1, description=result.student)
-
-        marking = grade.Round(course, places, sandboxed=not args.no_sandbox)
-        results = marking.run(submissions, force=args.force, each=advance)
+    round_ = grade.Round(course, places, not args.no_sandbox, args.jobs, args.force)
+    with report.progress(console, len(submissions)) as advance:
+        results = round_.run(submissions, advance)
     console.print(report.table(results), report.summary(results), sep="")
     for module in {s.module for s in submissions}:
         if release.changed_since(course, module, places.gradebook):
@@ -73,6 +70,7 @@ def grade(course: Course, args: argparse.Namespace) -> None:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     where = places.root.relative_to(course.root)
     print(f"Grades: {where / 'grades.csv'}   Feedback: {where / 'feedback'}/STUDENT/MODULE/")
+    return int(any(result.status == "failed" for result in results))
 
 
 def test(course: Course, args: argparse.Namespace) -> int:
@@ -108,6 +106,20 @@ def run(tool: str, *arguments: str) -> int:
     ).returncode
 
 
+def positive(text: str) -> int:
+    """Return a whole number above zero."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return number
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
@@ -128,6 +140,9 @@ def parser() -> argparse.ArgumentParser:
     added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
     added["grade"].add_argument(
         "--no-sandbox", action="store_true", help="run students' code as you: it can do all you can"
+    )
+    added["grade"].add_argument(
+        "--jobs", type=positive, default=cores(), metavar="N", help="notebooks run at a time"
     )
     added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
     added["test"].add_argument("--oracle", action="store_true", help="insist on PyTorch")

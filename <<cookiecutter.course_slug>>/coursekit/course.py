@@ -4,14 +4,16 @@ import datetime as dt
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from dateutil import tz
 
+from coursekit.engine import Limits
 from coursekit.errors import CourseError
 
+LATE = ("percent_per_day", "grace_minutes", "zero_after_days")
 MODULE_NAME = re.compile(r"\d{2}_[a-z][a-z0-9_]*")
 
 
@@ -65,8 +67,8 @@ class Course:
     first_day: dt.date
     days_per_module: int
     due_dates: Mapping[str, dt.date]
-    cell_seconds: float
-    notebook_seconds: float
+    limits: Limits
+    late: Mapping[str, float]  # percent_per_day, grace_minutes, zero_after_days
 
     @property
     def modules_dir(self) -> Path:
@@ -171,8 +173,8 @@ def _course(root: Path, read: "Reader") -> Course:
         first_day=read("schedule", "first_day", dt.date),
         days_per_module=read("schedule", "days_per_module", int),
         due_dates=read.dates("schedule", "due"),
-        cell_seconds=read.positive("grading", "cell_seconds"),
-        notebook_seconds=read.positive("grading", "notebook_seconds"),
+        limits=read.limits("grading"),
+        late={key: read.not_negative("late", key, 0) for key in LATE},
     )
 
 
@@ -196,11 +198,28 @@ class Reader:
         raise CourseError(f"{self.path}: [{section}] {key} {problem}")
 
     def positive(self, section: str, key: str) -> float:
-        """Return a number of seconds above zero."""
+        """Return a number above zero."""
         value = self(section, key, (int, float))
         if value <= 0:
             self.fail(section, key, f"is {value!r}; it must be above zero.")
         return value
+
+    def not_negative(self, section: str, key: str, default: float) -> float:
+        """Return a number of zero or more, or the default where there is none."""
+        if key not in self.table.get(section, {}):
+            return default
+        value = self(section, key, (int, float))
+        if value < 0:
+            self.fail(section, key, f"is {value!r}; it must not be below zero.")
+        return value
+
+    def limits(self, section: str) -> Limits:
+        """Return what a submission may use: two times, and whole numbers with defaults."""
+        times = {"cell_seconds", "notebook_seconds"}
+        sizes = {field.name for field in fields(Limits)} & set(self.table.get(section, {})) - times
+        for key in sizes:
+            self(section, key, int)
+        return Limits(**{key: self.positive(section, key) for key in times | sizes})
 
     def zone(self, section: str, key: str) -> str:
         """Return the name of a time zone that exists."""

@@ -11,8 +11,8 @@ from nbformat import NotebookNode
 from coursekit import notebook
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError
-from coursekit.grade import Places
-from coursekit.release import generate, record
+from coursekit.places import Places
+from coursekit.release import generate, record, sqlite
 
 MARK = "README.txt"
 NOTE = "A made-up term, made anew by each `nox -s grade -- --demo`. Nothing in here is yours.\n"
@@ -90,7 +90,8 @@ STUDENTS: dict[str, Change | None] = {
 
 def make_anew(course: Course, modules: list[Module]) -> Places:
     """Make the made-up term in demo/, in place of the last one."""
-    places = Places(course.root / "demo")
+    folder = course.root / "demo"
+    places = Places(folder, sqlite(folder / "gradebook.db"))
     clear(places.root)
     make(course, modules, places, tuple(STUDENTS))
     return places

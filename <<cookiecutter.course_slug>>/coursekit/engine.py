@@ -10,9 +10,10 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from coursekit import sandbox
@@ -67,6 +68,7 @@ class Outcome:
     outputs: tuple[list[dict[str, Any]] | None, ...]
     ended: str = ""  # "" if every cell had its turn
     put_back: tuple[str, ...] = ()  # what student code had changed under the tests
+    seconds: float = 0.0  # it took
 
 
 class WarmParent:
@@ -152,10 +154,11 @@ class Engine(Executor):
         """Run a job in a warm parent; in another one if that dies."""
         for _ in range(2):
             parent = self.take()
+            start = time.monotonic()
             result = parent.run(job)
             if result:
                 self.idle.put(parent)
-                return result
+                return replace(result, seconds=time.monotonic() - start)
             self.drop(parent)
             if self.closed:
                 break

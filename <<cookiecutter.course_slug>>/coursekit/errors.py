@@ -3,3 +3,7 @@
 
 class CourseError(Exception):
     """Something a person has to mend: the message names the file, what is wrong and what to do."""
+
+
+class Ungradable(Exception):
+    """Why a submission gets 0 without being run to its end."""

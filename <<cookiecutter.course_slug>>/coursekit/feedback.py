@@ -1,28 +1,72 @@
-"""The page that tells a student what was graded and how."""
+"""The pages that tell students what was graded and how: nbgrader's, from a template made once.
+
+No hidden test may show on them, nor a value of one. So their outputs are those of a run without
+hidden tests (see HideTests).
+"""
 
 import html
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from jinja2 import pass_context
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import GetGrades
 from traitlets.config import Config
 
-from coursekit.nbgrader_settings import captured_log
+from coursekit.files import write_text
+from coursekit.ledger import Entry
+from coursekit.preprocessors import HideTests
+from coursekit.steps import each_cell
 
 
-def write_feedback(c: Config) -> None:
-    """Write nbgrader's feedback page for the one submission that the settings name."""
-    c.GenerateFeedback.force = True
-    with captured_log():
-        GenerateFeedback(coursedir=CourseDirectory(config=c), config=c).start()
+class Pages(HTMLExporter):
+    """nbconvert's exporter, which remembers the cells that it has seen: most are everyone's."""
+
+    def __init__(self, c: Config) -> None:
+        converter = GenerateFeedback(coursedir=CourseDirectory(config=c), config=c)
+        super().__init__(config=converter.config)
+        self.get_grades, self.hide_tests = GetGrades(config=c), HideTests(config=c)
+        self.css = CSSHTMLHeaderPreprocessor(config=converter.config)
+        self.resources: dict[str, Any] = self._init_resources({"metadata": {}})
+        self.css.preprocess(NotebookNode(cells=[]), self.resources)
+        self.register_filter("highlight_code", self.highlighter())
+        self.register_filter("markdown2html", self.renderer())
+
+    def highlighter(self) -> Any:
+        highlight = lru_cache(4096)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
+        return lambda source, metadata=None: highlight(source)
+
+    def renderer(self) -> Any:
+        render = lru_cache(4096)(lambda source: self.markdown2html({}, source))
+        return pass_context(lambda context, source: render(source))
+
+    def write(self, nb: NotebookNode, entry: Entry, path: Path) -> None:
+        """Write the page of a graded notebook, which is changed by that."""
+        each_cell(self.get_grades, nb, entry)
+        self.hide_tests.preprocess(nb, {})
+        scores = {
+            "notebook": path.stem,
+            "score": entry.score - (entry.late_penalty or 0),
+            "max_score": sum(mark.max_score for mark in entry.marks.values()),
+            "late_penalty": entry.late_penalty or 0,
+        }
+        resources = {**self.resources, "nbgrader": scores}
+        # Not HTMLExporter's own: it parses each page once more, to look for pictures without text.
+        page, _ = TemplateExporter.from_notebook_node(self, nb, resources)
+        write_text(path, page)
 
 
-def write_refusal(page: Path, note: str) -> None:
+def write_refusal(path: Path, note: str) -> None:
     """Write a page that says why a submission could not be graded."""
-    page.parent.mkdir(parents=True, exist_ok=True)
     text = f"This submission could not be graded and has 0 points: {html.escape(note)}."
-    page.write_text(
+    write_text(
+        path,
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Feedback</title><p>{text}</p>'
         "<p>Please hand in the notebook again, or ask your instructor.</p></html>\n",
-        encoding="utf-8",
     )

@@ -107,3 +107,25 @@ def copy_to(submission: Submission, submitted: Path) -> list[str]:
         return [f"{TIMESTAMP} holds no date and was not used"]
     shutil.copy(stamp, target)
     return []
+
+
+@dataclass(frozen=True)
+class Taken:
+    nb: object
+    repaired: tuple
+    handed_in: object
+
+
+def take(submission):
+    from coursekit.errors import Ungradable
+
+    if p := problem(submission):
+        raise Ungradable(p)
+    stamp = submission.folder / TIMESTAMP
+    when, notes = None, ()
+    if stamp.is_file():
+        try:
+            when = parse_utc(stamp.read_text(encoding="utf-8").strip())
+        except (ValueError, OverflowError):
+            notes = (f"{TIMESTAMP} holds no date and was not used",)
+    return Taken(nbformat.read(submission.notebook, as_version=4), notes, when)

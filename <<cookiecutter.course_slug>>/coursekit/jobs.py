@@ -2,36 +2,44 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from nbformat import NotebookNode, from_dict
 
 from coursekit import notebook
 from coursekit.course import Course
-from coursekit.engine import Cell, Job, Limits, Outcome
+from coursekit.engine import Cell, Job, Outcome
 
 
-def job_of(course: Course, nb: NotebookNode, source: NotebookNode) -> Job:
-    """Return the job of a submission; `source` is the module's own notebook."""
-    solutions = [ast.parse(c.source) for c in source.cells if notebook.is_solution(c)]
-    theirs = {name for tree in solutions for name in bound(tree)}
-    cells = [as_cell(cell, n, theirs) for n, cell in enumerate(nb.cells) if runs(cell)]
-    limits = Limits(course.cell_seconds, course.notebook_seconds)
-    return Job(tuple(cells), limits, {}, course.package, tuple(sorted(changed_by(source))))
+def job_of(course: Course, nb: NotebookNode, source: NotebookNode, *, hidden: bool = True) -> Job:
+    """Return the job of a submission, with or without the hidden tests.
+
+    `source` is the module's own notebook.
+    """
+    theirs = {name for c in source.cells if notebook.is_solution(c) for name in binds(c.source)}
+    cells = [as_cell(cell, n, theirs, hidden) for n, cell in enumerate(nb.cells) if runs(cell)]
+    changed = {n for c in filter(notebook.is_code, source.cells) for n in changes(c.source)}
+    return Job(tuple(cells), course.limits, {}, course.package, tuple(sorted(changed)))
 
 
 def runs(cell: NotebookNode) -> bool:
     return notebook.is_code(cell) and not notebook.is_profiling(cell)
 
 
-def as_cell(cell: NotebookNode, number: int, theirs: set[str]) -> Cell:
+def as_cell(cell: NotebookNode, number: int, theirs: set[str], hidden: bool) -> Cell:
     """Return a cell as the engine takes it."""
     name = notebook.grade_id(cell) or f"cell {number}"
     if notebook.is_test(cell):
-        return Cell(name, cell.source, "test")
+        return Cell(name, cell.source if hidden else notebook.public(cell.source), "test")
     if not notebook.meta(cell).get("locked"):
         return Cell(name, cell.source)
-    binds = set(bound(ast.parse(cell.source))) - theirs
-    return Cell(name, cell.source, "ours", tuple(sorted(binds)))
+    return Cell(name, cell.source, "ours", tuple(sorted(binds(cell.source) - theirs)))
+
+
+@lru_cache(4096)
+def binds(source: str) -> frozenset[str]:
+    """Return the names that a cell of ours binds as it runs."""
+    return frozenset(bound(ast.parse(source)))
 
 
 def bound(tree: ast.Module) -> Iterator[str]:
@@ -46,18 +54,20 @@ def bound(tree: ast.Module) -> Iterator[str]:
             yield from (node.id for node in names if isinstance(node.ctx, ast.Store))
 
 
-def changed_by(source: NotebookNode) -> set[str]:
-    """Return the names of functions and attributes that a module's own cells define or set."""
-    found = set()
-    for cell in filter(notebook.is_code, source.cells):
-        for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.FunctionDef):
-                found.add(node.name)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-                found.add(node.attr)
-            elif isinstance(node, ast.Constant) and str(node.value).isidentifier():
-                found.add(str(node.value))  # setattr(Tensor, "exp", …)
-    return found
+@lru_cache(4096)
+def changes(source: str) -> frozenset[str]:
+    """Return the names of functions and attributes that a cell of ours defines or sets."""
+    return frozenset(changed(ast.parse(source)))
+
+
+def changed(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and str(node.value).isidentifier():
+            yield str(node.value)  # setattr(Tensor, "exp", …)
 
 
 def fill(nb: NotebookNode, outcome: Outcome) -> None:
@@ -68,6 +78,19 @@ def fill(nb: NotebookNode, outcome: Outcome) -> None:
         cell.execution_count = None if outputs is None else 1
 
 
+def show(nb: NotebookNode, outcome: Outcome) -> None:
+    """Keep what a run without hidden tests gave, for the student's page."""
+    for cell, outputs in zip(filter(runs, nb.cells), outcome.outputs, strict=True):
+        if outputs:
+            cell.metadata[notebook.SHOWN] = [from_dict(output) for output in outputs]
+
+
+def out_of_time(outcome: Outcome) -> bool:
+    """Tell whether the run, or a cell in it, was stopped."""
+    names = {o.get("ename") for outputs in outcome.outputs for o in outputs or []}
+    return bool(outcome.ended) or "CellTimeoutError" in names
+
+
 def not_run(outcome: Outcome) -> dict:
     """Return the error of a cell that never came to its end: a test that has it scores 0."""
     name = "CellTimeoutError" if "ran out of time" in outcome.ended else "DeadKernelError"
@@ -75,11 +98,7 @@ def not_run(outcome: Outcome) -> dict:
     return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
 
 
-def remarks(outcome: Outcome) -> list[str]:
-    """Return what a person should know: an early end, and what student code did to the tests."""
-    early = outcome.ended and "out of time" not in outcome.ended
+def suspicions(outcome: Outcome) -> list[str]:
+    """Return what student code did to the tests."""
     names = ", ".join(outcome.put_back[:5]) + (" …" if len(outcome.put_back) > 5 else "")
-    return [
-        *([f"not all cells ran: {outcome.ended}"] if early else []),
-        *([f"look at this: changed under the tests, and put back: {names}"] if names else []),
-    ]
+    return [f"changed under the tests, and put back: {names}"] if names else []

@@ -27,6 +27,7 @@ from traitlets.config import Config
 
 from coursekit import notebook
 from coursekit.course import Course
+from coursekit.late import PercentPerDay
 from coursekit.preprocessors import HideTests, RestoreTags
 from coursekit.reference import write_reference
 
@@ -65,8 +66,10 @@ def config(course: Course) -> Config:
     c.RestoreTags.source_directory = str(course.modules_dir)
     c.OverwriteCells.add_missing_cells = True
     c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
-    c.Execute.timeout = int(course.cell_seconds) or 1
+    c.Execute.timeout = int(course.limits.cell_seconds) or 1
     c.Execute.skip_cells_with_tag = notebook.PROFILING
+    c.AssignLatePenalties.plugin_class = PercentPerDay
+    c.PercentPerDay.update(course.late)
     c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
     return c
 

@@ -13,6 +13,7 @@ from coursekit.errors import CourseError
 
 REGION = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 PROFILING = "profiling"
+SHOWN = "shown"  # key in a graded cell's metadata: outputs that its student may see
 
 
 def read(source: Path) -> NotebookNode:
@@ -73,6 +74,11 @@ def is_profiling(cell: NotebookNode) -> bool:
     return PROFILING in cell.metadata.get("tags", [])
 
 
+def fails(outputs: list[NotebookNode]) -> bool:
+    """Tell whether nbgrader gives a test with these outputs no points."""
+    return any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
+
+
 def points(cells: list[NotebookNode]) -> int:
     """Return the sum of the points of these cells."""
     return sum(meta(cell).get("points", 0) for cell in cells if meta(cell).get("grade"))
@@ -89,6 +95,11 @@ def split_regions(source: str) -> tuple[list[str], list[str]]:
         else:
             lines.append(line)
     return public, secret
+
+
+def public(source: str) -> str:
+    """Return a cell as students see it, without solutions and hidden tests."""
+    return "\n".join(split_regions(source)[0])
 
 
 def secret_lines(notebooks: list[NotebookNode]) -> set[str]:

@@ -1,6 +1,5 @@
 """Our own steps in nbgrader's chains of preprocessors."""
 
-import re
 from pathlib import Path
 
 import nbformat
@@ -9,10 +8,6 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from coursekit import notebook
-
-COLOR = re.compile(r"\x1b\[[0-9;]*m")
-POINTER = re.compile(r"^-+>\s*\d+\s(.*)$")  # the line of a traceback where a frame stands
-NUMBERED = re.compile(r"^(?:-+>)?\s*\d+\s(.*)$")
 
 
 class RestoreTags(NbGraderPreprocessor):
@@ -33,28 +28,28 @@ class RestoreTags(NbGraderPreprocessor):
 
 
 class HideTests(NbGraderPreprocessor):
-    """Takes the hidden tests out of a graded notebook, and out of its tracebacks."""
+    """Shows what a run without hidden tests gave, instead of what a graded cell gave.
+
+    Student code that has met a hidden test can put its values into any output: by printing its
+    arguments, in an error's text, or cells later. A process that never met one cannot.
+    """
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict, index: int
     ) -> tuple[NotebookNode, dict]:
-        public, secret = notebook.split_regions(cell.source)
-        if notebook.is_test(cell) and secret:
-            cell.source = "\n".join(public)
-            hidden = {line.strip() for line in secret} - {line.strip() for line in public}
-            for output in (o for o in cell.outputs if o.output_type == "error"):
-                hide(output, hidden)
+        if notebook.is_code(cell):
+            lost = notebook.fails(cell.outputs)
+            cell.outputs = cell.metadata.get(notebook.SHOWN, [])
+            if notebook.is_test(cell):
+                cell.source = notebook.public(cell.source)
+                if lost and not notebook.fails(cell.outputs):
+                    cell.outputs = [HIDDEN_FAILURE]
         return cell, resources
 
 
-def hide(error: NotebookNode, hidden: set[str]) -> None:
-    """Say only that a hidden test failed, or show the traceback without the hidden lines."""
-    lines = COLOR.sub("", "\n".join(error.traceback)).splitlines()
-    stands_at = {match[1].strip() for match in map(POINTER.match, lines) if match}
-    if stands_at & hidden:
-        error.evalue = "a hidden test failed"
-        error.traceback = [f"{error.ename}: {error.evalue}"]
-        return
-    numbered = [(line, NUMBERED.match(line)) for line in lines]
-    kept = [line for line, match in numbered if not (match and match[1].strip() in hidden)]
-    error.traceback = ["\n".join(kept)]
+HIDDEN_FAILURE = nbformat.v4.new_output(
+    "error",
+    ename="AssertionError",
+    evalue="a hidden test failed, or time ran out",
+    traceback=["A hidden test failed, or time ran out."],
+)

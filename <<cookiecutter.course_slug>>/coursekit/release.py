@@ -128,7 +128,7 @@ def student_files(course: Course, kit: Path) -> None:
         "term": course.term,
         "package": course.package,
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
-        "cell_seconds": f"{course.cell_seconds:g}",
+        "cell_seconds": f"{course.limits.cell_seconds:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "schedule": schedule(course, [m for m in course.modules() if (kit / m.name).is_dir()]),
     }

@@ -20,7 +20,7 @@ from dateutil import tz
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbgrader.api import Gradebook
 
-from coursekit import report_data
+from coursekit import files, report_data
 from coursekit.course import Course
 from coursekit.report_data import Entry, Figures
 from coursekit.scores import Result
@@ -31,7 +31,10 @@ LONGEST = 300  # characters of one finding
 MOST = 8  # findings of one submission
 SLOWEST = 15
 # Control characters, and those that turn the direction of the text after them.
-UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Lone surrogates, which a file's name or a student's text can hold, are no UTF-8.
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def write(
@@ -44,11 +47,7 @@ def write(
     """Write the page, in place of the one before only when all of it is written."""
     page = Page(path.parent, course, report_data.read(course, gb, states), refused)
     template = environment().get_template(TEMPLATE.name)
-    partial = path.with_suffix(".html.partial")
-    # A lone surrogate, which a file's name or a student's text can hold, is no UTF-8.
-    text = template.render(page=page, course=course, figures=page.figures)
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    partial.replace(path)
+    files.write_text(path, template.render(page=page, course=course, figures=page.figures))
 
 
 def environment() -> Environment:
@@ -89,7 +88,7 @@ class Page:
     folder: Path  # of the page: links are relative to it
     course: Course
     figures: Figures
-    refused: list[Result]
+    refused: list[Result]  # or failed by a fault of ours: in submitted/, and not graded
 
     most = MOST
 

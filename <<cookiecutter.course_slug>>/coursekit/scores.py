@@ -2,11 +2,15 @@
 
 import csv
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from nbgrader.api import Gradebook, SubmittedNotebook
+from coursekit.ledger import Entry, Ledger
+from coursekit.state import State
+
+Key = tuple[str, str]  # a student and a module
+NO_ID = "no student id: use letters, digits and . _ @ + -"
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class Result:
 
     student: str
     module: str
-    status: str = ""  # graded, unchanged, zero (could not be graded) or refused (no student id)
+    status: str = ""  # graded, unchanged, zero (cannot be graded), refused (no student id), failed
     automatic: float = 0.0
     automatic_max: float = 0.0
     written: float | None = None
@@ -25,42 +29,55 @@ class Result:
     note: str = ""
 
 
-def row_of(submitted: SubmittedNotebook, status: str, note: str) -> Result:
+def row_of(entry: Entry, status: str, note: str) -> Result:
     """Sum the cells of a submission: markdown cells are marked by a person, code cells are not."""
-    by_hand = [g for g in submitted.grades if g.cell.cell_type == "markdown"]
-    automatic = [g for g in submitted.grades if g.cell.cell_type == "code"]
-    unmarked = any(g.needs_manual_grade and g.manual_score is None for g in by_hand)
-    penalty = submitted.late_submission_penalty or 0.0
+    by_hand = [m for m in entry.marks.values() if m.cell_type == "markdown"]
+    automatic = [m for m in entry.marks.values() if m.cell_type == "code"]
+    unmarked = any(m.needs_manual_grade and m.manual_score is None for m in by_hand)
+    penalty = entry.late_penalty or 0.0
     return Result(
-        student=submitted.student.id,
-        module=submitted.assignment.assignment.name,
+        student=entry.student,
+        module=entry.module,
         status=status,
-        automatic=sum(g.score for g in automatic),
-        automatic_max=sum(g.max_score for g in automatic),
-        written=None if unmarked else sum(g.score for g in by_hand),
-        written_max=sum(g.max_score for g in by_hand),
+        automatic=sum(m.score for m in automatic),
+        automatic_max=sum(m.max_score for m in automatic),
+        written=None if unmarked else sum(m.score for m in by_hand),
+        written_max=sum(m.max_score for m in by_hand),
         late_penalty=penalty,
-        total=max(0.0, submitted.score - penalty),
-        note="; ".join([note] * bool(note) + remarks(submitted)),
+        total=max(0.0, entry.score - penalty),
+        note="; ".join([note] * bool(note) + remarks(entry)),
     )
 
 
-def remarks(submitted: SubmittedNotebook) -> list[str]:
+def remarks(entry: Entry) -> list[str]:
     """Return what the gradebook says beyond scores: lateness, marks that a new run put in doubt."""
-    late = submitted.assignment.total_seconds_late
-    doubtful = any(g.needs_manual_grade and g.manual_score is not None for g in submitted.grades)
+    late = dt.timedelta(seconds=int(entry.seconds_late))
+    marks = entry.marks.values()
+    doubtful = any(m.needs_manual_grade and m.manual_score is not None for m in marks)
     return [
-        *([f"{dt.timedelta(seconds=int(late))} h late"] if late > 0 else []),
+        *([f"{late} h late"] if late else []),
         *(["graded again since it was marked: confirm the marks"] if doubtful else []),
     ]
 
 
-def all_rows(gradebook: Gradebook, notes: dict[tuple[str, str], str]) -> Iterator[Result]:
-    """Return a row for everything that the gradebook holds, by module and student."""
-    for assignment in sorted(gradebook.assignments, key=lambda a: a.name):
-        for submission in sorted(assignment.submissions, key=lambda s: s.student.id):
-            note = notes.get((submission.student.id, assignment.name), "")
-            yield from (row_of(nb, "graded", note) for nb in submission.notebooks)
+def all_rows(ledger: Ledger, states: dict[Key, State], ended: dict[Key, str]) -> dict[Key, Result]:
+    """Return a row for everything in the gradebook, and for what is not in it but was looked at.
+
+    `ended` says how a submission ended just now, if it was looked at.
+    """
+    rows: dict[Key, Result] = {}
+    for module in ledger.modules():
+        entries = ledger.entries(ledger.blank(module))
+        for student, entry in sorted(entries.items()):
+            key = student, module
+            status, note = ended.get(key, "graded"), states.get(key, State()).note
+            if status.startswith("failed"):
+                status, note = "failed", status
+            rows[key] = row_of(entry, status, note)
+    for key in ended.keys() - rows.keys():
+        status, _, note = ended[key].partition(": ")
+        rows[key] = Result(*key, status, note=note or NO_ID)
+    return rows
 
 
 def write_csv(results: Iterable[Result], path: Path) -> None:

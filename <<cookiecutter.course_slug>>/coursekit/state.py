@@ -1,9 +1,11 @@
-"""What was graded, and what a person should know of it: graded.json beside the autograded notebook."""
+"""What was graded and what a person should know of it: graded.json in the autograded folder."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from coursekit import files
 
 NAME = "graded.json"
 
@@ -26,10 +28,15 @@ class State:
         look = [f"look at this: {finding}" for finding in self.suspicious]
         return "; ".join([*self.repaired, *([self.reason] if self.reason else []), *look])
 
-    def write(self, folder: Path) -> None:
-        """Write it into a submission's autograded folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+def write(folder: Path, state: State) -> None:
+    """Write it into a submission's autograded folder: from now on this grading is done."""
+    files.write_text(folder / NAME, json.dumps(asdict(state)))
+
+
+def forget(folder: Path) -> None:
+    """Let a grading count as not done, before it is changed."""
+    (folder / NAME).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> State:
