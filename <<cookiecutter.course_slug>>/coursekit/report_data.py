@@ -207,10 +207,10 @@ def read_entries(
         .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
         .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
         .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-        .order_by(SubmittedAssignment.student_id)
     )
     entries = defaultdict(list)
-    for row in gb.db.execute(query):
+    # Not sorted by the database: PostgreSQL has its own idea of the alphabet.
+    for row in sorted(gb.db.execute(query), key=lambda row: row.student):
         state = states.get((row.student, row.module), State())
         entries[row.module].append(entry_of(row, grades[row.id], questions, state))
     return entries
