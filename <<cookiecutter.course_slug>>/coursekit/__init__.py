@@ -1,7 +1,7 @@
 """The machinery behind the nox sessions. Data flows one way, each step from paths to paths:
 
 modules/NN_x/x_dev.py -- sync --> x_dev.ipynb and the package -- build --> release/ and dist/
-submitted/STUDENT/NN_x/ -- grade --> gradebook.db, feedback/, grades.csv
+submitted/STUDENT/NN_x/ -- grade --> gradebook.db, feedback/, grades.csv, report.html
 
 course.py     course.toml, the modules, where everything lies
 notebook.py   a percent-format .py as a notebook; its solutions and hidden tests
@@ -26,6 +26,8 @@ mutants.py    plausible student bugs, run as grading would
 reference.py  the package as a module may see it: the modules before it
 nbgrader_settings.py  nbgrader's settings, from course.toml
 report.py     the table and the progress bar
+report_data.py  all that the gradebook holds, in a few queries
+report_page.py  report.html from it; its template, style and script beside it
 preprocessors.py  our own steps in nbgrader's chains
 runner.py     the code cells of one notebook in one plain Python process
 """

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coursekit import intake, lock, sandbox, scores, state
+from coursekit import intake, lock, report_page, sandbox, scores, state
 from coursekit.course import Course, Module
 from coursekit.desk import Desk
 from coursekit.engine import Engine
@@ -89,8 +89,12 @@ class Round:
     def write_grades(
         self, ledger: Ledger, ended: dict[tuple[str, str], str]
     ) -> dict[tuple[str, str], Result]:
-        """Write grades.csv: everything in the gradebook, not only what was graded just now."""
+        """Write grades.csv and report.html: all of the gradebook, not only what was just graded."""
         states = {(s, m): found for s, m, found in state.read_all(self.places.autograded)}
         rows = scores.all_rows(ledger, states, ended)
         scores.write_csv(rows.values(), self.places.root / "grades.csv")
+        known = [(*key, found) for key, found in states.items()]
+        left_out = [row for row in rows.values() if row.status in {"refused", "failed"}]
+        page = self.places.root / "report.html"
+        report_page.write(page, self.course, ledger.gradebook, known, left_out)
         return rows
