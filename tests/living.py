@@ -1,6 +1,7 @@
 """A course under test: run its commands, read and change its files."""
 
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,7 @@ class Living:
         return subprocess.run(
             [sys.executable, "-m", *command],
             cwd=self.root,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""},  # compiling nbgrader takes a second
             capture_output=True,
             encoding="utf-8",
             check=False,

@@ -90,11 +90,15 @@ STUDENTS: dict[str, Change | None] = {
 
 def make_anew(course: Course, modules: list[Module]) -> Places:
     """Make the made-up term in demo/, in place of the last one."""
-    folder = course.root / "demo"
-    places = Places(folder, sqlite(folder / "gradebook.db"))
+    places = places_in(course.root / "demo")
     clear(places.root)
     make(course, modules, places, tuple(STUDENTS))
     return places
+
+
+def places_in(folder: Path) -> Places:
+    """Return the places of a term in a folder, with a gradebook of its own."""
+    return Places(folder, sqlite(folder / "gradebook.db"))
 
 
 def make(course: Course, modules: list[Module], places: Places, students: Sequence[str]) -> None:

@@ -1,32 +1,48 @@
 """Each module as a script, twice in one process, and through nbgrader as students' work."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 
 from coursekit import demo, grade, intake, mutants, notebook, runner, sandbox
 from coursekit.course import Course, Module
-from coursekit.grade import Places
 from coursekit.mutants import Mutant
+from coursekit.places import Places
 from coursekit.reference import write_reference
 from coursekit.scores import Result
 
 HONEST = ("perfect", "untouched", "half-done", "reference-import")
+LATE = "2099-12-31 23:59:00 UTC"
 
 
 @pytest.fixture(scope="session")
-def grades(
-    course: Course, module: Module, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Result]:
-    """What nbgrader says of made-up students, by name."""
-    places = Places(tmp_path_factory.mktemp("term"))
+def term(
+    course: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
+) -> Places:
+    """A term of made-up students; one of them has a bug and is late. Nothing is graded yet."""
+    places = demo.places_in(tmp_path_factory.mktemp("term"))
     demo.make(course, [module], places, HONEST)
-    submissions = intake.find(course, places.submitted, [module], [])
-    marking = grade.Round(course, places, sandboxed=sandbox.available())
+    folder = places.submitted / "wrong" / module.name
+    shutil.copytree(places.submitted / "perfect" / module.name, folder)
+    work = nbformat.read(folder / module.notebook.name, as_version=4)
+    demo.solution_of(mutants.apply(nb, mutants.load(module)[0]), work)
+    nbformat.write(work, folder / module.notebook.name)
+    (folder / "timestamp.txt").write_text(LATE, encoding="utf-8")
+    return places
+
+
+@pytest.fixture(scope="session")
+def grades(course: Course, module: Module, term: Places) -> dict[str, Result]:
+    """How they are graded, by name."""
+    submissions = intake.find(course, term.submitted, [module], [])
+    marking = grade.Round(course, term, sandboxed=sandbox.available())
     return {row.student: row for row in marking.run(submissions)}
 
 
@@ -50,6 +66,61 @@ def test_half_of_the_work_gets_some_of_the_points(grades: dict) -> None:
 
 def test_importing_the_reference_gets_nothing(grades: dict) -> None:
     assert grades["reference-import"].total == 0
+
+
+PLAIN = """
+c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.source_directory = {modules!r}
+c.CourseDirectory.db_url = {gradebook!r}
+c.CourseDirectory.ignore = ["*_dev.py", "mutants.toml"]
+c.Execute.skip_cells_with_tag = "profiling"
+"""
+
+
+def test_plain_nbgrader_gives_the_same_scores(
+    course: Course, module: Module, term: Places, grades: dict, tmp_path: Path
+) -> None:
+    """Cell by cell, automatic scores and comments, by its own kernel in its own way."""
+    plain = demo.places_in(tmp_path)
+    demo.make(course, [module], plain, ())
+    shutil.copytree(term.submitted, plain.submitted)
+    values = {
+        "root": str(tmp_path),
+        "gradebook": plain.gradebook,
+        "modules": str(course.modules_dir),
+    }
+    (tmp_path / "nbgrader_config.py").write_text(PLAIN.format(**values), encoding="utf-8")
+    reference = write_reference(course, module.name, tmp_path / "reference")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "autograde", module.name],
+        env={**os.environ, "PYTHONPATH": str(reference), "MPLBACKEND": "Agg"},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert found_out(plain.gradebook) == found_out(term.gradebook)
+    assert set(found_out(plain.gradebook)) == {*HONEST, "wrong"}
+
+
+def found_out(gradebook: str) -> dict[str, list]:
+    """Return what grading wrote of each student, cell by cell, as nbgrader reads it."""
+    with Gradebook(gradebook) as gb:
+        return {
+            submission.student.id: sorted(
+                [
+                    submission.total_seconds_late,
+                    *((g.name, g.auto_score, g.score, g.needs_manual_grade) for g in nb.grades),
+                    *((c.name, c.auto_comment) for c in nb.comments),
+                ],
+                key=str,
+            )
+            for assignment in gb.assignments
+            for submission in assignment.submissions
+            for nb in submission.notebooks
+        }
 
 
 def test_grading_without_jupyter_gives_the_same(

@@ -1,0 +1,154 @@
+"""grade, killed at random moments or stopped, and run again: as if nothing had happened."""
+
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from living import Living, copy_of, solutions, table
+
+KILLS, COURSES = 20, 4
+QUERY = """
+SELECT a.student_id, c.name, g.auto_score, g.manual_score, g.needs_manual_grade
+FROM grade g JOIN base_cell c ON c.id = g.cell_id JOIN submitted_notebook n ON n.id = g.notebook_id
+JOIN submitted_assignment a ON a.id = n.assignment_id ORDER BY 1, 2
+"""
+MARK = """
+UPDATE grade SET manual_score = 4.5, needs_manual_grade = 0 WHERE needs_manual_grade AND notebook_id
+IN (SELECT n.id FROM submitted_notebook n JOIN submitted_assignment a ON n.assignment_id = a.id
+    WHERE a.student_id IN ('ada', 'bob'))
+"""
+
+
+def rows(course: Living) -> list[tuple]:
+    """Return every score in the gradebook."""
+    with sqlite3.connect(course.root / "gradebook.db") as db:
+        return db.execute(QUERY).fetchall()
+
+
+def pages(course: Living) -> dict[str, str]:
+    """Return every feedback page, by its path."""
+    found = sorted((course.root / "feedback").rglob("*"))
+    assert not [p for p in found if p.name.endswith(".partial")]
+    return {str(p.relative_to(course.root)): p.read_text("utf-8") for p in found if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def term(built: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
+    """Return a course with marks of last week, and new versions of the work handed in."""
+    course = copy_of(built.root, tmp_path_factory.mktemp("term") / built.root.name)
+    for student in ("ada", "bob"):
+        course.hand_in(student, course.solved())
+    course.ok("grade")
+    with sqlite3.connect(course.root / "gradebook.db") as db:
+        db.execute(MARK)
+    changed = course.solved(lambda number: number != 2)
+    [cell for cell in solutions(changed) if cell.cell_type == "markdown"][0].source = "New."
+    course.hand_in("ada", changed)
+    course.hand_in("bob", course.solved(lambda number: number != 3))
+    course.hand_in("broken", "{")
+    course.hand_in("late", course.solved(), stamp="2099-01-01 00:00:00 UTC")
+    course.hand_in("loop", loops(course))
+    for number in range(6):
+        course.hand_in(f"s{number}", course.solved(lambda n, number=number: n > 2 * number))
+    return course
+
+
+def loops(course: Living) -> nbformat.NotebookNode:
+    nb = course.solved()
+    [cell for cell in solutions(nb) if cell.cell_type == "code"][-1].source = "while True: pass"
+    return nb
+
+
+@pytest.fixture(scope="module")
+def unbroken(term: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
+    """Return that course, graded in one go."""
+    course = copy_of(term.root, tmp_path_factory.mktemp("unbroken") / term.root.name)
+    course.ok("grade")
+    return course
+
+
+def started(course: Living) -> subprocess.Popen:
+    """Start to grade; return the process as soon as it has begun to look at submissions."""
+    lock = course.root / ".grade.lock"
+    lock.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "coursekit", "grade"]
+    command += [] if shutil.which("bwrap") else ["--no-sandbox"]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
+    process = subprocess.Popen(command, cwd=course.root, **quiet)
+    while not lock.exists() and process.poll() is None:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("seed", range(COURSES))
+def test_killed_at_random_moments(
+    term: Living, unbroken: Living, tmp_path: Path, seed: int
+) -> None:
+    course, rng = copy_of(term.root, tmp_path / term.root.name), random.Random(seed)
+    for _ in range(KILLS // COURSES):
+        process = started(course)
+        time.sleep(rng.uniform(0, 3))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    course.ok("grade")
+    assert rows(course) == rows(unbroken)
+    assert pages(course) == pages(unbroken)
+    assert sorted(map(without_status, table(course.root / "grades.csv"))) == sorted(
+        map(without_status, table(unbroken.root / "grades.csv"))
+    )
+
+
+def without_status(row: dict[str, str]) -> list[str]:
+    return list(row.values())
+
+
+def test_what_was_marked_stays_marked_and_asks_where_the_answer_is_new(unbroken: Living) -> None:
+    marked = [row for row in rows(unbroken) if row[3] is not None]
+    assert len(marked) == 8, "four answers of each of two students"
+    asks = {(student, bool(again)) for student, _, _, _, again in marked}
+    assert asks == {("ada", True), ("ada", False), ("bob", False)}
+
+
+def test_stopped_by_ctrl_c_it_says_how_to_go_on(term: Living, tmp_path: Path) -> None:
+    course = copy_of(term.root, tmp_path / term.root.name)
+    process = started(course)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again to go on" in said and "Traceback" not in said
+    assert (course.root / "grades.csv").is_file()
+
+
+def test_two_at_once_one_is_told_to_wait(term: Living, unbroken: Living, tmp_path: Path) -> None:
+    course = copy_of(term.root, tmp_path / term.root.name)
+    first = started(course)
+    time.sleep(0.2)
+    assert f"is being graded by process {first.pid}" in course.refused("grade")
+    first.communicate()
+    assert first.returncode == 0
+    assert rows(course) == rows(unbroken)
+
+
+def test_nothing_of_a_killed_run_is_left_running(term: Living, tmp_path: Path) -> None:
+    course = copy_of(term.root, tmp_path / term.root.name)
+    process = started(course)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    end = time.monotonic() + 10
+    while (left := children(str(course.root))) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
+
+
+def children(root: str) -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, encoding="utf-8").stdout
+    return [line for line in listed.splitlines() if root in line and "ps -eo" not in line]
