@@ -56,14 +56,16 @@ def grade(course: Course, args: argparse.Namespace) -> None:
 
     modules = course.modules(args.modules)
     syncing.sync(course, modules)
-    places = demo.make_anew(course, modules) if args.demo else grade.Places(course.root)
+    places = (
+        demo.make_anew(course, modules) if args.demo else (grade.Places(course.root, course.db_url))
+    )
     submissions = intake.find(course, places.submitted, modules, args.student)
     with report.progress(console, len(submissions)) as bar:
 
         def advance(result: Result) -> None:
             bar.update(bar.task_ids[0], advance=1, description=result.student)
 
-        marking = grade.Round(course, places, sandboxed=not args.no_sandbox)
+        marking = grade.Round(course, places, not args.no_sandbox, args.scheduler)
         results = marking.run(submissions, force=args.force, each=advance)
     console.print(report.table(results), report.summary(results), sep="")
     for module in {s.module for s in submissions}:
@@ -128,6 +130,9 @@ def parser() -> argparse.ArgumentParser:
     added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
     added["grade"].add_argument(
         "--no-sandbox", action="store_true", help="run students' code as you: it can do all you can"
+    )
+    added["grade"].add_argument(
+        "--scheduler", default="", metavar="URL", help="run it on Dask's workers: tcp://host:8786"
     )
     added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
     added["test"].add_argument("--oracle", action="store_true", help="insist on PyTorch")

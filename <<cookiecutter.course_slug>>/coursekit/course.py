@@ -1,6 +1,7 @@
 """course.toml, the modules, and where everything lies."""
 
 import datetime as dt
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -67,6 +68,7 @@ class Course:
     due_dates: Mapping[str, dt.date]
     cell_seconds: float
     notebook_seconds: float
+    gradebook_url: str = ""
 
     @property
     def modules_dir(self) -> Path:
@@ -87,6 +89,19 @@ class Course:
     @property
     def gradebook(self) -> Path:
         return self.root / "gradebook.db"
+
+    @property
+    def db_url(self) -> str:
+        """Return the gradebook's address: what course.toml says, or gradebook.db in the course."""
+        if not self.gradebook_url.startswith("$"):
+            return self.gradebook_url or f"sqlite:///{self.gradebook}"
+        name = self.gradebook_url[1:]
+        if not os.environ.get(name):
+            raise CourseError(
+                f"{self.root / 'course.toml'}: [grading] db_url is {self.gradebook_url!r}, but "
+                f"there is no environment variable {name}. Set it to the gradebook's address."
+            )
+        return os.environ[name]
 
     @property
     def scratch(self) -> Path:
@@ -173,6 +188,7 @@ def _course(root: Path, read: "Reader") -> Course:
         due_dates=read.dates("schedule", "due"),
         cell_seconds=read.positive("grading", "cell_seconds"),
         notebook_seconds=read.positive("grading", "notebook_seconds"),
+        gradebook_url=read.optional("grading", "db_url"),
     )
 
 
@@ -194,6 +210,10 @@ class Reader:
 
     def fail(self, section: str, key: str, problem: str) -> None:
         raise CourseError(f"{self.path}: [{section}] {key} {problem}")
+
+    def optional(self, section: str, key: str) -> str:
+        """Return a string, empty if there is none."""
+        return self(section, key, str) if key in self.table.get(section, {}) else ""
 
     def positive(self, section: str, key: str) -> float:
         """Return a number of seconds above zero."""

@@ -5,7 +5,8 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets.config import Config
 
-from coursekit import intake, jobs, lock, notebook, sandbox
+from coursekit import gradebook, intake, jobs, lock, notebook, sandbox
+from coursekit.cluster import Cluster, connected
 from coursekit.course import Course, Module
 from coursekit.engine import Engine, Limits
 from coursekit.errors import CourseError
@@ -38,6 +40,7 @@ class Places:
     """Where one round of grading reads and writes: the course's folder, or its demo/."""
 
     root: Path
+    db_url: str = ""  # of the gradebook, if it is not gradebook.db in there
 
     @property
     def submitted(self) -> Path:
@@ -45,7 +48,7 @@ class Places:
 
     @property
     def gradebook(self) -> str:
-        return sqlite(self.root / "gradebook.db")
+        return self.db_url or sqlite(self.root / "gradebook.db")
 
     def autograded(self, submission: Submission) -> Path:
         return self.root / "autograded" / submission.student / submission.module.name
@@ -61,7 +64,8 @@ class Round:
     course: Course
     places: Places
     sandboxed: bool = True
-    engines: dict[Module, Engine] = field(default_factory=dict)
+    scheduler: str = ""  # of a Dask cluster, to run students' code there and not here
+    engines: dict[Module, Executor] = field(default_factory=dict)
 
     def run(
         self,
@@ -71,8 +75,8 @@ class Round:
         each: Callable[[Result], None] = lambda result: None,
     ) -> list[Result]:
         """Grade submissions one after the other; `each` sees every result as it comes."""
-        sandbox.check(wanted=self.sandboxed)
-        with lock.held(self.places.root / ".grade.lock"):
+        sandbox.check(wanted=self.sandboxed and not self.scheduler)
+        with lock.held(self.places.root / ".grade.lock"), gradebook.alone(self.places.gradebook):
             return self.run_all(submissions, force, each)
 
     def run_all(
@@ -94,11 +98,15 @@ class Round:
     def warm(self, modules: list[Module]) -> Iterator[None]:
         """Keep an engine for each module, which starts with the first submission it gets."""
         limits = Limits(self.course.cell_seconds, self.course.notebook_seconds)
-        with tempfile.TemporaryDirectory(prefix="reference-") as folder:
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reference-"))
+            dask = stack.enter_context(connected(self.scheduler)) if self.scheduler else None
             for module in modules:
                 path = Path(folder) / module.name / "reference"
                 place = Place(write_reference(self.course, module.name, path), self.sandboxed)
-                self.engines[module] = Engine(place, limits)
+                self.engines[module] = (
+                    Cluster(dask, place, limits) if dask else Engine(place, limits)
+                )
             try:
                 yield
             finally:
