@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from coursekit.errors import CourseError
 
@@ -60,7 +61,8 @@ def server(url: URL) -> Iterator[None]:
 
 def engine_of(url: URL, shown: str) -> Engine:
     try:
-        return create_engine(url, isolation_level="AUTOCOMMIT", connect_args=called(url))
+        own = {"isolation_level": "AUTOCOMMIT", "poolclass": NullPool}  # ends with the lock
+        return create_engine(url, connect_args=called(url), **own)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise CourseError(NO_DRIVER.format(url=shown, error=error)) from None
 
