@@ -11,4 +11,6 @@ sys.path.insert(
 from coursekit import course, nbgrader_settings  # noqa: E402
 
 c = get_config()  # noqa: F821  (nbgrader puts it here)
-c.merge(nbgrader_settings.config(course.load(ROOT)))
+here = course.load(ROOT)
+c.merge(nbgrader_settings.config(here))
+c.CourseDirectory.db_url = here.db_url

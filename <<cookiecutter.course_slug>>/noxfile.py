@@ -11,6 +11,7 @@ Each session is one `python -m coursekit …` in the course's one environment, .
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -67,9 +68,22 @@ def pytorch(session: nox.Session) -> None:
     session.run(str(PYTHON), "-m", "pip", "install", "--quiet", "--group", group)
 
 
+def extra(session: nox.Session) -> None:
+    """Install the groups of a cluster and a gradebook server where they are asked for."""
+    asked = any(word.startswith("--scheduler") for word in session.posargs)
+    settings = tomllib.loads((HERE / "course.toml").read_text(encoding="utf-8"))
+    on_server = settings.get("grading", {}).get("db_url")
+    groups = [*(["cluster"] if asked else []), *(["postgresql"] if on_server else [])]
+    wanted = [w for g in groups for w in ("--group", f"{HERE / 'pyproject.toml'}:{g}")]
+    uv = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
+    if wanted:
+        session.run(*uv, *wanted, env={"VIRTUAL_ENV": None}, log=False)
+
+
 def coursekit(session: nox.Session, command: str) -> None:
     """Run `python -m coursekit COMMAND …` in .venv."""
     environment(session)
+    extra(session)
     command_line = [str(PYTHON), "-m", "coursekit", command, *session.posargs]
     session.run(*command_line, env={"VIRTUAL_ENV": None})
 
@@ -88,7 +102,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def grade(session: nox.Session) -> None:
-    """Grade submitted/STUDENT/. [MODULE …] [--student ID] [--force] [--demo] [--no-sandbox]"""
+    """Grade submitted/STUDENT/. [MODULE …] [--student ID] [--scheduler URL] [--force] [--demo] …"""
     coursekit(session, "grade")
 
 

@@ -16,9 +16,12 @@ restore.py    provided cells put right: missing, changed, renamed, moved, merged
 grade.py      autograde each submission, keep what is unchanged
 sandbox.py    bubblewrap's command line around students' code
 engine.py     warm processes that run notebooks' cells: an executor
+cluster.py    the same on other machines: an executor on a Dask cluster
+remote.py     what a Dask worker gets of it
 inside/       what runs in the sandbox: the parent and keeper, the jail, the cells, the guard
 jobs.py       a notebook as a job for the engine
-lock.py       one grader at a time
+lock.py       one grader at a time in a folder
+gradebook.py  the gradebook on a database server, and one grader at a time there
 feedback.py   the page a student gets
 scores.py     rows of the gradebook, grades.csv
 demo.py       a made-up term from the modules' own solutions

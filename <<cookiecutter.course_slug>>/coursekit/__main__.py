@@ -56,10 +56,11 @@ def grade(course: Course, args: argparse.Namespace) -> int:
 
     modules = course.modules(args.modules)
     syncing.sync(course, modules)
-    real = Places(course.root, release.sqlite(course.gradebook))
+    real = Places(course.root, course.db_url)
     places = demo.make_anew(course, modules) if args.demo else real
     submissions = intake.find(course, places.submitted, modules, args.student)
-    round_ = grade.Round(course, places, not args.no_sandbox, args.jobs, args.force)
+    how = {"sandboxed": not args.no_sandbox, "workers": args.jobs, "scheduler": args.scheduler}
+    round_ = grade.Round(course, places, **how, force=args.force)
     with report.progress(console, len(submissions)) as advance:
         results = round_.run(submissions, advance)
     console.print(report.table(results), report.summary(results), sep="")
@@ -143,6 +144,9 @@ def parser() -> argparse.ArgumentParser:
     )
     added["grade"].add_argument(
         "--jobs", type=positive, default=cores(), metavar="N", help="notebooks run at a time"
+    )
+    added["grade"].add_argument(
+        "--scheduler", default="", metavar="URL", help="run it on Dask's workers: tcp://host:8786"
     )
     added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
     added["test"].add_argument("--oracle", action="store_true", help="insist on PyTorch")

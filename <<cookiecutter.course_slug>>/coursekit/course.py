@@ -1,6 +1,7 @@
 """course.toml, the modules, and where everything lies."""
 
 import datetime as dt
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -69,6 +70,7 @@ class Course:
     due_dates: Mapping[str, dt.date]
     limits: Limits
     late: Mapping[str, float]  # percent_per_day, grace_minutes, zero_after_days
+    gradebook_url: str = ""
 
     @property
     def modules_dir(self) -> Path:
@@ -89,6 +91,19 @@ class Course:
     @property
     def gradebook(self) -> Path:
         return self.root / "gradebook.db"
+
+    @property
+    def db_url(self) -> str:
+        """Return the gradebook's address: what course.toml says, or gradebook.db in the course."""
+        if not self.gradebook_url.startswith("$"):
+            return self.gradebook_url or f"sqlite:///{self.gradebook}"
+        name = self.gradebook_url[1:]
+        if not os.environ.get(name):
+            raise CourseError(
+                f"{self.root / 'course.toml'}: [grading] db_url is {self.gradebook_url!r}, but "
+                f"there is no environment variable {name}. Set it to the gradebook's address."
+            )
+        return os.environ[name]
 
     @property
     def scratch(self) -> Path:
@@ -175,6 +190,7 @@ def _course(root: Path, read: "Reader") -> Course:
         due_dates=read.dates("schedule", "due"),
         limits=read.limits("grading"),
         late={key: read.not_negative("late", key, 0) for key in LATE},
+        gradebook_url=read.optional("grading", "db_url"),
     )
 
 
@@ -196,6 +212,10 @@ class Reader:
 
     def fail(self, section: str, key: str, problem: str) -> None:
         raise CourseError(f"{self.path}: [{section}] {key} {problem}")
+
+    def optional(self, section: str, key: str) -> str:
+        """Return a string, empty if there is none."""
+        return self(section, key, str) if key in self.table.get(section, {}) else ""
 
     def positive(self, section: str, key: str) -> float:
         """Return a number above zero."""

@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from coursekit import files, intake, jobs, notebook, state
 from coursekit.course import Course, Module
 from coursekit.engine import Outcome
-from coursekit.errors import Ungradable
+from coursekit.errors import CourseError, Ungradable
 from coursekit.feedback import Pages, write_refusal
 from coursekit.intake import Submission
 from coursekit.ledger import Blank, Entry, Ledger
@@ -85,6 +85,8 @@ class Desk:
             yield
         except Ungradable as error:
             self.zero(submission, str(error))
+        except CourseError:
+            raise
         except Exception as error:
             self.report(submission, f"failed: {type(error).__name__}: {error}")
 

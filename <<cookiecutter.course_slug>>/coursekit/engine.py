@@ -140,7 +140,7 @@ class Engine(Executor):
     """
 
     def __init__(self, place: Place, limits: Limits, workers: int = 1) -> None:
-        self.place, self.limits = place, limits
+        self.place, self.limits, self.size = place, limits, workers
         self.threads = ThreadPoolExecutor(workers, "engine")
         self.idle: queue.SimpleQueue[WarmParent] = queue.SimpleQueue()
         self.parents: list[WarmParent] = []

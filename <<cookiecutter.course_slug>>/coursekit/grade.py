@@ -3,12 +3,13 @@
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from coursekit import intake, lock, report_page, sandbox, scores, state
+from coursekit import gradebook, intake, lock, report_page, sandbox, scores, state
+from coursekit.cluster import Cluster, connected
 from coursekit.course import Course, Module
 from coursekit.desk import Desk
 from coursekit.engine import Engine
@@ -32,13 +33,14 @@ class Round:
     places: Places
     sandboxed: bool = True
     workers: int = 1
+    scheduler: str = ""  # of a Dask cluster, to run students' code there and not here
     force: bool = False
 
     def run(
         self, submissions: list[Submission], each: Callable[[Submission], None] = lambda s: None
     ) -> list[Result]:
         """Grade submissions and return a row for each; `each` is called when one is done."""
-        sandbox.check(wanted=self.sandboxed)
+        sandbox.check(wanted=self.sandboxed and not self.scheduler)
         ended: dict[tuple[str, str], str] = {}
 
         def report(submission: Submission, status: str) -> None:
@@ -47,6 +49,7 @@ class Round:
 
         with (
             lock.held(self.places.root / ".grade.lock"),
+            gradebook.alone(self.places.gradebook),
             Ledger(self.places.gradebook, self.course.slug) as ledger,
         ):
             try:
@@ -68,19 +71,27 @@ class Round:
         named.sort(key=lambda s: s.module.name)
         blanks = {m: ledger.blank(m.name) for m in {s.module for s in named}}
         pages = Pages(config(self.course))
-        for module, group in itertools.groupby(named, key=lambda s: s.module):
-            with self.engine(module) as engine:
-                books = ledger, blanks[module], pages
-                desk = Desk(self.course, module, self.places, *books, engine, report, self.force)
-                desk.run(group, AT_ONCE * self.workers)
+        with self.cluster() as dask:
+            for module, group in itertools.groupby(named, key=lambda s: s.module):
+                with self.engine(module, dask) as engine:
+                    books = ledger, blanks[module], pages
+                    desk = Desk(
+                        self.course, module, self.places, *books, engine, report, self.force
+                    )
+                    desk.run(group, AT_ONCE * engine.size)
+
+    def cluster(self) -> AbstractContextManager[Any]:
+        """Connect to the scheduler, if there is one."""
+        return connected(self.scheduler) if self.scheduler else nullcontext()
 
     @contextmanager
-    def engine(self, module: Module) -> Iterator[Executor]:
-        """Keep an engine that runs students' code of one module."""
+    def engine(self, module: Module, dask: Any) -> Iterator[Engine | Cluster]:
+        """Keep an engine that runs students' code of one module, here or in a cluster."""
         with tempfile.TemporaryDirectory(prefix="reference-") as folder:
             path = Path(folder) / "reference"
             place = Place(write_reference(self.course, module.name, path), self.sandboxed)
-            engine = Engine(place, self.course.limits, self.workers)
+            limits = self.course.limits
+            engine = Cluster(dask, place, limits) if dask else Engine(place, limits, self.workers)
             try:
                 yield engine
             finally:

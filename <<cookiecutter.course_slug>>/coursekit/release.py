@@ -15,6 +15,7 @@ from nbgrader.coursedir import CourseDirectory
 from coursekit import export, gates, notebook
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError
+from coursekit.gradebook import alone
 from coursekit.nbgrader_settings import captured_log, config, reason
 from coursekit.sync import sync
 
@@ -33,7 +34,7 @@ def build(course: Course, modules: list[Module]) -> Path:
         refuse(course, gates.check_release(sources, staging))
         assemble(course, staging, kit)
         refuse(course, gates.check_kit(read_released(course, kit), kit))
-        record(course, modules, sqlite(course.gradebook))
+        record(course, modules, course.db_url)
         publish(staging, course.release)
         return zip_folder(kit, course.dist / f"{course.slug}.zip")
 
@@ -52,7 +53,7 @@ def generate(course: Course, module: Module, folder: Path) -> None:
 
 def record(course: Course, modules: list[Module], gradebook: str) -> None:
     """Tell a gradebook (a database URL) these modules' cells, points and due dates."""
-    with tempfile.TemporaryDirectory() as folder:
+    with alone(gradebook), tempfile.TemporaryDirectory() as folder:
         for module in modules:
             _generate(course, module, Path(folder), gradebook)
             with Gradebook(gradebook, course.slug) as gb:
