@@ -14,13 +14,26 @@ def job_of(course: Course, nb: NotebookNode, source: NotebookNode) -> Job:
     """Return the job of a submission; `source` is the module's own notebook."""
     solutions = [ast.parse(c.source) for c in source.cells if notebook.is_solution(c)]
     theirs = {name for tree in solutions for name in bound(tree)}
-    cells = [as_cell(cell, n, theirs) for n, cell in enumerate(nb.cells) if runs(cell)]
+    cells = [as_cell(cell, n, theirs) for n, cell in to_run(nb)]
     limits = Limits(course.cell_seconds, course.notebook_seconds)
-    return Job(tuple(cells), limits, {}, course.package, tuple(sorted(changed_by(source))))
+    return Job(tuple(cells), limits, {}, tuple(sorted(changed_by(source))))
+
+
+def to_run(nb: NotebookNode) -> list[tuple[int, NotebookNode]]:
+    """Return the cells that run, with their numbers; of ours none behind the last test.
+
+    There, a module runs all its tests once more, or trains a network: no point depends on it.
+    """
+    last = max((n for n, cell in enumerate(nb.cells) if notebook.is_test(cell)), default=-1)
+    return [(n, c) for n, c in enumerate(nb.cells) if runs(c) and (n <= last or not is_ours(c))]
 
 
 def runs(cell: NotebookNode) -> bool:
     return notebook.is_code(cell) and not notebook.is_profiling(cell)
+
+
+def is_ours(cell: NotebookNode) -> bool:
+    return bool(notebook.meta(cell).get("locked"))
 
 
 def as_cell(cell: NotebookNode, number: int, theirs: set[str]) -> Cell:
@@ -28,7 +41,7 @@ def as_cell(cell: NotebookNode, number: int, theirs: set[str]) -> Cell:
     name = notebook.grade_id(cell) or f"cell {number}"
     if notebook.is_test(cell):
         return Cell(name, cell.source, "test")
-    if not notebook.meta(cell).get("locked"):
+    if not is_ours(cell):
         return Cell(name, cell.source)
     binds = set(bound(ast.parse(cell.source))) - theirs
     return Cell(name, cell.source, "ours", tuple(sorted(binds)))
@@ -47,11 +60,11 @@ def bound(tree: ast.Module) -> Iterator[str]:
 
 
 def changed_by(source: NotebookNode) -> set[str]:
-    """Return the names of functions and attributes that a module's own cells define or set."""
+    """Return the names of functions, classes, attributes that a module's own cells define or set."""
     found = set()
     for cell in filter(notebook.is_code, source.cells):
         for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 found.add(node.name)
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 found.add(node.attr)
@@ -62,7 +75,7 @@ def changed_by(source: NotebookNode) -> set[str]:
 
 def fill(nb: NotebookNode, outcome: Outcome) -> None:
     """Write what came of a job into the notebook's cells."""
-    for cell, outputs in zip(filter(runs, nb.cells), outcome.outputs, strict=True):
+    for (_, cell), outputs in zip(to_run(nb), outcome.outputs, strict=True):
         found = [not_run(outcome)] if outputs is None else outputs
         cell.outputs = [from_dict(output) for output in found]
         cell.execution_count = None if outputs is None else 1
