@@ -13,8 +13,9 @@ intake.py     what a student handed in, copied to a safe place
 grade.py      autograde each submission, keep what is unchanged
 sandbox.py    bubblewrap's command line around students' code
 engine.py     warm processes that run notebooks' cells: an executor
-inside/       what runs in the sandbox: the parent and keeper, the jail, the cells, the guard
+inside/       what runs in the sandbox: the parent, keeper, jail, cells, guard and watch
 jobs.py       a notebook as a job for the engine
+lint.py       what a person should read in a student's cells
 lock.py       one grader at a time
 feedback.py   the page a student gets
 scores.py     rows of the gradebook, grades.csv

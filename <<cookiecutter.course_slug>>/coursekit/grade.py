@@ -196,8 +196,10 @@ class Round:
 
         def execute(nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
             outcome = self.engines[module].submit(jobs.job_of(self.course, nb, source)).result()
+            suspicions = jobs.suspicions(nb, source, outcome)
             jobs.fill(nb, outcome)
-            notes.extend(jobs.remarks(outcome))
+            notes.extend(filter(None, [jobs.unfinished(outcome)]))
+            notes.extend(f"look at this: {finding}" for finding in suspicions)
             return nb, resources
 
         steps = c.Autograde.autograde_preprocessors

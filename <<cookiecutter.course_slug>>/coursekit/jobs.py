@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode, from_dict
 
-from coursekit import notebook
+from coursekit import lint, notebook
 from coursekit.course import Course
 from coursekit.engine import Cell, Job, Limits, Outcome
 
@@ -60,7 +60,7 @@ def bound(tree: ast.Module) -> Iterator[str]:
 
 
 def changed_by(source: NotebookNode) -> set[str]:
-    """Return the names of functions, classes, attributes that a module's own cells define or set."""
+    """Return the names of functions, classes and attributes that a module's own cells make."""
     found = set()
     for cell in filter(notebook.is_code, source.cells):
         for node in ast.walk(ast.parse(cell.source)):
@@ -88,11 +88,14 @@ def not_run(outcome: Outcome) -> dict:
     return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
 
 
-def remarks(outcome: Outcome) -> list[str]:
-    """Return what a person should know: an early end, and what student code did to the tests."""
+def unfinished(outcome: Outcome) -> str:
+    """Return that not all cells ran, and why; "" if they did or ran out of time."""
     early = outcome.ended and "out of time" not in outcome.ended
+    return f"not all cells ran: {outcome.ended}" if early else ""
+
+
+def suspicions(nb: NotebookNode, source: NotebookNode, outcome: Outcome) -> tuple[str, ...]:
+    """Return what a person should look at: in the text of the cells, and in what they did."""
     names = ", ".join(outcome.put_back[:5]) + (" …" if len(outcome.put_back) > 5 else "")
-    return [
-        *([f"not all cells ran: {outcome.ended}"] if early else []),
-        *([f"look at this: changed under the tests, and put back: {names}"] if names else []),
-    ]
+    changed = [f"changed under the tests, and put back: {names}"] if names else []
+    return (*lint.suspicions(nb, source), *outcome.flagged, *changed)

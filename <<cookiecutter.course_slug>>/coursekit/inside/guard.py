@@ -177,15 +177,19 @@ def classes(kept) -> list:
 
 
 def names(kept, namespace: dict) -> list:
-    """Put back the names that our cells bound, and drop callables that shadow a built-in."""
+    """Put back the names that our cells bound, and drop callables that shadow a built-in.
+
+    Who happens to call a list of theirs as a function of ours is called changes no verdict.
+    """
     found = only_strings(namespace)
     if namespace.get("__builtins__") is not builtins:
         namespace["__builtins__"] = builtins
         found.append("__builtins__")
     for name, value in kept.names.items():
-        if namespace.get(name, MISSING) is not value:
+        now = namespace.get(name)
+        if now is not value:
             namespace[name] = value
-            found.append(name)
+            found += [name] if callable(now) or isinstance(now, OURS) else []
     for name in [n for n in namespace if n in kept.own_builtins and n[:2] != "__"]:
         if name not in kept.names and name not in kept.allowed and callable(namespace[name]):
             del namespace[name]

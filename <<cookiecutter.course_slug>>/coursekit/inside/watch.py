@@ -41,8 +41,9 @@ EVENTS = {
     "sys._getframe": ("reads frames", frozenset({"_getframe"})),
     "sys._current_frames": ("reads frames", frozenset({"_current_frames"})),
     "sys._current_exceptions": ("reads frames", frozenset({"_current_exceptions"})),
-    "object.__getattr__": ("reads frames", FRAMES),
-    "object.__setattr__": ("changes a function's code", CODE),
+    **{f"object.__getattr__ {name}": ("reads frames", FRAMES) for name in FRAMES},
+    **{f"object.__setattr__ {name}": ("changes a function's code", CODE) for name in CODE},
+    "object.__getattr__ __code__": ("reads the code of a test", frozenset({"__code__"})),
     "gc.get_objects": ("searches the memory", frozenset({"get_objects"})),
     "gc.get_referrers": ("searches the memory", frozenset({"get_referrers"})),
     "gc.get_referents": ("searches the memory", frozenset({"get_referents"})),
@@ -81,8 +82,19 @@ EVENTS = {
 
 # Libraries that do it for whoever calls them, by file, or by file and function.
 CARRIERS = frozenset(
-    {"inspect", "bdb", "pdb", "trace", "profile", "threading", "subprocess", "os", "concurrent"}
-    | {"multiprocessing", "ctypes", "pathlib", "shutil", "socket", "http", "urllib", "pty", "runpy"}
+    {"inspect", "dis", "bdb", "pdb", "trace", "profile", "threading", "subprocess", "os"}
+    | {
+        "concurrent",
+        "multiprocessing",
+        "ctypes",
+        "pathlib",
+        "shutil",
+        "socket",
+        "http",
+        "urllib",
+        "pty",
+        "runpy",
+    }
     | {"traceback.walk_stack", "traceback.walk_tb", "logging.currentframe", "logging.<lambda>"}
     | {"importlib.import_module", "glob", "tempfile", "asyncio"}
 )
@@ -103,7 +115,7 @@ def start(pipe: int, nonce: str, folder: str, others: tuple) -> None:
     add_hook(hook)
 
 
-state = {"hook": None}
+state = {"hook": None, "looking": False}
 
 
 def libraries() -> tuple:
@@ -120,6 +132,8 @@ def identity(fd: int) -> tuple:
 
 def hook(event: str, args: tuple) -> None:
     """Look at an event of the interpreter, of which most are nobody's business."""
+    if event == "object.__getattr__" or event == "object.__setattr__":
+        event = f"{event} {args[1]}"
     about = EVENTS.get(event)
     if about is None:
         return
@@ -132,12 +146,15 @@ def hook(event: str, args: tuple) -> None:
 
 def detail(event: str, args: tuple) -> str:
     """Return what exactly was asked for; "" if it is harmless whoever asks."""
-    if event == "object.__getattr__":
-        return args[1] if args[1] in FRAMES else ""
     if event == "sys._getframe":
         return "" if args[0].f_code is state["hook"] else event
-    if event == "object.__setattr__":
-        return function_changed(*args) if args[1] in CODE else ""
+    if event == "object.__getattr__ __code__":
+        return name_in_ours(args[0])
+    if event[:18] == "object.__setattr__":
+        touched.append(args[0])
+        return args[1] if args[1] == "__code__" else ""
+    if event[:18] == "object.__getattr__":
+        return args[1]
     if event == "open":
         return opened(args[0])
     if event in ("os.listdir", "os.scandir"):
@@ -153,9 +170,14 @@ def detail(event: str, args: tuple) -> str:
     return event
 
 
-def function_changed(fn: object, name: str, value: object) -> str:
-    touched.append(fn)
-    return name if name == "__code__" else ""
+def name_in_ours(fn: object) -> str:
+    """Return the name of a function that a cell of ours defines; to look is such an event itself."""
+    if state["looking"] or type(fn) is not type(hook):
+        return ""
+    state["looking"] = True
+    code = fn.__code__
+    state["looking"] = False
+    return code.co_name if code.co_filename in ours else ""
 
 
 def opened(path: object) -> str:
