@@ -18,8 +18,9 @@ sandbox.py    bubblewrap's command line around students' code
 engine.py     warm processes that run notebooks' cells: an executor
 cluster.py    the same on other machines: an executor on a Dask cluster
 remote.py     what a Dask worker gets of it
-inside/       what runs in the sandbox: the parent and keeper, the jail, the cells, the guard
+inside/       what runs in the sandbox: the parent, keeper, jail, cells, guard and watch
 jobs.py       a notebook as a job for the engine
+lint.py       what a person should read in a student's cells
 lock.py       one grader at a time in a folder
 gradebook.py  the gradebook on a database server, and one grader at a time there
 feedback.py   the page a student gets

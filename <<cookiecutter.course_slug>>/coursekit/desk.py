@@ -139,7 +139,7 @@ class Desk:
             work.state,
             marks=self.standing(work.entry),
             reason="; ".join(explain(work.nb, work.outcome)),
-            suspicious=tuple(self.steps.suspicions(work.nb, work.outcome)),
+            suspicious=self.steps.suspicions(work.nb, work.outcome),
             seconds=round(work.outcome.seconds, 3),
         )
 
@@ -213,5 +213,5 @@ def explain(graded: NotebookNode, outcome: Outcome) -> Iterator[str]:
         elif set(errors) - {"NotImplementedError"} and not notebook.meta(cell).get("locked"):
             broken.append(f"{name}: {errors[0]}")
     yield from broken[:1] + slow[:1]
-    if outcome.ended and "out of time" not in outcome.ended:
-        yield f"not all cells ran: {outcome.ended}"
+    if early := jobs.unfinished(outcome):
+        yield early

@@ -14,10 +14,12 @@ import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from coursekit import sandbox
 from coursekit.errors import CourseError
+from coursekit.inside.compiling import packed
 from coursekit.sandbox import Place
 
 
@@ -42,6 +44,14 @@ class Cell:
     kind: str = "theirs"
     binds: tuple[str, ...] = ()  # of a cell of ours: the names that must stay what it made them
 
+    def message(self) -> dict[str, Any]:
+        """Return it for a warm parent; what is ours and so comes again and again, compiled."""
+        code = "" if self.kind == "theirs" else compiled(self.source, f"<{self.name}>")
+        return asdict(self) | {"code": code}
+
+
+compiled = lru_cache(maxsize=1024)(packed)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -50,15 +60,13 @@ class Job:
     cells: tuple[Cell, ...]
     limits: Limits = Limits()
     files: dict[str, str] = field(default_factory=dict)
-    package: str = ""
     allowed: tuple[str, ...] = ()  # attributes that the module's own cells set or define
 
     def text(self) -> str:
         """Return the job as one line for a warm parent."""
-        cells = [asdict(cell) for cell in self.cells]
-        guard = {"package": self.package or "-", "allowed": self.allowed}
-        limits = asdict(self.limits)
-        return json.dumps({"cells": cells, "limits": limits, "files": self.files, "guard": guard})
+        cells = [cell.message() for cell in self.cells]
+        rest = {"limits": asdict(self.limits), "files": self.files, "allowed": self.allowed}
+        return json.dumps({"cells": cells, **rest})
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Outcome:
     ended: str = ""  # "" if every cell had its turn
     put_back: tuple[str, ...] = ()  # what student code had changed under the tests
     seconds: float = 0.0  # it took
+    flagged: tuple[str, ...] = ()  # what else a person should look at, and in which cell
 
 
 class WarmParent:
@@ -127,10 +136,8 @@ class WarmParent:
 
 
 def outcome(answer: dict[str, Any]) -> Outcome:
-    cells = answer["cells"]
-    changed = [name for cell in cells if cell for name in cell.get("put_back", ())]
-    outputs = tuple(cell and cell["outputs"] for cell in cells)
-    return Outcome(outputs, answer["ended"], tuple(dict.fromkeys(changed)))
+    put_back, flagged = tuple(answer["put_back"]), tuple(answer["flagged"])
+    return Outcome(tuple(answer["cells"]), answer["ended"], put_back, flagged)
 
 
 class Engine(Executor):

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode, from_dict
 
-from coursekit import notebook
+from coursekit import lint, notebook
 from coursekit.course import Course
 from coursekit.engine import Cell, Job, Outcome
 
@@ -17,18 +17,28 @@ def job_of(course: Course, nb: NotebookNode, source: NotebookNode, *, hidden: bo
     Without hidden tests: only those tests that failed with them, as students have them.
     """
     theirs = {name for c in source.cells if notebook.is_solution(c) for name in binds(c.source)}
-    wanted = runs if hidden else runs_again
-    cells = [as_cell(cell, n, theirs, hidden) for n, cell in enumerate(nb.cells) if wanted(cell)]
+    cells = [as_cell(cell, n, theirs, hidden) for n, cell in to_run(nb, hidden=hidden)]
     changed = {n for c in filter(notebook.is_code, source.cells) for n in changes(c.source)}
-    return Job(tuple(cells), course.limits, {}, course.package, tuple(sorted(changed)))
+    return Job(tuple(cells), course.limits, {}, tuple(sorted(changed)))
+
+
+def to_run(nb: NotebookNode, *, hidden: bool = True) -> list[tuple[int, NotebookNode]]:
+    """Return the cells that run, with their numbers; of ours none behind the last test.
+
+    There, a module runs all its tests once more, or trains a network: no point depends on it.
+    """
+    last = max((n for n, cell in enumerate(nb.cells) if notebook.is_test(cell)), default=-1)
+    found = [(n, c) for n, c in enumerate(nb.cells) if runs(c) and (n <= last or not is_ours(c))]
+    passed = {n for n, c in found if notebook.is_test(c) and not notebook.fails(c.outputs)}
+    return found if hidden else [(n, c) for n, c in found if n not in passed]
 
 
 def runs(cell: NotebookNode) -> bool:
     return notebook.is_code(cell) and not notebook.is_profiling(cell)
 
 
-def runs_again(cell: NotebookNode) -> bool:
-    return runs(cell) and (notebook.fails(cell.outputs) or not notebook.is_test(cell))
+def is_ours(cell: NotebookNode) -> bool:
+    return bool(notebook.meta(cell).get("locked"))
 
 
 def as_cell(cell: NotebookNode, number: int, theirs: set[str], hidden: bool) -> Cell:
@@ -36,7 +46,7 @@ def as_cell(cell: NotebookNode, number: int, theirs: set[str], hidden: bool) -> 
     name = notebook.grade_id(cell) or f"cell {number}"
     if notebook.is_test(cell):
         return Cell(name, cell.source if hidden else notebook.public(cell.source), "test")
-    if not notebook.meta(cell).get("locked"):
+    if not is_ours(cell):
         return Cell(name, cell.source)
     return Cell(name, cell.source, "ours", tuple(sorted(binds(cell.source) - theirs)))
 
@@ -61,13 +71,13 @@ def bound(tree: ast.Module) -> Iterator[str]:
 
 @lru_cache(4096)
 def changes(source: str) -> frozenset[str]:
-    """Return the names of functions and attributes that a cell of ours defines or sets."""
+    """Return the names of functions, classes and attributes that a cell of ours makes."""
     return frozenset(changed(ast.parse(source)))
 
 
 def changed(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.attr
@@ -77,7 +87,7 @@ def changed(tree: ast.Module) -> Iterator[str]:
 
 def fill(nb: NotebookNode, outcome: Outcome) -> None:
     """Write what came of a job into the notebook's cells."""
-    for cell, outputs in zip(filter(runs, nb.cells), outcome.outputs, strict=True):
+    for (_, cell), outputs in zip(to_run(nb), outcome.outputs, strict=True):
         found = [not_run(outcome)] if outputs is None else outputs
         cell.outputs = [from_dict(output) for output in found]
         cell.execution_count = None if outputs is None else 1
@@ -85,7 +95,7 @@ def fill(nb: NotebookNode, outcome: Outcome) -> None:
 
 def show(nb: NotebookNode, outcome: Outcome) -> None:
     """Keep what a run without hidden tests gave, for the student's page."""
-    for cell, outputs in zip(filter(runs_again, nb.cells), outcome.outputs, strict=True):
+    for (_, cell), outputs in zip(to_run(nb, hidden=False), outcome.outputs, strict=True):
         if outputs:
             cell.metadata[notebook.SHOWN] = [from_dict(output) for output in outputs]
 
@@ -103,7 +113,14 @@ def not_run(outcome: Outcome) -> dict:
     return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
 
 
-def suspicions(outcome: Outcome) -> list[str]:
-    """Return what student code did to the tests."""
+def unfinished(outcome: Outcome) -> str:
+    """Return that not all cells ran, and why; "" if they did or ran out of time."""
+    early = outcome.ended and "out of time" not in outcome.ended
+    return f"not all cells ran: {outcome.ended}" if early else ""
+
+
+def suspicions(nb: NotebookNode, source: NotebookNode, outcome: Outcome) -> tuple[str, ...]:
+    """Return what a person should look at: in the text of the cells, and in what they did."""
     names = ", ".join(outcome.put_back[:5]) + (" …" if len(outcome.put_back) > 5 else "")
-    return [f"changed under the tests, and put back: {names}"] if names else []
+    changed = [f"changed under the tests, and put back: {names}"] if names else []
+    return (*lint.suspicions(nb, source), *outcome.flagged, *changed)

@@ -51,9 +51,9 @@ class Steps:
     def job(self, nb: NotebookNode, *, hidden: bool = True) -> Job:
         return jobs.job_of(self.course, nb, self.source, hidden=hidden)
 
-    def suspicions(self, nb: NotebookNode, outcome: Outcome) -> list[str]:
+    def suspicions(self, nb: NotebookNode, outcome: Outcome) -> tuple[str, ...]:
         """Return what a person should look at."""
-        return [*jobs.suspicions(outcome)]
+        return jobs.suspicions(nb, self.source, outcome)
 
     def finish(self, nb: NotebookNode, outcome: Outcome, entry: Entry) -> None:
         """Write what came of a run into the notebook, and the scores into the entry."""

@@ -1,34 +1,38 @@
 """Runs a student's cells, one after the other, as the keeper hands them over.
 
 Everything that decides a verdict is taken hold of before a student's code runs: these functions
-have built-ins of their own, and the pipe's two ends are known to them alone.
+have built-ins of their own, and the pipes' ends are known to them alone. What a student's code is
+handed comes from handed.py; a class here would be shown to it by `object.__subclasses__()`.
 """
 
-import ast
+import _signal
 import builtins
 import gc
 import json
 import linecache
 import os
 import random
-import signal
 import sys
 import types
 from pathlib import Path
 
-from guard import Guard
+import guard
+import watch
+from compiling import compiled, unpacked
+from handed import CUT, Stream, display, ring
 
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
 
 read, write, pread, ftruncate, fstat = os.read, os.write, os.pread, os.ftruncate, os.fstat
 getpid, leave = os.getpid, os._exit
-parse, Expr, Expression = ast.parse, ast.Expr, ast.Expression
-set_timer, set_signal = signal.setitimer, signal.signal
-ALARM, REAL = getattr(signal, "SIGALRM", None), getattr(signal, "ITIMER_REAL", None)
+set_timer, set_signal, ALARM, REAL = (
+    _signal.setitimer, _signal.signal, _signal.SIGALRM, _signal.ITIMER_REAL
+)  # fmt: skip
 decode = json.JSONDecoder().scan_once  # C: nothing in it can be patched
 system, source_lines = sys, linecache.cache
 CANARY = compile("assert False", "<canary>", "exec")
-CUT = "\n[output cut here]\n"
+ENGINE = ("cells", "compiling", "guard", "handed", "jail", "watch")
+OWN_FILES = [__file__, unpacked.__code__.co_filename, watch.start.__code__.co_filename]
 
 
 def refuse(value: object) -> str:
@@ -40,63 +44,39 @@ encode = json.encoder.c_make_encoder(
 )
 
 
-class CellTimeoutError(BaseException):
-    """The time of a cell is up. nbgrader's name for it."""
-
-
-class Stream:
-    """Collects what a cell prints, up to a limit."""
-
-    encoding, errors, closed, newlines = "utf-8", "replace", False, None
-
-    def __init__(self, number: int, limit: int) -> None:
-        self.number, self.left, self.parts = number, limit, []
-
-    def write(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if self.left > 0:
-            self.parts.append(text[: self.left] + (CUT if len(text) > self.left else ""))
-        self.left -= len(text)
-        return len(text)
-
-    def writelines(self, lines) -> None:
-        for line in lines:
-            self.write(line)
-
-    def fileno(self) -> int:
-        return self.number
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-
-def serve(asks: int, replies: int, guard: dict, limit: int) -> None:
-    """Run cells until there are no more. Does not return while the keeper lives."""
-    asks, replies = hide(asks, replies)
-    spill = [catch(number) for number in (1, 2)]
+def serve(asks: int, replies: int, seen: int, kept, confine) -> None:
+    """Wait for the keeper's settings, then run cells until there are no more."""
+    asks, replies, seen = hide(asks, replies, seen)
+    settings = decode(read_line(asks), 0)[0]
+    limits = settings["limits"]
+    spill = settle(Path(settings["folder"]))
+    confine(limits)
     forget_engine()
     namespace = new_main()
-    guardian = Guard(guard["package"], guard["allowed"])
+    set_signal(ALARM, ring)
+    guard.begin(kept, settings["allowed"])
+    watch.start(seen, settings["nonce"], settings["folder"], (asks, replies))
     gc.freeze()
     me = getpid()
+    send(replies, b"ready\n")
     while line := read_line(asks):
         question = decode(line, 0)[0]
         token, name = question["token"], question["name"]
-        reply = run(question, namespace, guardian, limit, spill)
+        reply = run(question, namespace, kept, limits["output_kb"] * 1024, spill)
         if getpid() != me:
             leave(0)  # a copy that the code forked
         text = "".join(encode({"token": token, "name": name, **reply}, 0)) + "\n"
         send(replies, text.encode())
+
+
+def settle(folder: Path) -> list:
+    """Go to the work folder, in a session of one's own; catch what goes around Python's streams."""
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    os.chdir(work)
+    os.environ.update(HOME=str(folder), TMPDIR=str(folder))
+    os.setsid()
+    return [catch(number) for number in (1, 2)]
 
 
 def send(fd: int, data: bytes) -> None:
@@ -113,19 +93,21 @@ def read_line(fd: int) -> str:
     return b"".join(parts).decode()
 
 
-def hide(asks: int, replies: int) -> tuple:
-    """Move the pipe's ends to numbers nobody knows, and close everything else."""
-    a, b = random.SystemRandom().sample(range(60, 120), 2)
-    os.dup2(asks, a, inheritable=False)
-    os.dup2(replies, b, inheritable=False)
-    keep = [3, *sorted([a, b])]
-    os.closerange(3, keep[1])
-    os.closerange(keep[1] + 1, keep[2])
-    os.closerange(keep[2] + 1, 1024)
+def hide(*ends: int) -> list:
+    """Move the pipes' ends to numbers nobody knows, and close everything else."""
+    hidden = sorted(random.SystemRandom().sample(range(60, 120), len(ends)))
+    random.SystemRandom().shuffle(hidden)
+    for end, number in zip(ends, hidden, strict=True):
+        os.dup2(end, number, inheritable=False)
+    start = 3
+    for number in sorted(hidden):
+        os.closerange(start, number)
+        start = number + 1
+    os.closerange(start, 1024)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return a, b
+    return hidden
 
 
 def catch(number: int) -> int:
@@ -138,7 +120,7 @@ def catch(number: int) -> int:
 
 def forget_engine() -> None:
     """Leave nothing of the engine where an import or a path would find it."""
-    for name in ("cells", "guard", "jail"):
+    for name in ENGINE:
         sys.modules.pop(name, None)
     sys.path[:] = [path for path in sys.path if not path.endswith(("/engine", "inside"))]
     sys.path.insert(0, "")
@@ -154,26 +136,27 @@ def new_main() -> dict:
     return vars(module)
 
 
-def display(*objects: object, **_: object) -> None:
-    """Print objects: there is no browser here."""
-    for thing in objects:
-        print(repr(thing))
+def run(cell: dict, namespace: dict, kept, limit: int, spill: list) -> dict:
+    """Run one cell; return its outputs, and what of ours was not as it should be.
 
-
-def run(cell: dict, namespace: dict, guard: Guard, limit: int, spill: list) -> dict:
-    """Run one cell; return its outputs, and of a test what had to be put back before it."""
-    graded = cell["kind"] == "test"
-    put_back = guard.put_back(namespace) if graded else []
+    The last question is no cell: it asks only for what the last test left changed.
+    """
+    graded = cell["kind"] != "ours" and cell["kind"] != "theirs"
+    found = guard.put_back(kept, namespace) if graded else []
     if graded and not canary_dies(namespace):
-        return {"outputs": [failure("AssertionError", "assert does not work here", [])]}
+        outputs = [failure("AssertionError", "assert does not work here", [])]
+        return {"outputs": outputs, "put_back": found}
     out, err = Stream(1, limit), Stream(2, limit)
     system.stdout, system.stderr = out, err
     result, error = execute(cell, namespace)
+    found += guard.quiet(kept)
     outputs = [*printed("stdout", out, spill[0], limit), *printed("stderr", err, spill[1], limit)]
     outputs += [failure(*error)] if error else shown(result, limit)
-    if cell["kind"] == "ours":
-        guard.learn(namespace, cell["binds"])
-    return {"outputs": outputs, "put_back": put_back}
+    if graded:
+        found += guard.stand_ins(kept)
+    elif cell["kind"] == "ours":
+        guard.learn(kept, namespace, cell["binds"])
+    return {"outputs": outputs, "put_back": found}
 
 
 def canary_dies(namespace: dict) -> bool:
@@ -189,74 +172,52 @@ def canary_dies(namespace: dict) -> bool:
 
 def execute(cell: dict, namespace: dict) -> tuple:
     """Return the text of the value of a cell's last line, None if there is none, and its error."""
-    filename = f"<{cell['name']}>"
-    if cell["kind"] != "test":
-        source = cell["source"]
-        source_lines[filename] = (len(source), None, source.splitlines(True), filename)
+    source, filename = cell["source"], f"<{cell['name']}>"
+    introduce(source, filename, cell["kind"])
     set_alarm(cell["seconds"])
     try:
-        statements, last = compiled(cell["source"], filename)
+        code = cell.get("code")
+        statements, last = unpacked(code) if code else compiled(source, filename)
         exec(statements, namespace)
         value = eval(last, namespace) if last else None
-        return (None if value is None else repr(value)), None
+        return (None if value is None else exactly(repr(value))), None
     except BaseException as error:
         stop_alarm()
-        return None, describe(error, filename, cell["source"])
+        return None, describe(error, filename, source)
     finally:
         stop_alarm()
 
 
+def introduce(source: str, filename: str, kind: str) -> None:
+    """Tell the watch and, but for a test, the tracebacks of a cell that is about to run."""
+    if kind == "theirs":
+        watch.theirs.add(filename)
+    else:
+        watch.ours[filename] = source
+    watch.now["cell"] = filename[1:-1]
+    if kind != "test":
+        source_lines[filename] = (len(source), None, source.splitlines(True), filename)
+
+
 def set_alarm(seconds: float) -> None:
-    if ALARM:
-        set_signal(ALARM, ring)
-        set_timer(REAL, seconds, 0.25)  # again and again: a bare `except` may swallow the first
+    set_signal(ALARM, ring)
+    set_timer(REAL, seconds, 0.25)  # again and again: a bare `except` may swallow the first
 
 
 def stop_alarm() -> None:
-    if ALARM:
-        set_timer(REAL, 0)
+    set_timer(REAL, 0)
 
 
-def ring(number: int, frame: object) -> None:
-    raise CellTimeoutError("the cell ran out of time")
-
-
-def compiled(source: str, filename: str) -> tuple:
-    """Compile a cell as IPython does: the value of its last line is shown, unless `;` ends it."""
-    try:
-        tree = parse(source, filename)
-    except SyntaxError:
-        tree = parse(without_magics(source), filename)
-    last = None
-    if tree.body and isinstance(tree.body[-1], Expr):
-        value = tree.body.pop().value
-        quiet = source.rstrip()[-1:] == ";"
-        if quiet:
-            tree.body.append(Expr(value, lineno=value.lineno, col_offset=value.col_offset))
-        else:
-            last = compile(Expression(value), filename, "eval")
-    return compile(tree, filename, "exec"), last
-
-
-def without_magics(source: str) -> str:
-    """Make IPython's magics and shell lines do nothing; %%time and its like run their cell."""
-    lines = source.split("\n")
-    if lines[0][:2] == "%%":
-        runs = lines[0][2:].split()[:1] in (["time"], ["timeit"], ["capture"])
-        lines = ["", *lines[1:]] if runs else []
-    return "\n".join(dead(line) if line.strip()[:1] in ("%", "!") else line for line in lines)
-
-
-def dead(line: str) -> str:
-    stripped = line.lstrip()
-    return line[: len(line) - len(stripped)] + "pass"
+def exactly(text: str, most: int = 1 << 30) -> str:
+    """Return the beginning of a text as str itself: one of a student's class could be anything."""
+    return str.__getitem__(text, slice(most))
 
 
 def describe(error: BaseException, filename: str, source: str) -> tuple:
     """Return an error's name, text and traceback, whatever its class does when it is asked."""
-    name = type.__getattribute__(type(error), "__name__")
+    name = exactly(type.__getattribute__(type(error), "__name__"))
     try:
-        text = str(error)[:10_000] + ""
+        text = exactly(str(error), 10_000)
     except BaseException:
         text = "(its text could not be read)"
     return name, text, traceback_of(error, filename, source)
@@ -267,7 +228,7 @@ def traceback_of(error: BaseException, filename: str, source: str) -> list:
     found, step = [], error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if code.co_filename != __file__:
+        if code.co_filename not in OWN_FILES:
             found.append(frame_text(code, step.tb_lineno, filename, source))
         step = step.tb_next
     if isinstance(error, SyntaxError) and error.filename == filename and error.lineno:
@@ -298,7 +259,7 @@ def failure(name: str, text: str, frames: list) -> dict:
 
 def printed(name: str, stream: Stream, number: int, limit: int) -> list:
     """Return what a cell wrote to a stream, and what went around Python to its descriptor."""
-    text = "".join(stream.parts)
+    text = "".join([exactly(part) for part in stream.parts if isinstance(part, str)])
     size = fstat(number).st_size
     if size:
         text += pread(number, limit, 0).decode("utf-8", "replace") + (CUT if size > limit else "")

@@ -1,7 +1,7 @@
 """The walls around one submission: its own processes, folders and limits. Linux, standard library.
 
-`enclose` needs the one capability that the sandbox was started with; `confine` gives it up, for
-good, before a student's code runs.
+`part` and `furnish` need the one capability that the sandbox was started with; `confine` gives it
+up, for good, before a student's code runs.
 """
 
 import contextlib
@@ -19,9 +19,13 @@ MIB = 1024 * 1024
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enclose(disk_mb: int) -> None:
-    """Give this process's next child its own pids and IPC, and both their own folders to write."""
+def part() -> None:
+    """Give this process's next child its own pids, and both their own IPC and mounts."""
     done(libc.unshare(NEW_MOUNTS | NEW_IPC | NEW_PIDS), "unshare")
+
+
+def furnish(disk_mb: int) -> None:
+    """Give this process and its child folders to write, and hide the engine's."""
     for folder, size in {"/tmp": disk_mb, "/dev/shm": disk_mb, "/engine": 1}.items():
         options = f"size={size}m,nr_inodes=4096,mode=1777"
         flags = NOSUID | NODEV

@@ -1,0 +1,299 @@
+"""What a person should read in a student's cells: what honest work in this module has no need of.
+
+It never changes a score. What the module's own cells do is allowed there: the same search goes
+through them first. What runs unseen by a search through text, `inside/watch.py` sees.
+"""
+
+import ast
+import builtins
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nbformat import NotebookNode
+
+from coursekit import notebook
+from coursekit.inside.compiling import without_magics
+
+MOST = 10  # findings of one submission
+VALUE = "a value"  # what a name may well be bound to
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+Finding = tuple[int, str]  # line, what
+
+FRAMES = {
+    *("_getframe", "_current_frames", "_current_exceptions", "currentframe", "getouterframes"),
+    *("getinnerframes", "walk_stack", "walk_tb", "extract_stack", "f_back", "f_locals"),
+    *("f_globals", "f_builtins", "f_code", "tb_frame", "gi_frame", "cr_frame", "ag_frame"),
+    *("gi_code", "cr_code", "co_consts", "co_code", "co_names", "capture_locals"),
+}
+INSIDES = {
+    *("__code__", "__globals__", "__closure__", "__builtins__", "__subclasses__", "__bases__"),
+    *("__kwdefaults__", "__import__", "__loader__", "__spec__"),
+    *("settrace", "setprofile", "addaudithook", "meta_path", "path_hooks", "set_threshold"),
+    *("displayhook", "excepthook", "unraisablehook", "seterrcall", "seterrobj"),
+    *("set_numeric_ops", "_set_numeric_ops", "set_string_function", "_exit"),
+}
+STAND_INS = {
+    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__del__", "__getattribute__"),
+    *("__instancecheck__", "__subclasscheck__", "__array_ufunc__", "__array_function__"),
+    *("__array_interface__", "__array_struct__", "__array_finalize__", "__set_name__"),
+}
+WORDS = dict.fromkeys(FRAMES, "reads frames") | dict.fromkeys(INSIDES, "reaches into the insides")
+MODULES = {
+    **dict.fromkeys(["gc", "ctypes", "_ctypes", "cffi", "inspect", "builtins"], "looks inside"),
+    **dict.fromkeys(["importlib", "imp", "runpy", "code", "codeop", "marshal"], "runs other code"),
+    **dict.fromkeys(["base64", "zlib", "codecs", "binascii"], "decodes something"),
+    **dict.fromkeys(["unittest.mock", "mock", "forbiddenfruit"], "replaces objects"),
+    **dict.fromkeys(["subprocess", "multiprocessing", "pty", "posix", "shutil"], "leaves the cell"),
+    **dict.fromkeys(["socket", "http", "urllib", "requests", "ftplib", "ssl"], "leaves the cell"),
+    **dict.fromkeys(["threading", "_thread", "concurrent", "signal", "atexit"], "runs by itself"),
+    **dict.fromkeys(["_signal", "sched", "faulthandler", "pdb", "bdb", "trace"], "runs by itself"),
+}
+CALLS = {"exec": "runs other code", "eval": "runs other code", "compile": "runs other code"}
+WRITERS = {"update", "__setitem__", "setdefault", "pop", "clear"}
+HARMLESS_OF_OS = {"path", "getcwd", "sep", "cpu_count", "environ", "name", "linesep"}
+READABLE = {"np", "numpy", "math", "operator", "plt", "Tensor"}  # getattr(np, name) is no secret
+SHELL = re.compile(r"\s*!(?!\s*(pip|conda|uv)\b)")
+MAGIC = re.compile(r"\s*%{1,2}(bash|sh|script|sx|system|run|python\d?|writefile|file|js|html)\b")
+
+
+@dataclass(frozen=True)
+class Module:
+    """What the cells of a module's own notebook do."""
+
+    imported: frozenset[str]
+    allowed: frozenset[str]
+    ours: dict[str, set[str]]  # functions, classes and modules that cells of ours bind, and how
+
+
+def suspicions(nb: NotebookNode, source: NotebookNode) -> list[str]:
+    """Return what is suspicious in the student's own cells: cell, line and what it is."""
+    module = known(tuple((notebook.is_solution(cell), cell.source) for cell in code_cells(source)))
+    modules, result = set(module.imported), []
+    for number, cell in enumerate(nb.cells):
+        if notebook.is_code(cell) and not notebook.meta(cell).get("locked"):
+            name = notebook.grade_id(cell) or f"cell {number}"
+            modules |= imports(parsed(cell.source))
+            found = [*found_in(cell.source, modules), *rebound(cell.source, module.ours)]
+            lines = {what: line for line, what in reversed(found) if what not in module.allowed}
+            result += [f"{name}, line {line}: {what}" for what, line in lines.items()]
+    return result[:MOST] + ([f"and {len(result) - MOST} more"] if len(result) > MOST else [])
+
+
+def code_cells(nb: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in nb.cells if notebook.is_code(cell)]
+
+
+@lru_cache(maxsize=32)
+def known(cells: tuple[tuple[bool, str], ...]) -> Module:
+    """Return what a module's own cells do, given as whether students write in them, and texts."""
+    modules = {name for _, text in cells for name in imports(parsed(text))}
+    allowed = {what for _, text in cells for _, what in found_in(text, modules)}
+    theirs = {name for solution, text in cells if solution for name in bindings(text)}
+    ours: dict[str, set[str]] = {}
+    for solution, text in cells:
+        public = "\n".join(notebook.split_regions(text)[0])
+        for version in () if solution else (text, public):
+            for name, (_, how) in bindings(version).items():
+                if how != VALUE and name not in theirs:
+                    ours.setdefault(name, set()).add(how)
+    return Module(frozenset(modules), frozenset(allowed), ours)
+
+
+@lru_cache(maxsize=8)
+def parsed(text: str) -> ast.Module:
+    """Return a cell's tree; an empty one if it is no Python, and so never runs."""
+    for version in (text, without_magics(text)):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return ast.parse(version)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return ast.Module([], [])
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Return the names that a cell binds to modules it imports, and other names for them."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    found = {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and getattr(node.value, "id", "") in {*found, "np"}:
+            found |= {n.id for target in node.targets for n in ast.walk(target) if is_stored(n)}
+    return found
+
+
+def found_in(text: str, modules: set[str]) -> list[Finding]:
+    """Return everything in a cell that would be suspicious if the module did not do it itself."""
+    lines = enumerate(text.splitlines(), 1)
+    found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
+    tree = parsed(text)
+    spoken = {id(s.value) for s in ast.walk(tree) if isinstance(s, ast.Expr)}  # docstrings
+    for node in ast.walk(tree):
+        if id(node) not in spoken or not isinstance(node, ast.Constant):
+            found += [(node.lineno, what) for what in about(node, modules)]
+    return sorted(found)
+
+
+def outside(line: str) -> bool:
+    return bool(SHELL.match(line) or MAGIC.match(line))
+
+
+def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
+    """Yield what is odd about one node of a tree."""
+    match node:
+        case ast.Import(names=names):
+            yield from (what for alias in names for what in about_import(alias.name))
+        case ast.ImportFrom(module=module, names=names):
+            for alias in names:
+                yield from about_import(f"{module}.{alias.name}")
+                yield from about_word(alias.name)
+        case ast.Attribute(attr=name):
+            yield from about_attribute(node, modules)
+        case ast.Name(id=name):
+            yield from about_word(name)
+        case ast.Constant(value=str(text)):
+            yield from about_word(text)
+            if text in STAND_INS:
+                yield f"names {text} in a string"
+        case ast.Call():
+            yield from about_call(node, modules)
+        case ast.ClassDef(body=body):
+            yield from (f"defines {name} in a class" for name in own_names(body) & STAND_INS)
+        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
+            if is_namespace(owner, modules):
+                yield f"writes into {ast.unparse(owner)}"
+        case ast.BinOp(left=left, right=right):
+            if any(is_call(side, "id") for side in (left, right)):
+                yield "computes with an address in memory (id)"
+
+
+def about_word(word: str) -> Iterator[str]:
+    if word in WORDS:
+        yield f"{WORDS[word]} ({word})"
+
+
+def about_import(name: str) -> Iterator[str]:
+    """Yield what is odd about importing a module, or a name from it."""
+    root, _, rest = name.partition(".")
+    if root == "os" and rest and rest.partition(".")[0] not in HARMLESS_OF_OS:
+        yield f"leaves the cell ({name})"
+    for known in {root, name, ".".join(name.split(".")[:2])} & MODULES.keys():
+        yield f"{MODULES[known]} (import {known})"
+
+
+def about_attribute(node: ast.Attribute, modules: set[str]) -> Iterator[str]:
+    """Yield what is odd about reading, setting or deleting an attribute."""
+    owner = root_of(node.value)
+    dotted = ast.unparse(node)
+    yield from about_word(node.attr)
+    if owner == "os" and dotted.count(".") == 1 and node.attr not in HARMLESS_OF_OS:
+        yield f"leaves the cell ({dotted})"
+    if dotted in ("sys.modules", "inspect.stack", "inspect.trace", "sys.monitoring"):
+        yield f"looks inside ({dotted})"
+    sets = not isinstance(node.ctx, ast.Load)
+    if sets and (owner in modules or node.attr in STAND_INS | {"__class__"}):
+        yield f"sets {dotted}"
+
+
+def about_call(node: ast.Call, modules: set[str]) -> Iterator[str]:
+    """Yield what is odd about a call."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    first = node.args[0] if node.args else None
+    owner = root_of(first) if first is not None else ""
+    if name in CALLS:
+        yield f"{CALLS[name]} ({name})"
+    elif name in ("setattr", "delattr") and owner in modules:
+        yield f"sets {ast.unparse(first)}.…"
+    elif name == "getattr" and owner in modules - READABLE and not is_text(node.args[1:2]):
+        yield f"computes the name of an attribute of {owner}"
+    elif name == "open" and not is_own_file(first):
+        yield "opens a file (open)"
+    elif name == "vars" and owner in modules:
+        yield f"reaches into the insides ({ast.unparse(node)})"
+    elif getattr(node.func, "attr", "") in WRITERS and is_namespace(node.func.value, modules):
+        yield f"writes into {ast.unparse(node.func.value)}"
+
+
+def own_names(body: list[ast.stmt]) -> set[str]:
+    """Return the names that a class's body defines or sets."""
+    found = set()
+    for statement in body:
+        if isinstance(statement, FUNCTION):
+            found.add(statement.name)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            none = isinstance(statement.value, ast.Constant) and statement.value.value is None
+            found |= set() if none else {n.id for n in ast.walk(statement) if is_stored(n)}
+    return found
+
+
+def is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def root_of(node: ast.AST) -> str:
+    """Return the name that a chain of attributes starts from: np of np.linalg.norm."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_call(node: ast.AST, *names: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def is_namespace(node: ast.AST, modules: set[str]) -> bool:
+    """Tell whether this is a dictionary of names: globals(), vars(np), np.__dict__, sys.modules."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("__dict__", "modules") and root_of(node) in modules
+    return is_call(node, "globals", "locals") or (
+        is_call(node, "vars") and bool(node.args) and root_of(node.args[0]) in modules
+    )
+
+
+def is_text(nodes: list[ast.expr]) -> bool:
+    return bool(nodes) and isinstance(nodes[0], ast.Constant)
+
+
+def is_own_file(node: ast.AST | None) -> bool:
+    """Tell whether this is the plain name of a file beside the notebook."""
+    text = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(text, str) and not text.startswith(("/", "~")) and ".." not in text
+
+
+def rebound(text: str, ours: dict[str, set[str]]) -> Iterator[Finding]:
+    """Yield the functions and modules of ours, and the built-ins, that a cell replaces."""
+    for name, (line, how) in bindings(text).items():
+        if how != VALUE and (how not in ours[name] if name in ours else hasattr(builtins, name)):
+            yield line, f"replaces {name}"
+
+
+def bindings(text: str) -> dict[str, tuple[int, str]]:
+    """Return the names that a cell binds at its outermost level, where, and to what."""
+    found: dict[str, tuple[int, str]] = {}
+    tree = parsed(text)
+    declared = {n for node in ast.walk(tree) if isinstance(node, ast.Global) for n in node.names}
+    for node in outermost(tree):
+        if isinstance(node, FUNCTION | ast.ClassDef):
+            if not node.decorator_list:  # add_to_class takes it away
+                found[node.name] = node.lineno, ast.dump(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", "")
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                found[name] = node.lineno, f"import {module} {alias.name}"
+        elif isinstance(node, ast.Assign):
+            how = "a function" if isinstance(node.value, ast.Lambda) else VALUE
+            stored = (n.id for target in node.targets for n in ast.walk(target) if is_stored(n))
+            found |= dict.fromkeys(stored, (node.lineno, how))
+    within = (node for node in ast.walk(tree) if is_stored(node) and node.id in declared)
+    return found | {node.id: (node.lineno, "in a function") for node in within}
+
+
+def outermost(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree that are not in a function or a class."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, FUNCTION | ast.ClassDef | ast.Lambda):
+            yield from outermost(child)
