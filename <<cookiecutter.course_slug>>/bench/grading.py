@@ -1,0 +1,166 @@
+"""Time `grade` against plain `nbgrader autograde`: whole commands, the same submissions, one run.
+
+    nox -s bench -- --grading                     # 200 submissions here, 20 with plain nbgrader
+    nox -s bench -- --grading --plain 200         # as many with plain nbgrader: some ten minutes
+
+Both skip the profiling cells. Plain nbgrader gives no feedback pages here; `grade` does.
+"""
+
+import argparse
+import copy
+import os
+import random
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from coursekit import course as course_file
+from coursekit import demo, notebook
+from coursekit.course import Module
+
+COURSE = course_file.load(Path(__file__).resolve().parent.parent)
+PARTS = "coursekit", "modules", COURSE.package, "student"
+FILES = "course.toml", "nbgrader_config.py", "pyproject.toml"
+SHARES = 1, 1, 1, 0.9, 0.7, 0.5, 0.3, 0  # how much of the work made-up students have done
+SCORES = """
+SELECT a.student_id, c.name, g.auto_score FROM grade g JOIN base_cell c ON c.id = g.cell_id
+JOIN submitted_notebook n ON n.id = g.notebook_id
+JOIN submitted_assignment a ON a.id = n.assignment_id
+"""
+PLAIN = """
+c = get_config()
+c.CourseDirectory.source_directory = "modules"
+c.CourseDirectory.ignore = ["*_dev.py", "mutants.toml"]
+c.Execute.skip_cells_with_tag = "profiling"
+"""
+
+
+def copy_of_course(folder: Path) -> Path:
+    """Copy what grading needs of this course, and build its first module there."""
+    root = folder / "course"
+    for name in PARTS:
+        shutil.copytree(COURSE.root / name, root / name)
+    for name in FILES:
+        shutil.copy(COURSE.root / name, root)
+    run(root, "coursekit", "build", COURSE.modules()[0].name)
+    return root
+
+
+def hand_in(root: Path, module: Module, count: int) -> None:
+    """Make submissions: whole, in part and untouched work, no two the same."""
+    source = notebook.read(module.source)
+    released = nbformat.read(root / "release" / module.name / module.notebook.name, as_version=4)
+    rng = random.Random(0)
+    for number in range(count):
+        work, share = copy.deepcopy(released), rng.choice(SHARES)
+        demo.fill(source, work, keep=lambda *_, share=share: rng.random() < share)
+        for cell in filter(notebook.is_solution, work.cells):
+            cell.source += f"\n# student {number}"
+        folder = root / "submitted" / f"student-{number:03}" / module.name
+        folder.mkdir(parents=True)
+        nbformat.write(work, folder / module.notebook.name)
+
+
+def run(root: Path, *command: str) -> float:
+    """Run a Python module in a course; return the seconds it took."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=root,
+        env={**os.environ, "PATH": path, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return time.perf_counter() - start
+
+
+def ours(root: Path, rounds: int, jobs: int) -> tuple[list[float], float]:
+    """Return the seconds of each round of `grade --force`, and memory for each worker in MiB."""
+    seen: list[float] = []
+    ended = threading.Event()
+    watcher = threading.Thread(target=watch, args=(seen, ended), daemon=True)
+    watcher.start()
+    command = "coursekit", "grade", "--force", "--jobs", str(jobs)
+    times = [run(root, *command) for _ in range(rounds)]
+    ended.set()
+    watcher.join()
+    return times, max(seen, default=0.0) / jobs
+
+
+def watch(seen: list[float], ended: threading.Event) -> None:
+    """Add up, again and again, what all processes in sandboxes take for themselves."""
+    while not ended.wait(0.25):
+        seen.append(sum(memory(path.parent) for path in Path("/proc").glob("[0-9]*/cmdline")))
+
+
+def memory(process: Path) -> float:
+    """Return the MiB of an engine's process, its share of what it shares; 0 for any other."""
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        if b"/engine" not in words[-2:] or b"bwrap" in words[0]:
+            return 0.0
+        lines = (process / "smaps_rollup").read_text(encoding="utf-8").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    except (OSError, ValueError):
+        return 0.0
+
+
+def plain(root: Path, module: Module, count: int, folder: Path) -> float:
+    """Return the seconds that `nbgrader autograde` takes; its scores must be ours."""
+    other = folder / "plain"
+    shutil.copytree(root, other, ignore=shutil.ignore_patterns("submitted", "gradebook.db*"))
+    for path in sorted((root / "submitted").iterdir())[:count]:
+        shutil.copytree(path, other / "submitted" / path.name)
+    shutil.rmtree(other / "autograded", ignore_errors=True)
+    (other / "nbgrader_config.py").write_text(PLAIN, encoding="utf-8")
+    run(other, "nbgrader", "generate_assignment", module.name, "--force")
+    seconds = run(other, "nbgrader", "autograde", module.name)
+    found, expected = scores(other), scores(root)
+    if len(found) < count or any(expected[key] != score for key, score in found.items()):
+        sys.exit("Plain nbgrader gives other scores: the two do not do the same work.")
+    return seconds
+
+
+def scores(root: Path) -> dict[tuple[str, str], float]:
+    with sqlite3.connect(root / "gradebook.db") as db:
+        return {(student, cell): score for student, cell, score in db.execute(SCORES)}
+
+
+def main() -> None:
+    """Measure both, and print what each takes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--submissions", type=int, default=200)
+    parser.add_argument("--plain", type=int, default=20, help="graded by plain nbgrader")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    module = COURSE.modules()[0]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        root = copy_of_course(Path(name))
+        hand_in(root, module, args.submissions)
+        times, each = ours(root, args.rounds, args.jobs)
+        theirs = plain(root, module, args.plain, Path(name)) / args.plain
+    mine = statistics.median(times) / args.submissions
+    print(f"{module.name}, whole commands, for each submission")
+    print(f"    nbgrader autograde {theirs:9.3f} s   {1 / theirs:7.2f}/s   of {args.plain}")
+    print(f"    grade, feedback    {mine:9.3f} s   {1 / mine:7.2f}/s   of {args.submissions}")
+    print(f"    ratio              {theirs / mine:9.1f}")
+    print("    rounds of grade   ", " ".join(f"{seconds:.1f}" for seconds in times), "s")
+    print(f"    memory             {each:9.0f} MiB for each of {args.jobs} workers")
+
+
+if __name__ == "__main__":
+    main()
