@@ -48,7 +48,7 @@ def read_job() -> bytes:
     """Read the job's line: the first thing in this process that knows of it."""
     parts = []
     while not parts or not parts[-1].endswith(b"\n"):
-        parts.append(os.read(0, 1 << 20))
+        parts.append(os.read(0, 2**20))
         if not parts[-1]:
             raise GraderGone
     return b"".join(parts)
@@ -159,7 +159,7 @@ class Keeper:
         """Take what the watch saw; tell whether its pipe is still open."""
         try:
             while part := os.read(self.seen, 65536):
-                self.heard = (self.heard + part)[: 1 << 20]
+                self.heard = (self.heard + part)[: 2**20]
         except BlockingIOError:
             return True
         return False

@@ -171,7 +171,7 @@ def detail(event: str, args: tuple) -> str:
 
 
 def name_in_ours(fn: object) -> str:
-    """Return the name of a function that a cell of ours defines; to look is such an event itself."""
+    """Return the name of a function of ours, "" if it is not; to look is such an event itself."""
     if state["looking"] or type(fn) is not type(hook):
         return ""
     state["looking"] = True
@@ -228,7 +228,7 @@ def content(filename: str) -> bytes:
         return b""
     parts = [b" "]
     while parts[-1]:
-        parts.append(low_read(fd, 1 << 20))
+        parts.append(low_read(fd, 2**20))
     low_close(fd)
     return b"".join(parts)[1:]
 
