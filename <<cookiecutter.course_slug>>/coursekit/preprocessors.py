@@ -28,6 +28,8 @@ class PutRight(NbGraderPreprocessor):
         with Gradebook(ids["db_url"]) as gb:
             built = restore.as_built(source, gb.find_notebook(ids["notebook"], ids["assignment"]))
         resources["repaired"] = restore.put_right(nb, built)
+        for clause in resources["repaired"]:
+            self.log.warning(clause)
         return nb, resources
 
 
