@@ -49,7 +49,9 @@ class Fault:
 
 
 def text_of(nb: NotebookNode) -> str:
-    return nbformat.writes(nb)
+    return json.dumps(
+        nb, indent=1, ensure_ascii=False
+    )  # nbformat would complain of what is wrong on purpose
 
 
 def raw(data: bytes, name: str = NAME) -> HandIn:
@@ -299,7 +301,8 @@ def invented(cells: list) -> None:
     for claim in ({"grade": True, "points": 1000}, {"locked": "yes", "points": "many"}, {}):
         meta = {"grade_id": "gift", "solution": False, "schema_version": 99, **claim}
         cells.append(new_code_cell("1 + 1", metadata={"nbgrader": meta}))
-    cells.append(new_code_cell("2 + 2", metadata={"nbgrader": 7, "tags": "no list"}))
+    cells.append(new_code_cell("2 + 2"))
+    cells[-1].metadata.update(nbgrader=7, tags="no list")
 
 
 def a_test_first(cells: list) -> None:
@@ -374,6 +377,17 @@ def answers_stripped(cells: list) -> None:
             cell.metadata = NotebookNode()
 
 
+def answers_below(cells: list) -> list:
+    """Answer in a new cell, and leave the one that was meant for it as it was."""
+    answered = []
+    for cell in cells:
+        answered.append(cell)
+        if notebook.is_answer(cell):
+            answered.append(new_markdown_cell(cell.source))
+            cell.source = "YOUR ANSWER HERE"
+    return answered
+
+
 def own_cells(cells: list) -> list:
     own = (new_code_cell("scratch = 1"), new_markdown_cell("a thought"))
     return [c for each in cells for c in (each, *copy.deepcopy(own))]
@@ -406,7 +420,7 @@ FAULTS: dict[str, Fault] = {
     "another-module": Fault(as_json(of_another), "is the notebook of 02_knots", 0),
     # scripts and archives
     "script": Fault(as_script, "tensor_dev.py was taken for tensor_dev.ipynb"),
-    "nameless-script": Fault(nameless_script, "carry no names; hand in the .ipynb", 0),
+    "nameless-script": Fault(nameless_script, "carry no names; hand in the .ipynb file$", 0),
     "zip": Fault(packed(f"{MODULE}/{NAME}"), "work.zip/01_tensor/tensor_dev.ipynb was taken for"),
     "zip-of-two": Fault(packed("a.ipynb", "b.ipynb"), "which of these", 0),
     "zip-climbs-out": Fault(packed("../../../../evil.ipynb"), "holds no notebook", 0),
@@ -424,7 +438,7 @@ FAULTS: dict[str, Fault] = {
     "format-3": Fault(as_json(format_3), "notebook format 3.0 was read as 4.5"),
     "format-4.2": Fault(as_json(format_42), "notebook format 4.2 was read as 4.5"),
     "format-4.99": Fault(as_json(lambda t: t.update(nbformat_minor=99)), "4.99 was read as 4.5"),
-    "format-none": Fault(as_json(lambda t: t.pop("nbformat") and None), "was read as 4.5"),
+    "format-none": Fault(as_json(lambda t: t.pop("nbformat") and None), "format unknown was read"),
     "bare-cells": Fault(each_cell(bare), "fields that cells lacked were filled in"),
     "same-ids": Fault(each_cell(lambda c: c.update(id="x")), "cell ids were missing or repeated"),
     "bad-ids": Fault(each_cell(lambda c: c.update(id=[7])), "cell ids were missing or repeated"),
@@ -439,7 +453,7 @@ FAULTS: dict[str, Fault] = {
     "no-bytes": Fault(raw(b""), "is not a notebook: it is empty", 0),
     "zeros": Fault(raw(bytes(5000)), "it is empty", 0),
     "noise": Fault(raw(random.Random(3).randbytes(5000)), "is not a notebook", 0),
-    "prose": Fault(raw(b"my homework"), "is not a notebook: line 1", 0),
+    "prose": Fault(raw(b"my homework"), "is not a notebook: it is no JSON", 0),
     "login-page": Fault(raw(b"\n<!DOCTYPE html><html>Log in</html>"), "it is a web page", 0),
     "pdf": Fault(raw(b"%PDF-1.7 ..."), "it is a PDF", 0),
     "truncated": Fault(encoded(lambda t: t[: len(t) // 2]), "breaks off before its end", 0),
@@ -466,6 +480,7 @@ FAULTS: dict[str, Fault] = {
     "renamed": Fault(cells(renamed), "^recognised without their name: tensor-imports"),
     "names-swapped": Fault(cells(names_swapped), "name: tensor-init, tensor-init-test$"),
     "answers-stripped": Fault(cells(answers_stripped), "name: tensor-q1, tensor-q2, tensor-q3 and"),
+    "answers-below": Fault(cells(answers_below), "^answers left empty, with a text below"),
     "invented": Fault(cells(invented), ""),
     "test-first": Fault(cells(a_test_first), "^moved back to their place: tensor-init-test$"),
     "backwards": Fault(cells(lambda cells: cells[::-1]), "^moved back to their place"),
@@ -584,6 +599,16 @@ def test_a_better_file_in_the_same_place_is_graded_again(course: Living) -> None
     assert "80/80" not in course.ok("grade", MODULE)
 
 
+def test_a_provided_cell_that_was_never_built_is_not_put_in(course: Living) -> None:
+    """What is graded is what was built: the gradebook knows no cells that came later."""
+    course.hand_in("ada", course.solved())
+    meta = '{"nbgrader": {"grade_id": "tensor-late", "locked": true, "grade": false, '
+    meta += '"solution": false, "schema_version": 3, "task": false}}'
+    with course.source.open("a", encoding="utf-8") as file:
+        file.write(f"\n# %% [code] {meta}\nraise SystemExit\n")
+    assert "80/80" in course.ok("grade", MODULE)
+
+
 # ---- Properties
 
 TENSOR = Module(ROOT / "<<cookiecutter.course_slug>>" / "modules" / MODULE)
@@ -620,7 +645,9 @@ def test_any_bytes_are_a_notebook_or_ungradable(data: bytes) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 cell_fields = {
@@ -688,12 +715,8 @@ def test_whatever_becomes_of_the_cells_the_provided_ones_are_there_once_in_order
     assert {our.name for our in provided} <= set(found)
     sources = {notebook.grade_id(cell): cell.source for cell in nb.cells}
     assert all(sources[our.name] == our.cell.source for our in provided)
-    assert restore.put_right(copy.deepcopy(nb), KNOWN) in ([], undone(found))
-
-
-def undone(found: list[str]) -> list[str]:
-    lost = [our.name for our in KNOWN.cells if our.exercise and our.name not in found]
-    return [restore.clause(restore.UNDONE, lost)]
+    again = restore.put_right(copy.deepcopy(nb), KNOWN)
+    assert all(clause.startswith((restore.UNDONE, restore.BELOW)) for clause in again)
 
 
 @given(STEPS)

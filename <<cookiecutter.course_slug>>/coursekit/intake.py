@@ -56,11 +56,11 @@ class Taken:
 
 @dataclass(frozen=True)
 class Found:
-    """The file that is graded: its name, as it can be shown, and its bytes."""
+    """The file that is graded: its name, as it can be shown, its bytes, and copies beside it."""
 
     name: str
     data: bytes
-    notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def find(
@@ -128,10 +128,12 @@ def taken(submission: Submission, found: Found) -> Taken:
     try:
         nb, repaired = reading.read(found.name, found.data)
     except Ungradable as error:  # a second notebook beside this one may explain it
-        raise Ungradable("; ".join([str(error), *found.notes])) from None
+        raise Ungradable("; ".join([str(error), *found.beside])) from None
     refuse_another(submission.module, found.name, nb)
+    wanted = submission.notebook.name
+    renamed = [f"{found.name} was taken for {wanted}"] if found.name != wanted else []
     handed_in, about_date = date(submission)
-    return Taken(nb, (*found.notes, *repaired, *about_date), handed_in)
+    return Taken(nb, (*renamed, *found.beside, *repaired, *about_date), handed_in)
 
 
 def contents(submission: Submission) -> list[bytes]:
@@ -140,7 +142,7 @@ def contents(submission: Submission) -> list[bytes]:
         found = pick(submission)
     except Ungradable as error:
         return [str(error).encode()]
-    return [repr((found.name, found.notes)).encode(), found.data, stamp(submission)]
+    return [repr((found.name, found.beside)).encode(), found.data, stamp(submission)]
 
 
 # ---- The file
@@ -155,9 +157,9 @@ def pick(submission: Submission) -> Found:
         stem = PurePath(wanted).with_suffix(kind).name
         for level in levels:
             if path := choose([p for p in level if p.suffix.lower() == kind], stem, insist):
-                found = Found(shown(path.relative_to(folder)), read_file(path))
-                found = unpacked(found, wanted) if kind == ".zip" else found
-                return noted(found, wanted, beside(path, level))
+                name, data = shown(path.relative_to(folder)), read_file(path)
+                found = Found(name, data, tuple(beside(path, level)))
+                return unpacked(found, wanted) if kind == ".zip" else found
     raise Ungradable(f"{wanted} is missing{instead(levels[0])}")
 
 
@@ -230,12 +232,6 @@ def beside(chosen: Path, level: list[Path]) -> list[str]:
     ]
 
 
-def noted(found: Found, wanted: str, more: list[str]) -> Found:
-    """Return a found file with what a person should know of how it was found."""
-    renamed = [f"{found.name} was taken for {wanted}"] if found.name != wanted else []
-    return Found(found.name, found.data, (*renamed, *more))
-
-
 def read_file(path: Path, limit: int = LIMIT) -> bytes:
     """Return the bytes of a regular file: no link is followed, no pipe or device waited for."""
     name = shown(path.name)
@@ -283,7 +279,7 @@ def unpacked(archive: Found, wanted: str) -> Found:
 
 
 def instead(level: list[Path]) -> str:
-    names = [shown(path.name) for path in level[:3]]
+    names = [shown(path.name) + "/" * is_folder(path) for path in level[:3]]
     return f"; the folder holds {', '.join(names)}" if names else "; the folder is empty"
 
 

@@ -23,7 +23,8 @@ class PutRight(NbGraderPreprocessor):
         with Gradebook(ids["db_url"]) as gb:
             cells = gb.find_notebook(ids["notebook"], ids["assignment"]).source_cells
             recorded = {cell.name: cell.source for cell in cells}
-        restore.put_right(nb, restore.as_built(source, recorded))
+        for clause in restore.put_right(nb, restore.as_built(source, recorded)):
+            self.log.warning(clause)
         return nb, resources
 
 

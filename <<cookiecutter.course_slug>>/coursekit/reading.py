@@ -84,10 +84,10 @@ def why_no_json(text: str, error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if not isinstance(error, json.JSONDecodeError):
-        return str(error)[:80]
+        return f"it is no JSON ({str(error)[:80]})"
     if error.msg.startswith("Unterminated string") or not text[error.pos :].strip():
         return "it breaks off before its end"
-    return f"line {error.lineno}: {error.msg}"
+    return f"it is no JSON (line {error.lineno}: {error.msg})"
 
 
 def percent(text: str) -> Json:
@@ -107,8 +107,9 @@ def clean(raw: Json, notes: Notes) -> NotebookNode:
         raise Ungradable(f"it has {len(given):,} cells, more than {CELLS:,}")
     version = raw.get("nbformat"), raw.get("nbformat_minor")
     if version != FORMAT:
-        shown = ".".join(str(n) for n in version if isinstance(n, int))
-        notes[f"notebook format {shown[:9] or 'unknown'} was read as 4.5"] = None
+        known = all(isinstance(n, int) and 0 <= n < 1000 for n in version)
+        shown = f"{version[0]}.{version[1]}" if known else "unknown"
+        notes[f"notebook format {shown} was read as 4.5"] = None
     cells = [cell_of(cell, number, notes) for number, cell in enumerate(given, 1)]
     if sum(len(cell.source) for cell in cells) > TEXT:
         raise Ungradable(f"its cells hold more than {TEXT:,} characters")

@@ -8,6 +8,7 @@ were left alone comes out with the same cells in the same order, and no note.
 import copy
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 import nbformat
 from nbformat import NotebookNode
@@ -35,6 +36,7 @@ TYPE = "turned back into cells of their type"
 MERGED = "merged with others and taken apart"
 SPLIT = "split and joined"
 UNDONE = "solutions without a cell"
+BELOW = "answers left empty, with a text below that may be meant"
 
 SHORT = 40  # characters: a text below that may stand in any cell
 
@@ -50,6 +52,7 @@ def put_right(nb: NotebookNode, source: NotebookNode | Originals) -> list[str]:
     absent = [*out_of_order(match, notes), *missing(match, notes)]
     for our in sorted(absent, key=lambda our: our.rank):
         insert(match, our)
+    look_below(match, notes)
     dress(match, notes)
     nb.cells, nb.nbformat_minor = match.cells, 5
     nb.metadata = nbformat.from_dict({"kernelspec": known.kernelspec})
@@ -137,9 +140,12 @@ def fresh(our: Ours) -> NotebookNode:
 
 def together(cells: list[NotebookNode], ours: list[Ours], notes: Notes) -> list[NotebookNode]:
     """Join neighbours that are one of our cells, or one definition of a solution, in pieces."""
-    for our in lost(cells, ours):
-        if run := next(runs([lines_of(cell.source) for cell in cells], our.lines), None):
+    absent = lost(cells, ours)
+    texts = [lines_of(cell.source) for cell in cells] if absent else []
+    for our in absent:
+        if run := next(runs(texts, our.lines), None):
             cells = [*cells[: run[0]], fresh(our), *cells[run[1] :]]
+            texts[slice(*run)] = [our.lines]
             note(notes, SPLIT, our)
     names = {our.name: our for our in ours if our.exercise}
     for number in reversed(range(len(cells) - 1)):
@@ -156,8 +162,8 @@ def runs(cells: list[Lines], wanted: Lines) -> Iterator[tuple[int, int]]:
     """Yield start and end of neighbours that together say just this."""
     for start in range(len(cells)):
         found: Lines = ()
-        for end, lines in enumerate(cells[start:], start):
-            found += lines
+        for end in range(start, len(cells)):
+            found += cells[end]
             if end > start and found == wanted:
                 yield start, end + 1
             if not found or found != wanted[: len(found)] or len(found) >= len(wanted):
@@ -248,6 +254,18 @@ def insert(match: Match, our: Ours) -> None:
     cell = match.parked.get(our.rank) or fresh(our)
     match.cells.insert(early if is_early else late, cell)
     match.of[our.rank] = cell
+
+
+def look_below(match: Match, notes: Notes) -> None:
+    """Note answers that were written below their cell: nbgrader gives an untouched cell 0."""
+    ours = {id(cell): rank for rank, cell in match.of.items()}
+    by_rank = {our.rank: our for our in match.ours}
+    known = {(), *(text for our in match.ours for text in our.texts)}
+    for cell, below in pairwise(match.cells):
+        our = by_rank.get(ours.get(id(cell), -1))
+        empty = our and our.answer and our.is_text_of(cell)
+        if empty and not notebook.is_code(below) and lines_of(below.source) not in known:
+            note(notes, BELOW, our)
 
 
 # ---- Each cell
