@@ -163,11 +163,14 @@ class Round:
             staging = Path(folder)
             notes = intake.copy_to(submission, staging / "submitted")
             c = self.settings(submission, staging)
-            self.execute_in_engine(c, submission.module, notes)
+            broken: list[CourseError] = []
+            self.execute_in_engine(c, submission.module, notes, broken)
             with captured_log() as lines:
                 try:
                     Autograde(coursedir=CourseDirectory(config=c), config=c).start()
                 except (NbGraderException, SystemExit):
+                    if broken:  # it is no student's fault: nobody gets 0 for it
+                        raise broken[0] from None
                     raise Ungradable(f"could not be graded: {reason(lines)}") from None
             graded = staging / "autograded" / submission.student / submission.module.name
             notes += explain(nbformat.read(graded / submission.notebook.name, as_version=4))
@@ -198,12 +201,19 @@ class Round:
         c.Autograde.permissions = 644
         return c
 
-    def execute_in_engine(self, c: Config, module: Module, notes: list[str]) -> None:
+    def execute_in_engine(
+        self, c: Config, module: Module, notes: list[str], broken: list[CourseError]
+    ) -> None:
         """Let the engine take the place of nbgrader's Execute; add what it noticed to the notes."""
         source = notebook.read(module.source)
 
         def execute(nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-            outcome = self.engines[module].submit(jobs.job_of(self.course, nb, source)).result()
+            try:
+                job = jobs.job_of(self.course, nb, source)
+                outcome = self.engines[module].submit(job).result()
+            except CourseError as error:
+                broken.append(error)
+                raise
             jobs.fill(nb, outcome)
             notes.extend(jobs.remarks(outcome))
             return nb, resources
