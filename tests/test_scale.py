@@ -253,6 +253,15 @@ def test_a_worker_with_another_numpy_is_named_with_what_to_install(
         engine.submit(job(RIGHT)).result()
 
 
+def test_a_scheduler_with_another_dask_is_refused(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "versions", lambda: {"distributed": "2024.1.0"})
+    named = pytest.raises(CourseError, match=f"{scheduler}(.|\n)*distributed==2024.1.0")
+    with named, connected(scheduler):
+        pass
+
+
 def test_jobs_do_not_wait_forever_for_a_worker(
     workers: Workers, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
