@@ -227,15 +227,16 @@ def rerun_after(client, deaths: int) -> int:
 
 
 @needs_sandbox
-def test_a_worker_without_a_sandbox_is_named_with_what_to_install(
-    workers: Workers, place: Place
+def test_a_worker_without_a_sandbox_is_named_and_nobody_gets_zero_for_it(
+    here: Living, workers: Workers, place: Place, tmp_path: Path
 ) -> None:
     workers.start("bare", path="/nowhere")
     client = workers.connect(1)
     (address,) = client.nthreads()
-    named = pytest.raises(CourseError, match=rf"{address}(.|\n)*apt-get install bubblewrap")
-    with cluster.Cluster(client, place, LIMITS) as engine, named:
-        engine.submit(job(RIGHT)).result()
+    course = ungraded(here, tmp_path / "course")
+    message = course.refused("grade", "--scheduler", workers.url, "--student", "whole")
+    assert address in message and "apt-get install bubblewrap" in message
+    assert not (course.root / "autograded").exists()
     with cluster.Cluster(client, replace(place, sandboxed=False), LIMITS) as engine:
         assert passed(engine.submit(job(RIGHT)).result().outputs[-1])
 
@@ -250,6 +251,15 @@ def test_a_worker_with_another_numpy_is_named_with_what_to_install(
     named = pytest.raises(CourseError, match=f"{address}.*pip install .*numpy==1.0")
     with cluster.Cluster(client, place, LIMITS) as engine, named:
         engine.submit(job(RIGHT)).result()
+
+
+def test_a_scheduler_with_another_dask_is_refused(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "versions", lambda: {"distributed": "2024.1.0"})
+    named = pytest.raises(CourseError, match=f"{scheduler}(.|\n)*distributed==2024.1.0")
+    with named, connected(scheduler):
+        pass
 
 
 def test_jobs_do_not_wait_forever_for_a_worker(

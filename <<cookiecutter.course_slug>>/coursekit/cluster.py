@@ -5,11 +5,13 @@ that two courses or versions on one cluster never mix, and the reference package
 is pickled: jobs, outcomes and refusals are text (remote.py).
 """
 
+import asyncio
 import json
 import tempfile
 import threading
 import time
 import uuid
+import warnings
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, wait
@@ -34,6 +36,9 @@ without nox: pip install --group cluster"""
 UNREACHABLE = """\
 No Dask scheduler answers at {url} ({error}).
 Start one with `dask scheduler` on that machine, workers with `dask worker {url}`, and try again."""
+OTHER_DASK = """\
+The scheduler at {url} has distributed {theirs}, you have {ours}: they may not understand each other.
+Install on all machines of the cluster: pip install distributed=={ours}"""
 NO_WORKERS = """\
 The Dask scheduler at {url} has no workers.
 Start some with `dask worker {url}`, then run this again: it goes on where it stopped."""
@@ -44,20 +49,41 @@ LOST = "The Dask scheduler at {url} is gone. Start it, run this again: it goes o
 def connected(url: str) -> Iterator[Any]:
     """Yield a Dask client of the scheduler at `tcp://host:8786`, which must have workers."""
     try:
-        import distributed
+        from distributed import Client
+        from distributed.versions import VersionMismatchWarning
     except ModuleNotFoundError:
         raise CourseError(MISSING) from None
+    warnings.filterwarnings("ignore", category=VersionMismatchWarning)  # we compare what matters
     try:
-        client = distributed.Client(url, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        asyncio.run(knock(url))
+        client = Client(url, timeout=CONNECT, set_as_default=False)
+    except Exception as error:  # of many kinds, by what answers there
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CourseError(UNREACHABLE.format(url=url, error=said)) from None
     with client:
+        compare(client, url)
         try:
             client.wait_for_workers(1, timeout=CONNECT)
         except TimeoutError:
             raise CourseError(NO_WORKERS.format(url=url)) from None
         yield client
+
+
+def compare(client: Any, url: str) -> None:
+    """Refuse a scheduler with another version of Dask; each worker compares its own (remote.py)."""
+    theirs = client.get_versions()["scheduler"]["packages"]["distributed"]
+    ours = remote.versions()["distributed"]
+    if theirs != ours:
+        raise CourseError(OTHER_DASK.format(url=url, theirs=theirs, ours=ours))
+
+
+async def knock(url: str) -> None:
+    """Connect once: a Client that cannot leaves threads behind, which take their time to end."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    secured = Security().get_connection_args("client")
+    await (await connect(url, timeout=CONNECT, **secured)).close()
 
 
 class Cluster(Executor):

@@ -100,8 +100,8 @@ def compare(wanted: dict[str, str]) -> None:
             for name, version in other.items()
         )
         install = " ".join(f"{name}=={v}" for name, v in other.items() if name != "Python")
-        how = f"there: pip install {install}" if install else "a worker with that Python"
-        raise RuntimeError(f"it has {listed}, and grades could differ. Install {how}")
+        how = f"Install there: pip install {install}" if install else "Start it with that Python"
+        raise RuntimeError(f"it has {listed}, and grades could differ. {how}")
 
 
 def tidy() -> None:
