@@ -33,6 +33,7 @@ INSIDES = {
     *("__kwdefaults__", "__import__", "__loader__", "__spec__"),
     *("settrace", "setprofile", "addaudithook", "meta_path", "path_hooks", "set_threshold"),
     *("displayhook", "excepthook", "unraisablehook", "seterrcall", "seterrobj"),
+    *("pythonapi", "ctypeslib", "memmove", "from_address", "cdll", "CDLL", "string_at"),
     *("set_numeric_ops", "_set_numeric_ops", "set_string_function", "_exit"),
 }
 STAND_INS = {

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from coursekit import intake
 from coursekit.ledger import Entry, Ledger
 from coursekit.state import State
 
@@ -76,7 +77,7 @@ def all_rows(ledger: Ledger, states: dict[Key, State], ended: dict[Key, str]) ->
             rows[key] = row_of(entry, status, note)
     for key in ended.keys() - rows.keys():
         status, _, note = ended[key].partition(": ")
-        rows[key] = Result(*key, status, note=note or NO_ID)
+        rows[key] = Result(intake.shown(key[0]), key[1], status, note=note or NO_ID)
     return rows
 
 

@@ -142,8 +142,8 @@ def only_strings(names: dict) -> list:
 
 def code(kept) -> list:
     """Give functions of ours back the code that somebody changed: the watch saw which."""
-    found = []
-    for fn in watch.touched:
+    found, changed = [], [*watch.touched]
+    for fn in changed:
         true = kept.code.get(id(fn))
         if true:
             fn.__code__, fn.__defaults__, fn.__kwdefaults__ = true[1:]

@@ -9,6 +9,7 @@ the student's code, one of ours, or one of a library whose code itself names wha
 library that merely calls what it was given, or hands on what it got, does not count.
 """
 
+import _thread
 import builtins
 import os
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
 
 getframe, add_hook, write, fstat = sys._getframe, sys.addaudithook, os.write, os.fstat
-getcwd, modules = os.getcwd, sys.modules
+getcwd, modules, this_thread = os.getcwd, sys.modules, _thread.get_ident
 low_open, low_read, low_close = os.open, os.read, os.close
 
 FRAMES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
@@ -38,7 +39,7 @@ THREADS = frozenset({"Thread", "Timer", "start_new_thread", "start", "ThreadPool
 
 # Of an event: what it means, and the names that a library's code has which does it on its own.
 EVENTS = {
-    "sys._getframe": ("reads frames", frozenset({"_getframe"})),
+    "sys._getframe": ("reads frames", frozenset({"_getframe", "currentframe"})),
     "sys._current_frames": ("reads frames", frozenset({"_current_frames"})),
     "sys._current_exceptions": ("reads frames", frozenset({"_current_exceptions"})),
     **{f"object.__getattr__ {name}": ("reads frames", FRAMES) for name in FRAMES},
@@ -55,7 +56,7 @@ EVENTS = {
     "code.__new__": ("makes code objects", frozenset({"replace", "CodeType"})),
     "compile": ("compiles code under another's name", frozenset()),
     "import": ("imports", frozenset({"import_module", *ODD_MODULES})),
-    "ctypes.dlopen": ("reaches into memory", frozenset({"CDLL", "PyDLL", "dlopen"})),
+    "ctypes.dlopen": ("reaches into memory", frozenset({"CDLL", "PyDLL", "dlopen", "ctypes"})),
     "ctypes.dlsym": ("reaches into memory", frozenset({"pythonapi"})),
     "ctypes.cdata": ("reaches into memory", frozenset()),
     "ctypes.string_at": ("reaches into memory", frozenset()),
@@ -96,7 +97,7 @@ CARRIERS = frozenset(
         "runpy",
     }
     | {"traceback.walk_stack", "traceback.walk_tb", "logging.currentframe", "logging.<lambda>"}
-    | {"importlib.import_module", "glob", "tempfile", "asyncio"}
+    | {"importlib.import_module", "glob", "tempfile", "asyncio", "pty", "runpy"}
 )
 MOST = 30  # findings of one submission
 QUIET_FILES = frozenset({"/dev/null", "/dev/urandom", "/dev/random"})
@@ -115,7 +116,7 @@ def start(pipe: int, nonce: str, folder: str, others: tuple) -> None:
     add_hook(hook)
 
 
-state = {"hook": None, "looking": False}
+state = {"hook": None, "looking": 0}
 
 
 def libraries() -> tuple:
@@ -135,7 +136,7 @@ def hook(event: str, args: tuple) -> None:
     if event == "object.__getattr__" or event == "object.__setattr__":
         event = f"{event} {args[1]}"
     about = EVENTS.get(event)
-    if about is None:
+    if about is None or state["looking"] == this_thread():
         return
     what = detail(event, args)
     if what:
@@ -171,22 +172,22 @@ def detail(event: str, args: tuple) -> str:
 
 
 def name_in_ours(fn: object) -> str:
-    """Return the name of a function of ours, "" if it is not; to look is such an event itself."""
-    if state["looking"] or type(fn) is not type(hook):
+    """Return the name of a function that a cell of ours defines; looking is an event itself."""
+    if type(fn) is not type(hook):
         return ""
-    state["looking"] = True
+    state["looking"] = this_thread()
     code = fn.__code__
-    state["looking"] = False
+    state["looking"] = 0
     return code.co_name if code.co_filename in ours else ""
 
 
 def opened(path: object) -> str:
-    """Return a path that lies outside the folder that the code may write in, or a pipe of ours."""
+    """Return a path that is neither the student's nor a library's, or one of the engine's pipes."""
     if type(path) is int:
         return f"descriptor {path}" if path in state["engine"] else ""
     full = absolute(plain(path))
-    inside = full in QUIET_FILES or (full + "/").startswith(state["folder"])
-    return "" if inside else full
+    known = full in QUIET_FILES or (full + "/").startswith((state["folder"], *state["libraries"]))
+    return "" if known else full
 
 
 def plain(path: object) -> str:
@@ -222,10 +223,14 @@ def forged(source: object, filename: object) -> str:
 
 
 def content(filename: str) -> bytes:
+    """Return what a file holds. To open it is such an event itself."""
+    state["looking"] = this_thread()
     try:
         fd = low_open(filename, os.O_RDONLY)
     except OSError:
         return b""
+    finally:
+        state["looking"] = 0
     parts = [b" "]
     while parts[-1]:
         parts.append(low_read(fd, 2**20))
