@@ -37,7 +37,7 @@ UNREACHABLE = """\
 No Dask scheduler answers at {url} ({error}).
 Start one with `dask scheduler` on that machine, workers with `dask worker {url}`, and try again."""
 OTHER_DASK = """\
-The scheduler at {url} has distributed {theirs}, you have {ours}: they may not match.
+The scheduler at {url} has distributed {theirs}, you have {ours}: they may misunderstand each other.
 Install on all machines of the cluster: pip install distributed=={ours}"""
 NO_WORKERS = """\
 The Dask scheduler at {url} has no workers.

@@ -109,10 +109,10 @@ class WarmParent:
         line = self.process.stdout.readline() if self.process.stdout else ""
         return json.loads(line) if line.endswith("\n") else None
 
-    def run(self, job: Job) -> Outcome | None:
-        """Run a job; None if this process died over it."""
+    def run(self, line: str) -> Outcome | None:
+        """Run a job given as one line; None if this process died over it."""
         try:
-            self.process.stdin.write(job.text() + "\n")  # type: ignore[union-attr]
+            self.process.stdin.write(line + "\n")  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]
             answer = self.read()
         except OSError:
@@ -155,21 +155,26 @@ class Engine(Executor):
         self.closed = False
 
     def submit(self, job: Job, /) -> Future[Outcome]:  # type: ignore[override]
-        return self.threads.submit(self.run, job)
+        # Compiles cells here: of two threads that make syntax trees, CPython 3.11 may fail one.
+        return self.threads.submit(self.run_line, job.text(), len(job.cells))
 
     def run(self, job: Job) -> Outcome:
+        """Run a job and wait for it."""
+        return self.run_line(job.text(), len(job.cells))
+
+    def run_line(self, line: str, cells: int) -> Outcome:
         """Run a job in a warm parent; in another one if that dies."""
         for _ in range(2):
             parent = self.take()
             start = time.monotonic()
-            result = parent.run(job)
+            result = parent.run(line)
             if result:
                 self.idle.put(parent)
                 return replace(result, seconds=time.monotonic() - start)
             self.drop(parent)
             if self.closed:
                 break
-        return Outcome((None,) * len(job.cells), "the process that ran it died, twice")
+        return Outcome((None,) * cells, "the process that ran it died, twice")
 
     def take(self) -> WarmParent:
         """Return an idle parent, or a new one."""
