@@ -76,7 +76,7 @@ def suspicions(nb: NotebookNode, source: NotebookNode) -> list[str]:
     for number, cell in enumerate(nb.cells):
         if notebook.is_code(cell) and not notebook.meta(cell).get("locked"):
             name = notebook.grade_id(cell) or f"cell {number}"
-            modules |= imports(parsed(cell.source))
+            modules |= imports(cell.source)
             found = [*found_in(cell.source, modules), *rebound(cell.source, module.ours)]
             lines = {what: line for line, what in reversed(found) if what not in module.allowed}
             result += [f"{name}, line {line}: {what}" for what, line in lines.items()]
@@ -90,7 +90,7 @@ def code_cells(nb: NotebookNode) -> list[NotebookNode]:
 @lru_cache(maxsize=32)
 def known(cells: tuple[tuple[bool, str], ...]) -> Module:
     """Return what a module's own cells do, given as whether students write in them, and texts."""
-    modules = {name for _, text in cells for name in imports(parsed(text))}
+    modules = {name for _, text in cells for name in imports(text)}
     allowed = {what for _, text in cells for _, what in found_in(text, modules)}
     theirs = {name for solution, text in cells if solution for name in bindings(text)}
     ours: dict[str, set[str]] = {}
@@ -115,11 +115,16 @@ def parsed(text: str) -> ast.Module:
     return ast.Module([], [])
 
 
-def imports(tree: ast.Module) -> set[str]:
+@lru_cache(maxsize=8)
+def nodes(text: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(text)))
+
+
+def imports(text: str) -> set[str]:
     """Return the names that a cell binds to modules it imports, and other names for them."""
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
-    found = {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
-    for node in ast.walk(tree):
+    all_names = [node.names for node in nodes(text) if isinstance(node, ast.Import)]
+    found = {alias.asname or alias.name.partition(".")[0] for names in all_names for alias in names}
+    for node in nodes(text):
         if isinstance(node, ast.Assign) and getattr(node.value, "id", "") in {*found, "np"}:
             found |= {n.id for target in node.targets for n in ast.walk(target) if is_stored(n)}
     return found
@@ -129,9 +134,8 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     """Return everything in a cell that would be suspicious if the module did not do it itself."""
     lines = enumerate(text.splitlines(), 1)
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
-    tree = parsed(text)
-    spoken = {id(s.value) for s in ast.walk(tree) if isinstance(s, ast.Expr)}  # docstrings
-    for node in ast.walk(tree):
+    spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
+    for node in nodes(text):
         if id(node) not in spoken or not isinstance(node, ast.Constant):
             found += [(node.lineno, what) for what in about(node, modules)]
     return sorted(found)
@@ -187,15 +191,15 @@ def about_import(name: str) -> Iterator[str]:
 def about_attribute(node: ast.Attribute, modules: set[str]) -> Iterator[str]:
     """Yield what is odd about reading, setting or deleting an attribute."""
     owner = root_of(node.value)
-    dotted = ast.unparse(node)
+    dotted = f"{owner}.{node.attr}" if isinstance(node.value, ast.Name) else ""
     yield from about_word(node.attr)
-    if owner == "os" and dotted.count(".") == 1 and node.attr not in HARMLESS_OF_OS:
+    if dotted.startswith("os.") and node.attr not in HARMLESS_OF_OS:
         yield f"leaves the cell ({dotted})"
     if dotted in ("sys.modules", "inspect.stack", "inspect.trace", "sys.monitoring"):
         yield f"looks inside ({dotted})"
     sets = not isinstance(node.ctx, ast.Load)
     if sets and (owner in modules or node.attr in STAND_INS | {"__class__"}):
-        yield f"sets {dotted}"
+        yield f"sets {ast.unparse(node)}"
 
 
 def about_call(node: ast.Call, modules: set[str]) -> Iterator[str]:
@@ -273,12 +277,12 @@ def rebound(text: str, ours: dict[str, set[str]]) -> Iterator[Finding]:
 def bindings(text: str) -> dict[str, tuple[int, str]]:
     """Return the names that a cell binds at its outermost level, where, and to what."""
     found: dict[str, tuple[int, str]] = {}
-    tree = parsed(text)
-    declared = {n for node in ast.walk(tree) if isinstance(node, ast.Global) for n in node.names}
-    for node in outermost(tree):
+    lines = text.splitlines()
+    declared = {n for node in nodes(text) if isinstance(node, ast.Global) for n in node.names}
+    for node in outermost(parsed(text)):
         if isinstance(node, FUNCTION | ast.ClassDef):
             if not node.decorator_list:  # add_to_class takes it away
-                found[node.name] = node.lineno, ast.dump(node)
+                found[node.name] = node.lineno, "".join(lines[node.lineno - 1 : node.end_lineno])
         elif isinstance(node, ast.Import | ast.ImportFrom):
             module = getattr(node, "module", "")
             for alias in node.names:
@@ -288,7 +292,7 @@ def bindings(text: str) -> dict[str, tuple[int, str]]:
             how = "a function" if isinstance(node.value, ast.Lambda) else VALUE
             stored = (n.id for target in node.targets for n in ast.walk(target) if is_stored(n))
             found |= dict.fromkeys(stored, (node.lineno, how))
-    within = (node for node in ast.walk(tree) if is_stored(node) and node.id in declared)
+    within = (node for node in nodes(text) if is_stored(node) and node.id in declared)
     return found | {node.id: (node.lineno, "in a function") for node in within}
 
 
