@@ -208,7 +208,7 @@ def stop_alarm() -> None:
     set_timer(REAL, 0)
 
 
-def exactly(text: str, most: int = 1 << 30) -> str:
+def exactly(text: str, most: int = 2**30) -> str:
     """Return the beginning of a text as str itself: one of a student's class could be anything."""
     return str.__getitem__(text, slice(most))
 

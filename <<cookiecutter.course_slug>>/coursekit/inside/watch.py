@@ -233,7 +233,7 @@ def content(filename: str) -> bytes:
         state["looking"] = 0
     parts = [b" "]
     while parts[-1]:
-        parts.append(low_read(fd, 1 << 20))
+        parts.append(low_read(fd, 2**20))
     low_close(fd)
     return b"".join(parts)[1:]
 
