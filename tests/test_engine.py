@@ -255,7 +255,7 @@ def all_below(pid: int) -> dict[int, str]:
     found: dict[int, str] = {}
     for line in running.splitlines() * 9:  # a child may stand before its parent
         child, parent, args = line.split(maxsplit=2)
-        if int(parent) == pid or int(parent) in found:
+        if (int(parent) == pid or int(parent) in found) and "<defunct>" not in args:
             found[int(child)] = args
     return found
 

@@ -37,7 +37,7 @@ def main() -> None:
     keeper = compile(KEEPER.read_bytes(), str(KEEPER), "exec")
     os.write(answers, json.dumps({"ready": os.getpid()}).encode() + b"\n")
     while (code := serve_one(keeper, kept, answers, boxed)) in (DONE, PLOTTED):
-        if code == PLOTTED:  # whoever plots next need not wait seconds for it to load
+        if code == PLOTTED and "matplotlib" not in sys.modules:
             load_matplotlib()
             kept = guard.remember(packages)
     os._exit(0)
@@ -58,6 +58,7 @@ def warm_up() -> list:
 
 
 def load_matplotlib() -> None:
+    """Load it, so that whoever plots next need not wait seconds for that."""
     with contextlib.suppress(Exception):  # it may not be installed, or may not like it here
         importlib.import_module("matplotlib.pyplot")
     part_with_ctypes()

@@ -40,7 +40,7 @@ def keep(student: int, pipes: tuple, answers: int, boxed: bool) -> int:
         end(student, boxed)
     while answer:
         answer = answer[os.write(answers, answer) :]
-    return PLOTTED if any("matplotlib" in cell["source"] for cell in job["cells"]) else DONE
+    return PLOTTED if any("import matplotlib" in cell["source"] for cell in job["cells"]) else DONE
 
 
 def read_job() -> bytes:
