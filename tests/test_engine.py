@@ -248,16 +248,15 @@ def test_an_attack_is_refused(engine: Engine, code: str, reason: str) -> None:
     assert passed(engine.submit(job(RIGHT)).result().outputs[-1]), "the next one is as ever"
 
 
-def all_below(pid: int) -> list[str]:
+def all_below(pid: int) -> dict[int, str]:
     """Return the command lines of all descendants of a process."""
     command = ["ps", "-eo", "pid=,ppid=,args="]
     running = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
-    found, family = [], {pid}
+    found: dict[int, str] = {}
     for line in running.splitlines() * 9:  # a child may stand before its parent
         child, parent, args = line.split(maxsplit=2)
-        if int(parent) in family and int(child) not in family:
-            family.add(int(child))
-            found.append(args)
+        if (int(parent) == pid or int(parent) in found) and "<defunct>" not in args:
+            found[int(child)] = args
     return found
 
 
@@ -275,7 +274,8 @@ if os.fork() == 0:
     assert engine.submit(job(RIGHT, code)).result().ended == ""
     look = "import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'), os.listdir('.'))"
     assert printed_by(engine, look) == "['work'] [] []\n"
-    engines = [args for args in all_below(engine.parents[0].process.pid) if "/engine" in args]
+    family = all_below(engine.parents[0].process.pid).values()
+    engines = [args for args in family if "/engine" in args]
     running = [args for args in engines if "bwrap" not in args]
     assert len(running) <= 3, "the parent, and a keeper and a process that are ready for a job"
 
@@ -310,3 +310,19 @@ def test_without_bubblewrap_it_says_how_to_go_on(monkeypatch) -> None:
     with pytest.raises(Exception, match=r"apt-get install bubblewrap(.|\n)*--no-sandbox"):
         sandbox.check()
     sandbox.check(wanted=False)
+
+
+def test_when_the_grader_is_gone_nothing_stays(place: Place) -> None:
+    """As after its SIGKILL: the input of the parent ends while a student's code runs."""
+    engine = Engine(Place(place.reference, sandboxed=False), LIMITS)
+    assert passed(engine.submit(job(RIGHT)).result().outputs[-1])
+    parent = engine.parents[0].process
+    running = engine.submit(job(RIGHT, "import time\nwhile True: time.sleep(1)"))
+    time.sleep(0.5)
+    family = all_below(parent.pid)
+    assert len(family) == 2, "a keeper, and the process of the student's code"
+    parent.stdin.close()
+    parent.wait(timeout=10)
+    engine.shutdown(cancel_futures=True)
+    assert running.done()
+    assert family.keys() & all_below(1).keys() == set()

@@ -19,6 +19,7 @@ from coursekit.inside.compiling import without_magics
 
 MOST = 10  # findings of one submission
 VALUE = "a value"  # what a name may well be bound to
+COMPUTED = (ast.BinOp, ast.JoinedStr, ast.Call)
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 Finding = tuple[int, str]  # line, what
 
@@ -135,9 +136,12 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     lines = enumerate(text.splitlines(), 1)
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
     spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
+    called = {id(s.func) for s in nodes(text) if isinstance(s, ast.Call)}
     for node in nodes(text):
         if id(node) not in spoken or not isinstance(node, ast.Constant):
             found += [(node.lineno, what) for what in about(node, modules)]
+        if root_of(node) in ("globals", "locals") and id(node) not in called:
+            found.append((node.lineno, f"hands on {root_of(node)}"))
     return sorted(found)
 
 
@@ -164,14 +168,17 @@ def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
                 yield f"names {text} in a string"
         case ast.Call():
             yield from about_call(node, modules)
-        case ast.ClassDef(body=body):
-            yield from (f"defines {name} in a class" for name in own_names(body) & STAND_INS)
+        case ast.ClassDef(body=body, bases=bases):
+            texts = {"__contains__"} if any(root_of(base) == "str" for base in bases) else set()
+            odd = own_names(body) & (STAND_INS | texts)
+            yield from (f"defines {name} in a class" for name in odd)
         case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
             if is_namespace(owner, modules):
                 yield f"writes into {ast.unparse(owner)}"
         case ast.BinOp(left=left, right=right):
             if any(is_call(side, "id") for side in (left, right)):
                 yield "computes with an address in memory (id)"
+            yield from about_word(joined(node))
 
 
 def about_word(word: str) -> Iterator[str]:
@@ -213,6 +220,10 @@ def about_call(node: ast.Call, modules: set[str]) -> Iterator[str]:
         yield f"sets {ast.unparse(first)}.…"
     elif name == "getattr" and owner in modules - READABLE and not is_text(node.args[1:2]):
         yield f"computes the name of an attribute of {owner}"
+    elif name == "getattr" and isinstance(node.args[1:2] and node.args[1], COMPUTED):
+        yield f"computes the name of an attribute ({ast.unparse(node)[:40]})"
+    elif "approx" in (name, getattr(node.func, "attr", "")) and any(map(is_wide, node.keywords)):
+        yield f"is equal to anything ({ast.unparse(node)[:40]})"
     elif name == "open" and not is_own_file(first):
         yield "opens a file (open)"
     elif name == "vars" and owner in modules:
@@ -231,6 +242,14 @@ def own_names(body: list[ast.stmt]) -> set[str]:
             none = isinstance(statement.value, ast.Constant) and statement.value.value is None
             found |= set() if none else {n.id for n in ast.walk(statement) if is_stored(n)}
     return found
+
+
+def joined(node: ast.AST) -> str:
+    """Return a text that is written in pieces, with + between them; "" if it is none."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = joined(node.left), joined(node.right)
+        return left + right if left and right else ""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def is_stored(node: ast.AST) -> bool:
@@ -255,6 +274,12 @@ def is_namespace(node: ast.AST, modules: set[str]) -> bool:
     return is_call(node, "globals", "locals") or (
         is_call(node, "vars") and bool(node.args) and root_of(node.args[0]) in modules
     )
+
+
+def is_wide(keyword: ast.keyword) -> bool:
+    """Tell whether a tolerance is not written as a small number."""
+    value = getattr(keyword.value, "value", None)
+    return keyword.arg in ("abs", "rel") and not (isinstance(value, float) and value <= 0.1)
 
 
 def is_text(nodes: list[ast.expr]) -> bool:

@@ -32,7 +32,7 @@ decode = json.JSONDecoder().scan_once  # C: nothing in it can be patched
 system, source_lines = sys, linecache.cache
 CANARY = compile("assert False", "<canary>", "exec")
 ENGINE = ("cells", "compiling", "guard", "handed", "jail", "watch")
-OWN_FILES = [__file__, unpacked.__code__.co_filename, watch.start.__code__.co_filename]
+OWN_FILES = [fn.__code__.co_filename for fn in (unpacked, watch.start, ring)] + [__file__]
 
 
 def refuse(value: object) -> str:

@@ -232,6 +232,7 @@ def stand_ins(kept) -> list:
             kept.subclasses.append((cls, []))  # the loop comes to it, too
             mine = vars(cls)
             odd = [n for n in STAND_INS if n in mine and watch.is_theirs(mine[n])]
+            odd += ["__contains__"] if root is str and "__contains__" in mine else []
             if odd and "__dataclass_fields__" not in mine and cls.__name__ not in kept.allowed:
                 found.append(f"the class {cls.__name__}, with an {min(odd)} of its own")
     return found

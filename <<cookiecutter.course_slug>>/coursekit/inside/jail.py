@@ -8,10 +8,11 @@ import contextlib
 import ctypes
 import os
 import resource
+import signal
 
 NEW_MOUNTS, NEW_IPC, NEW_PIDS = 0x00020000, 0x08000000, 0x20000000
 NOSUID, NODEV = 2, 4
-CAPBSET_DROP, NO_NEW_PRIVS, NOT_DUMPABLE = 24, 38, 4
+CAPBSET_DROP, NO_NEW_PRIVS, PARENT_DEATH_SIGNAL = 24, 38, 1
 CAPSET = {"x86_64": 126, "aarch64": 91}
 CAP_VERSION = 0x20080522
 MIB = 1024 * 1024
@@ -45,7 +46,9 @@ def confine(limits: dict) -> None:
 
 
 def restrain(limits: dict) -> None:
-    """Set the limits that need no sandbox."""
+    """Set the limits that need no sandbox; end when the keeper does."""
+    with contextlib.suppress(AttributeError):  # Linux
+        libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     limit("AS", limits["memory_mb"] * MIB)
     limit("CPU", int(limits["notebook_seconds"]) + 5)
     limit("FSIZE", limits["disk_mb"] * MIB)

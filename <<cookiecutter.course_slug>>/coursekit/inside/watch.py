@@ -99,6 +99,7 @@ CARRIERS = frozenset(
     | {"traceback.walk_stack", "traceback.walk_tb", "logging.currentframe", "logging.<lambda>"}
     | {"importlib.import_module", "glob", "tempfile", "asyncio", "pty", "runpy"}
 )
+CPROFILES = type(len), type(None)  # what cProfile sets and takes away
 MOST = 30  # findings of one submission
 QUIET_FILES = frozenset({"/dev/null", "/dev/urandom", "/dev/random"})
 HERE = f"{Path(__file__).parent.absolute()}/"
@@ -166,8 +167,8 @@ def detail(event: str, args: tuple) -> str:
         return args[0] if args[0] in ODD_MODULES else ""
     if event == "sys.setprofile" and "cProfile" in modules:
         return ""  # cProfile's own, most likely; the guard looks at what is set
-    if event == "sys.monitoring.register_callback" and type(args[0]) is type(len):
-        return ""  # cProfile's, since Python 3.12
+    if event == "sys.monitoring.register_callback" and type(args[0]) in CPROFILES:
+        return ""  # since Python 3.12
     return event
 
 
