@@ -106,14 +106,15 @@ def test(session: nox.Session) -> None:
     """Test this template, then the course in build/. With --course DIR: only that. [MODULE …]"""
     course, rest = arguments(session)
     if not course:
-        session.install(*nox.project.dependency_groups(PYPROJECT, "test"))
+        compiled = {"UV_COMPILE_BYTECODE": "1"}  # many tests start Python anew
+        session.install(*nox.project.dependency_groups(PYPROJECT, "test"), env=compiled)
         session.run("pytest", "-n", "2")
     in_course(session, course or baked(session), *rest)
 
 
 @nox.session(venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Time a course's framework against NumPy by hand. [--course DIR] [--oracle: and PyTorch]"""
+    """Time a course's framework, or its grading. [--course DIR] [--oracle | --grading …]"""
     course, rest = arguments(session)
     in_course(session, course or baked(session), *rest)
 

@@ -47,7 +47,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 def environment(session: nox.Session) -> None:
     """Make .venv on first use, and again install what pyproject.toml asks for when that changes."""
-    env = {"VIRTUAL_ENV": None}
+    env = {"VIRTUAL_ENV": None, "UV_COMPILE_BYTECODE": "1"}  # else the first commands are slow
     uv = [sys.executable, "-m", "uv", "--quiet"]
     wanted = (HERE / "pyproject.toml").read_text(encoding="utf-8")
     installed = VENV / "installed.toml"
@@ -102,7 +102,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def grade(session: nox.Session) -> None:
-    """Grade submitted/STUDENT/. [MODULE …] [--student ID] [--scheduler URL] [--force] [--demo] …"""
+    """Grade submitted/STUDENT/. [MODULE …] [--student ID] [--jobs N] [--demo] … (-- --help)"""
     coursekit(session, "grade")
 
 
@@ -117,13 +117,15 @@ def test(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the framework against NumPy by hand. [--oracle: and against PyTorch]"""
-    if set(session.posargs) - {"--oracle"}:
-        session.error(f"bench takes --oracle only, got {' '.join(session.posargs)}")
+    """Time the framework against NumPy by hand. [--oracle: and PyTorch | --grading: nbgrader]"""
+    what, *rest = session.posargs or [""]
+    if what not in ("", "--oracle", "--grading") or (rest and what != "--grading"):
+        session.error(f"bench takes --oracle or --grading, got {' '.join(session.posargs)}")
     environment(session)
-    if session.posargs:
+    if what == "--oracle":
         pytorch(session)
-    session.run(str(PYTHON), "bench/framework.py", env={"VIRTUAL_ENV": None})
+    script = "bench/grading.py" if what == "--grading" else "bench/framework.py"
+    session.run(str(PYTHON), script, *rest, env={"VIRTUAL_ENV": None})
 
 
 @nox.session

@@ -4,11 +4,13 @@ Each one is a student's cell before a test that fails. The tests import courseki
 whose machinery holds no answers to fill in.
 """
 
+import base64
 import os
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -258,6 +260,13 @@ def all_below(pid: int) -> dict[int, str]:
         if (int(parent) == pid or int(parent) in found) and "<defunct>" not in args:
             found[int(child)] = args
     return found
+
+
+def test_files_lie_beside_the_code(engine: Engine) -> None:
+    code = "print(open('digits.npz', 'rb').read())"
+    given = replace(job(code), files={"digits.npz": base64.b64encode(b"\0\xff").decode()})
+    outcome = engine.submit(given).result()
+    assert texts(outcome.outputs[1]) == "b'\\x00\\xff'\n"
 
 
 @needs_sandbox

@@ -59,7 +59,7 @@ class Job:
 
     cells: tuple[Cell, ...]
     limits: Limits = Limits()
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # names and contents, in base64
     allowed: tuple[str, ...] = ()  # attributes that the module's own cells set or define
 
     def text(self) -> str:

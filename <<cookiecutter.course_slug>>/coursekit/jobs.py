@@ -1,13 +1,14 @@
 """A sanitized notebook as a job for the engine, and what came of it as outputs of its cells."""
 
 import ast
+import base64
 from collections.abc import Iterator
 from functools import lru_cache
 
 from nbformat import NotebookNode, from_dict
 
 from coursekit import lint, notebook
-from coursekit.course import Course
+from coursekit.course import Course, Module
 from coursekit.engine import Cell, Job, Outcome
 
 
@@ -20,6 +21,12 @@ def job_of(course: Course, nb: NotebookNode, source: NotebookNode, *, hidden: bo
     cells = [as_cell(cell, n, theirs, hidden) for n, cell in to_run(nb, hidden=hidden)]
     changed = {n for c in filter(notebook.is_code, source.cells) for n in changes(c.source)}
     return Job(tuple(cells), course.limits, {}, tuple(sorted(changed)))
+
+
+def data_of(module: Module) -> dict[str, str]:
+    """Return the data that lies beside a module's notebook, as a job takes files."""
+    data = [path for path in module.beside if path.suffix != ".md"]
+    return {path.name: base64.b64encode(path.read_bytes()).decode() for path in data}
 
 
 def to_run(nb: NotebookNode, *, hidden: bool = True) -> list[tuple[int, NotebookNode]]:

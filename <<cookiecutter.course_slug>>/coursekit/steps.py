@@ -3,6 +3,7 @@
 They see an Entry or a Blank where they would open the gradebook.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +33,7 @@ class Steps:
         recorded = {name: cell.source for name, cell in blank.source.items()}
         self.source = restore.as_built(notebook.read(module.source), recorded)
         self.originals = restore.originals(self.source)
+        self.data = jobs.data_of(module)
         c = config(course)
         self.clear, self.overwrite = ClearOutput(config=c), OverwriteCells(config=c)
         clean = SanitizeHTML(config=c)
@@ -49,7 +51,8 @@ class Steps:
         return repaired
 
     def job(self, nb: NotebookNode, *, hidden: bool = True) -> Job:
-        return jobs.job_of(self.course, nb, self.source, hidden=hidden)
+        job = jobs.job_of(self.course, nb, self.source, hidden=hidden)
+        return replace(job, files=self.data)
 
     def suspicions(self, nb: NotebookNode, outcome: Outcome) -> tuple[str, ...]:
         """Return what a person should look at."""

@@ -3,6 +3,7 @@
 It runs in the parent of the student's process, and from there nothing of it is to be seen.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -96,7 +97,7 @@ class Keeper:
         for name, text in self.job["files"].items():
             path = Path(folder, "work", name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(base64.b64decode(text))
         settings = {"folder": folder, "limits": self.limits, "nonce": self.nonce}
         settings["allowed"] = self.job["allowed"]
         return "" if self.exchange(settings, 10 + GRACE) == b"ready\n" else self.how_it_ended()
