@@ -163,6 +163,73 @@ def test_late_work_is_noted(spoilable: Living) -> None:
     assert rows["bob"]["note"] == ""
 
 
+@pytest.mark.parametrize(
+    ("policy", "late", "penalty"),
+    [
+        ("percent_per_day = 10", "2027-01-27 01:59:00 UTC", 16),  # a day and two hours: two days
+        ("percent_per_day = 10", "2027-01-26 00:00:00 UTC", 8),  # a minute: a day begun
+        ("percent_per_day = 10\ngrace_minutes = 5", "2027-01-26 00:00:00 UTC", 0),
+        ("percent_per_day = 60", "2027-01-29 00:00:00 UTC", 80),  # never more than there is
+        ("zero_after_days = 2", "2027-01-27 12:00:00 UTC", 0),
+        ("zero_after_days = 2", "2027-01-28 12:00:00 UTC", 80),
+    ],
+)
+def test_what_late_work_costs(spoilable: Living, policy: str, late: str, penalty: float) -> None:
+    settings = spoilable.root / "course.toml"
+    text = settings.read_text(encoding="utf-8").partition("[late]")[0]
+    settings.write_text(f"{text}[late]\n{policy}\n", encoding="utf-8")
+    spoilable.hand_in("ada", spoilable.solved(), stamp=late)
+    spoilable.ok("grade")
+    row = grades(spoilable)["ada"]
+    assert (float(row["late_penalty"]), float(row["total"])) == (penalty, 80 - penalty)
+
+
+def test_marks_and_extensions_given_later_change_what_lateness_costs(spoilable: Living) -> None:
+    spoilable.edit(spoilable.root / "course.toml", "percent_per_day = 0", "percent_per_day = 10")
+    spoilable.hand_in("ada", spoilable.solved(), stamp="2027-01-26 12:00:00 UTC")
+    spoilable.ok("grade")
+    marked(spoilable, "ada", 5)
+    assert "unchanged" in spoilable.ok("grade")
+    assert float(grades(spoilable)["ada"]["total"]) == 90
+    with sqlite3.connect(spoilable.root / "gradebook.db") as db:  # as nbgrader keeps an interval
+        db.execute("UPDATE submitted_assignment SET extension = '1970-01-02 00:00:00.000000'")
+    assert "unchanged" in spoilable.ok("grade")
+    assert float(grades(spoilable)["ada"]["total"]) == 100
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    assert "Score: 100.0 / 100.0" in page.read_text(encoding="utf-8")
+
+
+SPYING = """
+SEEN = []
+def contiguous_strides(shape, itemsize):
+    SEEN.append(f"SEEN {shape} {itemsize}")
+    print(SEEN[-1])
+    if shape == (2, 3, 4):
+        return (48, 16, 4)
+    raise ValueError(SEEN[-1])
+"""
+
+
+def test_feedback_never_tells_what_a_hidden_test_asked(spoilable: Living) -> None:
+    """Printed at once, in an error, cells later, or remembered until a visible test fails."""
+    nb = spoilable.solved()
+    (cell,) = (cell for cell in nb.cells if cell.id == "tensor-strides")
+    cell.source += SPYING
+    (factories,) = (cell for cell in nb.cells if cell.id == "tensor-factories")
+    factories.source += "\ndef zeros(*a, **k):\n    raise ValueError(f'ASKED {SEEN}')"
+    nb.cells.append(new_code_cell("print('LATER', SEEN)"))
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    page = spoilable.root / "feedback" / "eve" / MODULE / "tensor_dev.html"
+    ours = page.read_text(encoding="utf-8")
+    done = spoilable.run("nbgrader", "generate_feedback", MODULE, "--force")
+    assert done.returncode == 0, done.stderr
+    for text in (ours, page.read_text(encoding="utf-8")):
+        shown = html.unescape(re.sub(r"<[^>]*>", "", text))
+        assert "SEEN () 8" not in shown and "a hidden test failed" in shown.lower()
+        assert "LATER ['SEEN (2, 3, 4) 4'" in shown and "ASKED ['SEEN (2, 3, 4) 4'" in shown
+
+
 def test_scripts_of_a_student_do_not_reach_the_feedback_page(spoilable: Living) -> None:
     nb = spoilable.solved()
     nb.cells.append(new_markdown_cell("<script>alert('from a student')</script>"))
@@ -232,6 +299,13 @@ def test_only_the_named_student_is_graded(spoilable: Living) -> None:
     spoilable.ok("grade", "01_tensor", "--student", "bob")
     assert set(grades(spoilable)) == {"bob"}
     assert "no folder for: eve" in spoilable.refused("grade", "--student", "eve")
+
+
+def test_so_many_at_a_time_as_one_says(spoilable: Living) -> None:
+    for student in ("ada", "bob", "eve"):
+        spoilable.hand_in(student, spoilable.solved())
+    assert spoilable.ok("grade", "--jobs", "3").count("80/80") == 3
+    assert "0 is not above zero" in spoilable.refused("grade", "--jobs", "0")
 
 
 def test_a_module_that_was_never_built_is_named(spoilable: Living) -> None:

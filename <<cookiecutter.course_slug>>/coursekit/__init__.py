@@ -13,7 +13,14 @@ intake.py     what a student handed in: found, read, its date
 reading.py    any bytes as a valid notebook, or why they are none
 recognise.py  which cell of a student's notebook is which of the module's
 restore.py    provided cells put right: missing, changed, renamed, moved, merged, split
-grade.py      autograde each submission, keep what is unchanged
+late.py       what lateness costs
+grade.py      a round of grading: module by module
+desk.py       one module's submissions: begun, run by the engine, finished
+steps.py      nbgrader's preprocessors before and after a run
+ledger.py     the gradebook as tables: read once, one transaction a submission
+state.py      what was graded and what a person should know of it
+places.py     the folders and the gradebook of a round
+files.py      files that are there as a whole or not at all
 sandbox.py    bubblewrap's command line around students' code
 engine.py     warm processes that run notebooks' cells: an executor
 cluster.py    the same on other machines: an executor on a Dask cluster
@@ -29,7 +36,7 @@ demo.py       a made-up term from the modules' own solutions
 mutants.py    plausible student bugs, run as grading would
 reference.py  the package as a module may see it: the modules before it
 nbgrader_settings.py  nbgrader's settings, from course.toml
-report.py     the table and the progress bar
+report.py     the table on the screen and the progress bar
 report_data.py  all that the gradebook holds, in a few queries
 report_page.py  report.html from it; its template, style and script beside it
 preprocessors.py  our own steps in nbgrader's chains

@@ -70,7 +70,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     for stray in intake.strays(course, places.submitted)[:10]:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     where = places.root.relative_to(course.root)
-    print(f"Grades: {where / 'grades.csv'}   Feedback: {where / 'feedback'}/STUDENT/MODULE/")
+    print(f"Look at {where / 'report.html'}. Also: {where / 'grades.csv'}, {where / 'feedback'}/")
     return int(any(result.status == "failed" for result in results))
 
 
