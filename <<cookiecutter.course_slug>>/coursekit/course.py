@@ -205,9 +205,9 @@ class Reader:
         """Return `[section] key`, which must be of the given kind."""
         value = self.table.get(section, {}).get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
-            names = getattr(kind, "__name__", "number")
+            wanted = {str: "string", int: "whole number", dt.date: "date"}.get(kind, "number")
             found = "is missing" if value is None else f"is {value!r}"
-            self.fail(section, key, f"{found}; it must be a {names}.")
+            self.fail(section, key, f"{found}; it must be a {wanted}.")
         return value
 
     def fail(self, section: str, key: str, problem: str) -> None:
