@@ -122,10 +122,9 @@ def dispatched(fn):
 
     Module 05 replaces methods of Tensor; so it reaches `where` in every module that imported it.
     """
-    setattr(Tensor, fn.__name__, staticmethod(fn))
-    return functools.wraps(fn)(
-        lambda *args, **kwargs: getattr(Tensor, fn.__name__)(*args, **kwargs)
-    )
+    name = fn.__name__
+    setattr(Tensor, name, staticmethod(fn))
+    return functools.wraps(fn)(lambda *args, **kwargs: getattr(Tensor, name)(*args, **kwargs))
 
 
 def in_floats(function):

@@ -472,7 +472,7 @@ def check_classes(input, target):
             f"class indices must be integers, got {target.dtype}; write dtype=np.int64"
         )
     labels, classes = target.data, input.shape[1]
-    outside = labels[(labels < 0) | (labels >= classes)]
+    outside = labels[labels.astype("uint64") >= classes]  # unsigned, a negative label is huge
     if outside.size > 0:
         raise IndexError(
             f"label {outside[0]} is out of range: the input has {classes} classes, "

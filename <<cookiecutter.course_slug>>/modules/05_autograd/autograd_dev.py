@@ -329,15 +329,15 @@ def recorded(array, name, *edges):
     that of the input. backward fits it to the input's shape and dtype.
     """
     ### BEGIN SOLUTION
-    result = result_of(array, *[x for x, _ in edges])
-    if grad_enabled:
-        needed = []
-        for x, vjp in edges:
-            if isinstance(x, Tensor) and x.requires_grad:
-                needed.append((x.grad_fn or x, vjp))
-        if needed:
-            result.requires_grad = True
-            result.grad_fn = Node(name, needed, result.data)
+    inputs, needed = [], []
+    for x, vjp in edges:
+        inputs.append(x)
+        if isinstance(x, Tensor) and x.requires_grad:
+            needed.append((x.grad_fn or x, vjp))
+    result = result_of(array, *inputs)
+    if grad_enabled and needed:
+        result.requires_grad = True
+        result.grad_fn = Node(name, needed, result.data)
     return result
     ### END SOLUTION
 
@@ -2229,29 +2229,33 @@ def relu(x):
     return recorded(out, "ReLU", (x, lambda g: g * (out > 0)))
 
 
+def matrix_of(array):
+    """Return the array as a matrix: one row for each of its vectors."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+
+
 @dispatched
 def linear(x, weight, bias=None):
     """Return x @ weight + bias, of shapes (..., n) @ (n, m) + (m,), as one operation."""
     a, w = x.data, weight.data
     out = product(a, w)
+    if bias is not None:
+        out += bias.data  # nobody else has seen out
 
     def vjp_weight(g):
-        if a.ndim == 2:
-            return a.T @ g
-        rows = math.prod(a.shape[:-1])
-        return a.reshape(rows, w.shape[0]).T @ g.reshape(rows, w.shape[1])
+        return a.T @ g if a.ndim == 2 else matrix_of(a).T @ matrix_of(g)
 
     def vjp_bias(g):
-        return np.add.reduce(g, axis=tuple(range(g.ndim - 1)))
+        return np.add.reduce(g if g.ndim == 2 else matrix_of(g))
 
     edges = (x, lambda g: g @ w.T), (weight, vjp_weight), (bias, vjp_bias)
-    return recorded(out if bias is None else out + bias.data, "Linear", *edges)
+    return recorded(out, "Linear", *edges)
 
 
 @dispatched
 def cross_entropy(input, target, reduction="mean"):
     """Return -log softmax(input) at the target, reduced, as one operation; nothing is checked."""
-    logits, labels, n = input.data, target.data, len(input)
+    logits, labels, n = input.data, target.data, input.data.shape[0]
     shifted, rows = logits - np.maximum.reduce(logits, axis=1, keepdims=True), np.arange(n)
     e = np.exp(shifted)
     total = np.add.reduce(e, axis=1, keepdims=True)
@@ -2262,7 +2266,7 @@ def cross_entropy(input, target, reduction="mean"):
     def vjp(g):
         slopes = e / total
         slopes[rows, labels] -= 1
-        slopes *= (g / count)[..., None]
+        slopes *= g.reshape(-1, 1) / count
         return slopes
 
     return recorded(reduced / count, "CrossEntropy", (input, vjp))

@@ -113,10 +113,12 @@ class Optimizer:
 
         Parameters of one shape share it, so what you write there is yours during one update only.
         """
-        key = name, parameter.shape, parameter.dtype
-        if key not in self.buffers:
-            self.buffers[key] = np.empty_like(parameter.data)
-        return self.buffers[key]
+        array = parameter.data
+        key = name, array.shape, array.dtype
+        buffer = self.buffers.get(key)
+        if buffer is None:
+            buffer = self.buffers[key] = np.empty_like(array)
+        return buffer
 
     def first_lr(self):
         """Return the lr from before any scheduler changed it: what it was at the first call."""
