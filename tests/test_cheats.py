@@ -113,7 +113,7 @@ def test_a_cheat_gains_nothing_or_is_told(lab: Lab, deserved: dict[str, float], 
     assert flag in "\n".join(told), told
     assert flag or not told
     gained = points - deserved[exercise]
-    assert {"nothing": gained == 0, "gains": gained > 0, "loses": gained < 0}[effect], gained
+    assert {"nothing": gained == 0, "gains": gained > 0, "loses": gained <= 0}[effect], gained
     assert flag or effect == "nothing"
 
 
