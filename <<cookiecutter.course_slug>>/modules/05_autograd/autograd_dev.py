@@ -2240,7 +2240,8 @@ def linear(x, weight, bias=None):
     a, w = x.data, weight.data
     out = product(a, w)
     if bias is not None:
-        out += bias.data  # nobody else has seen out
+        b = bias.data
+        out = np.add(out, b, out if out.dtype == b.dtype else None)  # in place: nobody has seen it
 
     def vjp_weight(g):
         return a.T @ g if a.ndim == 2 else matrix_of(a).T @ matrix_of(g)
