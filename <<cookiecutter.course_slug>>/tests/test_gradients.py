@@ -228,6 +228,17 @@ def test_linear_composed_and_fused(framework: SimpleNamespace, bias: bool, rows,
         differentiates(framework, linear, *values)
 
 
+@pytest.mark.parametrize("wide", ["x", "weight", "bias"])
+def test_linear_composed_and_fused_give_the_same_dtype(
+    framework: SimpleNamespace, wide: str
+) -> None:
+    shapes = {"x": (2, 3), "weight": (3, 4), "bias": (4,)}
+    arrays = {n: np.ones(s, np.float64 if n == wide else np.float32) for n, s in shapes.items()}
+    tensors = [framework.Tensor(array, dtype=array.dtype) for array in arrays.values()]
+    composed, fused = (linear(*tensors).dtype for linear in pair(framework, "linear"))
+    assert composed == fused == np.float64
+
+
 @pytest.mark.parametrize("how", ["mean", "sum", "none"])
 @given(x=arrays(AWAY_FROM_KINKS, (3, 4)))
 def test_cross_entropy_composed_and_fused(framework: SimpleNamespace, how: str, x) -> None:

@@ -168,9 +168,9 @@ def check(got, expected, what, dtype=None, hint=""):
     else:
         for want, have in zip(values, data.ravel().tolist(), strict=True):
             near = math.isfinite(want) and abs(want - have) <= tolerance * (1 + abs(want))
-            if want != have and not near:
+            if not problem and want != have and not near:
                 whole = f"; as a whole, expected {expected}, got {data.tolist()}" if shape else ""
-                problem = problem or f"expected {want}, got {have}{whole}"
+                problem = f"expected {want}, got {have}{whole}"
     assert not problem, f"{what}: {problem:.400}" + (f"\nHint: {hint}" if hint else "")
 
 
