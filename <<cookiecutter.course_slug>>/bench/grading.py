@@ -24,7 +24,7 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from coursekit import course as course_file
-from coursekit import demo, notebook
+from coursekit import demo, mutants, notebook
 from coursekit.course import Module
 
 COURSE = course_file.load(Path(__file__).resolve().parent.parent)
@@ -56,13 +56,14 @@ def copy_of_course(folder: Path) -> Path:
 
 
 def hand_in(root: Path, module: Module, count: int) -> None:
-    """Make submissions: whole, in part and untouched work, no two the same."""
-    source = notebook.read(module.source)
+    """Make submissions: whole, in part and untouched work, a quarter with a bug, all different."""
+    source, bugs = notebook.read(module.source), mutants.load(module)
     released = nbformat.read(root / "release" / module.name / module.notebook.name, as_version=4)
     rng = random.Random(0)
     for number in range(count):
         work, share = copy.deepcopy(released), rng.choice(SHARES)
-        demo.fill(source, work, keep=lambda *_, share=share: rng.random() < share)
+        known = source if number % 4 else mutants.apply(source, rng.choice(bugs))
+        demo.fill(known, work, keep=lambda *_, share=share: rng.random() < share)
         for cell in filter(notebook.is_solution, work.cells):
             cell.source += f"\n# student {number}"
         folder = root / "submitted" / f"student-{number:03}" / module.name

@@ -46,8 +46,15 @@ class Pages(HTMLExporter):
         self.register_filter("markdown2html", self.renderer())
 
     def highlighter(self) -> Any:
-        highlight = lru_cache(4096)(Highlight2HTML(pygments_lexer="python", parent=self))
-        return lambda source, metadata=None: highlight(source)
+        """Return a filter that colours the code everyone has; to colour all takes long."""
+        highlight = lru_cache(4096)(Highlight2HTML(parent=self))
+
+        def filtered(source: str, metadata: NotebookNode) -> str:
+            if metadata.get("nbgrader", {}).get("locked"):
+                return highlight(source)
+            return f'<div class="highlight"><pre>{html.escape(source)}</pre></div>'
+
+        return filtered
 
     def renderer(self) -> Any:
         render = lru_cache(4096)(lambda source: self.markdown2html({}, source))

@@ -39,15 +39,20 @@ class HideTests(NbGraderPreprocessor):
         self, cell: NotebookNode, resources: dict, index: int
     ) -> tuple[NotebookNode, dict]:
         if notebook.is_code(cell):
-            lost = notebook.fails(cell.outputs)
-            cell.outputs = cell.metadata.get(notebook.SHOWN, [])
+            graded, cell.outputs = cell.outputs, cell.metadata.get(notebook.SHOWN, [])
             if notebook.is_test(cell):
                 cell.source = notebook.public(cell.source)
-                if lost and not notebook.fails(cell.outputs):
-                    cell.outputs = [HIDDEN_FAILURE]
+                if notebook.fails(graded) and not notebook.fails(cell.outputs):
+                    cell.outputs = [NOT_DONE if notebook.not_done(graded) else HIDDEN_FAILURE]
         return cell, resources
 
 
+NOT_DONE = nbformat.v4.new_output(
+    "error",
+    ename="NotImplementedError",
+    evalue="",
+    traceback=["NotImplementedError: this needs a solution that is not written yet."],
+)
 HIDDEN_FAILURE = nbformat.v4.new_output(
     "error",
     ename="AssertionError",
