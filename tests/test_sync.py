@@ -119,7 +119,7 @@ def test_an_unknown_module_is_refused_with_the_choice(built: Living) -> None:
         ("first_day = ", 'first_day = "soon" # ', "[schedule] first_day is 'soon'"),
         ("cell_seconds = 10", "cell_seconds = -1", "[grading] cell_seconds is -1"),
         ("cell_seconds = 10", "", "[grading] cell_seconds is missing"),
-        ("memory_mb = 2048", "memory_mb = 1.5", "[grading] memory_mb is 1.5; it must be a whole number"),
+        ("memory_mb = 2048", "memory_mb = 1.5", "memory_mb is 1.5; it must be a whole number"),
         ("grace_minutes = 0", "grace_minutes = -1", "[late] grace_minutes is -1"),
         ('timezone = "UTC"', 'timezone = "Mars/Base"', "[course] timezone is 'Mars/Base'"),
         ("[course]", "[course", "not valid TOML"),
