@@ -5,6 +5,8 @@ import fcntl
 import html
 import re
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -299,6 +301,48 @@ def test_only_the_named_student_is_graded(spoilable: Living) -> None:
     spoilable.ok("grade", "01_tensor", "--student", "bob")
     assert set(grades(spoilable)) == {"bob"}
     assert "no folder for: eve" in spoilable.refused("grade", "--student", "eve")
+
+
+FORMGRADER = """
+import sys
+sys.path.insert(0, ".")
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from coursekit import course
+from coursekit.nbgrader_settings import config
+from pathlib import Path
+c = config(course.load(Path()))
+api = NbGraderAPI(CourseDirectory(config=c), config=c)
+for s in sorted(api.get_submissions("01_tensor"), key=lambda s: s["student"]):
+    print(s["student"], s["autograded"], s["score"], s["max_score"], s["needs_manual_grade"])
+"""
+
+
+def test_nbgraders_own_tools_read_what_was_graded(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    spoilable.hand_in("bob", spoilable.solved(lambda number: number < 3))
+    spoilable.ok("grade")
+    row = grades(spoilable)["bob"]
+    listed = subprocess.run(
+        [sys.executable, "-c", FORMGRADER],
+        cwd=spoilable.root, capture_output=True, encoding="utf-8", check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert listed[0] == "ada True 80.0 100.0 True"
+    assert listed[1] == f"bob True {row['total']} 100.0 False"
+    done = spoilable.run("nbgrader", "export")
+    assert done.returncode == 0, done.stderr
+    exported = {r["student_id"]: r["score"] for r in table(spoilable.root / "gradebook.csv")}
+    assert exported == {"ada": "80.0", "bob": row["total"]}
+
+
+def test_an_assignment_made_in_formgrader_disturbs_nobody(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    with sqlite3.connect(spoilable.root / "gradebook.db") as db:
+        (course,) = db.execute("SELECT course_id FROM assignment").fetchone()
+        db.execute(
+            "INSERT INTO assignment (id, name, course_id) VALUES ('x', 'extra', ?)", (course,)
+        )
+    assert "80/80" in spoilable.ok("grade")
 
 
 def test_so_many_at_a_time_as_one_says(spoilable: Living) -> None:

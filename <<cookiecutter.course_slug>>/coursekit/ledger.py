@@ -141,8 +141,8 @@ class Ledger:
         self.gradebook.close()
 
     def modules(self) -> list[str]:
-        """Return the names of all modules in the gradebook."""
-        return sorted(assignment.name for assignment in self.gradebook.assignments)
+        """Return the names of all modules in the gradebook; formgrader can make empty ones, too."""
+        return sorted(found.name for found in self.gradebook.assignments if found.notebooks)
 
     def blank(self, module: str) -> Blank:
         """Return the form of a module. CourseError if it was never built."""
