@@ -166,12 +166,13 @@ class Desk:
         """Renew the feedback page of a submission that was graded before, if marked since."""
         folder, page = self.places.graded(submission), self.places.page(submission)
         graded = folder / submission.module.notebook.name
-        standing = self.standing(entry)
-        if graded.is_file() and (last.marks != standing or not page.is_file()):
+        renew = last.marks != self.standing(entry) or not page.is_file()
+        if renew and graded.is_file():
+            self.ledger.refresh(self.blank, entry)
             self.steps.penalize(entry)
             self.ledger.save(self.blank, entry)
             self.pages.write(nbformat.read(graded, as_version=4), entry, page)
-            state.write(folder, replace(last, marks=standing))
+            state.write(folder, replace(last, marks=self.standing(entry)))
         self.report(submission, "zero" if last.status == "zero" else "unchanged")
 
     def zero(self, submission: Submission, reason: str) -> None:

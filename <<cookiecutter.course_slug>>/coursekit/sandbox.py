@@ -205,11 +205,21 @@ def made_groups(limits: dict[str, int]) -> Iterator[Path]:
     root = Path("/sys/fs/cgroup")
     name = f"coursekit-{uuid.uuid4().hex[:12]}"
     if (root / "cgroup.controllers").is_file():
+        sweep(own_group(root))
         yield from limited(own_group(root) / name, {f"{k}.max": v for k, v in limits.items()})
         return
     files = {"memory": "memory.limit_in_bytes", "pids": "pids.max"}
     for controller, limit in limits.items():
+        sweep(root / controller)
         yield from limited(root / controller / name, {files[controller]: limit})
+
+
+def sweep(folder: Path) -> None:
+    """Remove groups that a killed grader left behind: old ones, without a process."""
+    for group in folder.glob("coursekit-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - group.stat().st_mtime > 60:
+                group.rmdir()
 
 
 def own_group(root: Path) -> Path:
