@@ -76,8 +76,8 @@ class Outcome:
     outputs: tuple[list[dict[str, Any]] | None, ...]
     ended: str = ""  # "" if every cell had its turn
     put_back: tuple[str, ...] = ()  # what student code had changed under the tests
-    seconds: float = 0.0  # it took
     flagged: tuple[str, ...] = ()  # what else a person should look at, and in which cell
+    seconds: float = 0.0  # it took
 
 
 class WarmParent:
@@ -137,7 +137,7 @@ class WarmParent:
 
 def outcome(answer: dict[str, Any]) -> Outcome:
     put_back, flagged = tuple(answer["put_back"]), tuple(answer["flagged"])
-    return Outcome(tuple(answer["cells"]), answer["ended"], put_back, flagged)
+    return Outcome(tuple(answer["cells"]), answer["ended"], put_back=put_back, flagged=flagged)
 
 
 class Engine(Executor):
