@@ -345,6 +345,14 @@ def test_an_assignment_made_in_formgrader_disturbs_nobody(spoilable: Living) -> 
     assert "80/80" in spoilable.ok("grade")
 
 
+@pytest.mark.parametrize("deep", ["x = " + "+".join(["1"] * 3000), "x" + ".y" * 3000 + " = 1"])
+def test_code_nested_deeply_is_graded_like_any_other(spoilable: Living, deep: str) -> None:
+    nb = spoilable.solved()
+    nb.cells.insert(1, new_code_cell(deep))
+    spoilable.hand_in("ada", nb)
+    assert "80/80" in spoilable.ok("grade")
+
+
 def test_so_many_at_a_time_as_one_says(spoilable: Living) -> None:
     for student in ("ada", "bob", "eve"):
         spoilable.hand_in(student, spoilable.solved())

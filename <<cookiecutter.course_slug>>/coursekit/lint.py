@@ -8,6 +8,7 @@ import ast
 import builtins
 import re
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,7 +79,10 @@ def suspicions(nb: NotebookNode, source: NotebookNode) -> list[str]:
         if notebook.is_code(cell) and not notebook.meta(cell).get("locked"):
             name = notebook.grade_id(cell) or f"cell {number}"
             modules |= imports(cell.source)
-            found = [*found_in(cell.source, modules), *rebound(cell.source, module.ours)]
+            try:
+                found = [*found_in(cell.source, modules), *rebound(cell.source, module.ours)]
+            except RecursionError:
+                found = [(1, "is nested too deeply to be searched")]
             lines = {what: line for line, what in reversed(found) if what not in module.allowed}
             result += [f"{name}, line {line}: {what}" for what, line in lines.items()]
     return result[:MOST] + ([f"and {len(result) - MOST} more"] if len(result) > MOST else [])
@@ -321,9 +325,11 @@ def bindings(text: str) -> dict[str, tuple[int, str]]:
     return found | {node.id: (node.lineno, "in a function") for node in within}
 
 
-def outermost(node: ast.AST) -> Iterator[ast.AST]:
+def outermost(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes of a tree that are not in a function or a class."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        if not isinstance(child, FUNCTION | ast.ClassDef | ast.Lambda):
-            yield from outermost(child)
+    waiting = deque([tree])
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.popleft()):
+            yield child
+            if not isinstance(child, FUNCTION | ast.ClassDef | ast.Lambda):
+                waiting.append(child)
