@@ -39,9 +39,9 @@ class Pages(HTMLExporter):
         converter = GenerateFeedback(coursedir=CourseDirectory(config=c), config=c)
         super().__init__(config=converter.config)
         self.get_grades, self.hide_tests = GetGrades(config=c), HideTests(config=c)
-        self.css = CSSHTMLHeaderPreprocessor(config=converter.config)
         self.resources: dict[str, Any] = self._init_resources({"metadata": {}})
-        self.css.preprocess(NotebookNode(cells=[]), self.resources)
+        css = CSSHTMLHeaderPreprocessor(style="default", config=converter.config)
+        css.preprocess(NotebookNode(cells=[]), self.resources)
         self.register_filter("highlight_code", self.highlighter())
         self.register_filter("markdown2html", self.renderer())
 
