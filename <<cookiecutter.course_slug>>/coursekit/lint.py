@@ -55,6 +55,9 @@ MODULES = {
     **dict.fromkeys(["_signal", "sched", "faulthandler", "pdb", "bdb", "trace"], "runs by itself"),
 }
 CALLS = {"exec": "runs other code", "eval": "runs other code", "compile": "runs other code"}
+HANDED_ON = {"globals", "locals", "getattr", "setattr", "delattr"}  # unless they are just called
+USES = ast.Compare | ast.keyword | ast.Subscript | ast.Attribute  # of globals(), on the spot
+CALLBACKS = {"ref", "proxy", "finalize"}  # of weakref, with a function to be called at the end
 WRITERS = {"update", "__setitem__", "setdefault", "pop", "clear"}
 HARMLESS_OF_OS = {"path", "getcwd", "sep", "cpu_count", "environ", "name", "linesep"}
 READABLE = {"np", "numpy", "math", "operator", "plt", "Tensor"}  # getattr(np, name) is no secret
@@ -141,11 +144,14 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
     spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
     called = {id(s.func) for s in nodes(text) if isinstance(s, ast.Call)}
+    used = {id(c) for s in nodes(text) if isinstance(s, USES) for c in ast.iter_child_nodes(s)}
     for node in nodes(text):
         if id(node) not in spoken or not isinstance(node, ast.Constant):
             found += [(node.lineno, what) for what in about(node, modules)]
-        if root_of(node) in ("globals", "locals") and id(node) not in called:
+        if root_of(node) in HANDED_ON and id(node) not in called:
             found.append((node.lineno, f"hands on {root_of(node)}"))
+        if is_call(node, "globals", "locals") and id(node) not in used:
+            found.append((node.lineno, f"hands on {node.func.id}()"))
     return sorted(found)
 
 
@@ -179,10 +185,22 @@ def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
         case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
             if is_namespace(owner, modules):
                 yield f"writes into {ast.unparse(owner)}"
+        case ast.Subscript(value=ast.Constant(value=str()), slice=ast.Slice(step=ast.UnaryOp())):
+            yield "reads a text backwards"
+        case ast.BinOp() if text := folded(node):
+            yield from about(ast.Constant(text), modules)
         case ast.BinOp(left=left, right=right):
             if any(is_call(side, "id") for side in (left, right)):
                 yield "computes with an address in memory (id)"
             yield from about_word(joined(node))
+
+
+def folded(node: ast.AST) -> str:
+    """Return the text that constants make when they are added up; "" if it is none."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = folded(node.left), folded(node.right)
+        return left + right if left and right else ""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def about_word(word: str) -> Iterator[str]:
@@ -222,6 +240,10 @@ def about_call(node: ast.Call, modules: set[str]) -> Iterator[str]:
         yield f"{CALLS[name]} ({name})"
     elif name in ("setattr", "delattr") and owner in modules:
         yield f"sets {ast.unparse(first)}.…"
+    elif name == "delattr" and not is_text(node.args[1:2]):
+        yield "computes the name of an attribute to delete"
+    elif getattr(node.func, "attr", name) in CALLBACKS and len(node.args) > 1:
+        yield "runs by itself (a callback of weakref)"
     elif name == "getattr" and owner in modules - READABLE and not is_text(node.args[1:2]):
         yield f"computes the name of an attribute of {owner}"
     elif name == "getattr" and isinstance(node.args[1:2] and node.args[1], COMPUTED):
