@@ -48,7 +48,7 @@ MODULES = {
     **dict.fromkeys(["gc", "ctypes", "_ctypes", "cffi", "inspect", "builtins"], "looks inside"),
     **dict.fromkeys(["importlib", "imp", "runpy", "code", "codeop", "marshal"], "runs other code"),
     **dict.fromkeys(["base64", "zlib", "codecs", "binascii"], "decodes something"),
-    **dict.fromkeys(["unittest.mock", "mock", "forbiddenfruit"], "replaces objects"),
+    **dict.fromkeys(["unittest.mock", "mock", "forbiddenfruit", "test"], "replaces objects"),
     **dict.fromkeys(["subprocess", "multiprocessing", "pty", "posix", "shutil"], "leaves the cell"),
     **dict.fromkeys(["socket", "http", "urllib", "requests", "ftplib", "ssl"], "leaves the cell"),
     **dict.fromkeys(["threading", "_thread", "concurrent", "signal", "atexit"], "runs by itself"),

@@ -12,6 +12,7 @@ import json
 import linecache
 import os
 import random
+import signal
 import sys
 import types
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import guard
 import watch
 from compiling import compiled, unpacked
-from handed import CUT, Stream, display, ring
+from handed import CUT, Stream, display, no_signal, ring
 
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
 
@@ -54,6 +55,7 @@ def serve(asks: int, replies: int, seen: int, kept, confine) -> None:
     forget_engine()
     namespace = new_main()
     set_signal(ALARM, ring)
+    signal.signal = _signal.signal = no_signal
     guard.begin(kept, settings["allowed"])
     watch.start(seen, settings["nonce"], settings["folder"], (asks, replies))
     gc.freeze()

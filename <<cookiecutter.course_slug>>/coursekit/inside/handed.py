@@ -4,6 +4,8 @@ From any function one comes to the globals of its module. So these have a module
 nothing of the engine in it.
 """
 
+import sys
+
 CUT = "\n[output cut here]\n"
 
 
@@ -51,6 +53,12 @@ def display(*objects: object, **_: object) -> None:
     """Print objects: there is no browser here."""
     for thing in objects:
         print(repr(thing))
+
+
+def no_signal(number: int, handler: object, audit=sys.audit) -> None:
+    """Take the place of signal.signal, which raises no audit event and hands out frames."""
+    audit("signal.signal", number)
+    raise ValueError("signal handlers cannot be set here")
 
 
 def ring(number: int, frame: object) -> None:

@@ -27,6 +27,7 @@ CODE = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 ODD_MODULES = frozenset(
     {"ctypes", "_ctypes", "cffi", "_cffi_backend", "_testcapi", "_testinternalcapi"}
     | {"_xxsubinterpreters", "_interpreters", "concurrent.interpreters", "unittest.mock"}
+    | {"test.support"}
 )
 PROCESSES = frozenset(
     {"fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp", "system", "popen"}
@@ -45,6 +46,7 @@ EVENTS = {
     **{f"object.__getattr__ {name}": ("reads frames", FRAMES) for name in FRAMES},
     **{f"object.__setattr__ {name}": ("changes a function's code", CODE) for name in CODE},
     "object.__getattr__ __code__": ("reads the code of a test", frozenset({"__code__"})),
+    "signal.signal": ("handles signals", frozenset({"signal"})),
     "gc.get_objects": ("searches the memory", frozenset({"get_objects"})),
     "gc.get_referrers": ("searches the memory", frozenset({"get_referrers"})),
     "gc.get_referents": ("searches the memory", frozenset({"get_referents"})),
