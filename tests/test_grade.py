@@ -161,7 +161,7 @@ def test_late_work_is_noted(spoilable: Living) -> None:
     spoilable.hand_in("bob", spoilable.solved(), stamp="2027-01-25 23:58:00 UTC")
     spoilable.ok("grade")
     rows = grades(spoilable)
-    assert rows["ada"]["note"] == "1 day, 2:00:00 h late"
+    assert rows["ada"]["note"] == "1 day, 2:00:00 late"
     assert rows["bob"]["note"] == ""
 
 
@@ -357,6 +357,17 @@ def test_code_nested_deeply_is_graded_like_any_other(spoilable: Living, deep: st
     nb.cells.insert(1, new_code_cell(deep))
     spoilable.hand_in("ada", nb)
     assert "80/80" in spoilable.ok("grade")
+
+
+def test_pictures_pasted_into_answers_are_on_the_page(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    first, second, *_ = (cell for cell in solutions(nb) if cell.cell_type == "markdown")
+    first.source, first.attachments = "![](attachment:a.png)", {"a.png": {"image/png": "QUJD"}}
+    second.source = "![](attachment:gone.png)"
+    spoilable.hand_in("ada", nb)
+    assert "80/80" in spoilable.ok("grade")
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    assert "data:image/png;base64,QUJD" in page.read_text(encoding="utf-8")
 
 
 def test_so_many_at_a_time_as_one_says(spoilable: Living) -> None:

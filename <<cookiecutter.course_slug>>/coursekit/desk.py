@@ -89,7 +89,9 @@ class Desk:
         except CourseError:
             raise
         except Exception as error:
-            self.report(submission, f"failed: {type(error).__name__}: {error}")
+            reason = f"failed: {type(error).__name__}: {error}"
+            state.write(self.places.graded(submission), State(status="failed", reason=reason))
+            self.report(submission, "failed")
 
     def begin(self, submission: Submission) -> None:
         """Send a submission to the engine, unless it is what was graded last time."""
@@ -215,6 +217,8 @@ def explain(graded: NotebookNode, outcome: Outcome) -> Iterator[str]:
             slow.append(f"{name} ran out of time")
         elif set(errors) - {"NotImplementedError"} and not notebook.meta(cell).get("locked"):
             broken.append(f"{name}: {errors[0]}")
+    if outcome.ended == "the notebook ran out of time":
+        slow = ["its cells together ran out of time"]
     yield from broken[:1] + slow[:1]
     if early := jobs.unfinished(outcome):
         yield early

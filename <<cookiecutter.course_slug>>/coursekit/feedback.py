@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML
+from nbconvert.filters.markdown_mistune import InvalidNotebook
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
@@ -57,8 +58,18 @@ class Pages(HTMLExporter):
         return filtered
 
     def renderer(self) -> Any:
+        """Return a filter that makes HTML of text; only pictures pasted into it are one's own."""
         render = lru_cache(4096)(lambda source: self.markdown2html({}, source))
-        return pass_context(lambda context, source: render(source))
+
+        def filtered(context: Any, source: str) -> str:
+            if "attachment:" not in source:
+                return render(source)
+            try:
+                return self.markdown2html(context, source)
+            except InvalidNotebook:  # a picture that was not handed in
+                return render(source.replace("attachment:", "missing:"))
+
+        return pass_context(filtered)
 
     def write(self, nb: NotebookNode, entry: Entry, path: Path) -> None:
         """Write the page of a graded notebook, which is changed by that."""

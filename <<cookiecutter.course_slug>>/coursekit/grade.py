@@ -1,6 +1,7 @@
 """Grade a course's submissions, module by module, and write grades.csv and report.html."""
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -87,7 +88,10 @@ class Round:
     @contextmanager
     def engine(self, module: Module, dask: Any) -> Iterator[Engine | Cluster]:
         """Keep an engine that runs students' code of one module, here or in a cluster."""
-        with tempfile.TemporaryDirectory(prefix="reference-") as folder:
+        scratch = self.places.root / ".coursekit" / "grading"
+        shutil.rmtree(scratch, ignore_errors=True)  # of a round that was killed: this one is alone
+        scratch.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(prefix=f"{module.name}-", dir=scratch) as folder:
             path = Path(folder) / "reference"
             place = Place(write_reference(self.course, module.name, path), self.sandboxed)
             limits = self.course.limits

@@ -84,6 +84,11 @@ def not_done(outputs: list[NotebookNode]) -> bool:
     return any(o.get("ename") == "NotImplementedError" and not o.evalue for o in outputs)
 
 
+def out_of_time(outputs: list[NotebookNode]) -> bool:
+    """Tell whether a cell was stopped, or never came to its turn."""
+    return any(o.get("ename") in ("CellTimeoutError", "DeadKernelError") for o in outputs)
+
+
 def points(cells: list[NotebookNode]) -> int:
     """Return the sum of the points of these cells."""
     return sum(meta(cell).get("points", 0) for cell in cells if meta(cell).get("grade"))

@@ -43,8 +43,15 @@ class HideTests(NbGraderPreprocessor):
             if notebook.is_test(cell):
                 cell.source = notebook.public(cell.source)
                 if notebook.fails(graded) and not notebook.fails(cell.outputs):
-                    cell.outputs = [NOT_DONE if notebook.not_done(graded) else HIDDEN_FAILURE]
+                    cell.outputs = [why(graded)]
         return cell, resources
+
+
+def why(outputs: list[NotebookNode]) -> NotebookNode:
+    """Return what a student is told of a test that failed, and not by what it shows."""
+    if notebook.not_done(outputs):
+        return NOT_DONE
+    return TIME_RAN_OUT if notebook.out_of_time(outputs) else HIDDEN_FAILURE
 
 
 NOT_DONE = nbformat.v4.new_output(
@@ -56,6 +63,12 @@ NOT_DONE = nbformat.v4.new_output(
 HIDDEN_FAILURE = nbformat.v4.new_output(
     "error",
     ename="AssertionError",
-    evalue="a hidden test failed, or time ran out",
-    traceback=["A hidden test failed, or time ran out."],
+    evalue="a hidden test failed",
+    traceback=["A hidden test failed."],
+)
+TIME_RAN_OUT = nbformat.v4.new_output(
+    "error",
+    ename="CellTimeoutError",
+    evalue="time ran out",
+    traceback=["Time ran out, in this test or in a cell before it, or the process ended."],
 )

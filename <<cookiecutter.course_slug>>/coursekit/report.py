@@ -64,7 +64,8 @@ def table(results: list[Result]) -> Table:
         shown.add_column(name, justify="right")
     shown.add_column("note", overflow="fold")
     for r in sorted(results, key=lambda r: (r.module, r.student)):
-        written = "to mark" if r.written is None else f"{r.written:g}/{r.written_max:g}"
+        marked = f"{r.written:g}/{r.written_max:g}" if r.written is not None else "to mark"
+        written = marked if r.written_max else ""
         automatic = f"{r.automatic:g}/{r.automatic_max:g}"
         shown.add_row(r.student, r.module, r.status, automatic, written, f"{r.total:g}", r.note)
     return shown

@@ -11,7 +11,7 @@ from coursekit.ledger import Entry, Ledger
 from coursekit.state import State
 
 Key = tuple[str, str]  # a student and a module
-NO_ID = "no student id: use letters, digits and . _ @ + -"
+NO_ID = "no student id: use letters a-z, digits and . _ @ + -"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def remarks(entry: Entry) -> list[str]:
     marks = entry.marks.values()
     doubtful = any(m.needs_manual_grade and m.manual_score is not None for m in marks)
     return [
-        *([f"{late} h late"] if late else []),
+        *([f"{late} late"] if late else []),
         *(["graded again since it was marked: confirm the marks"] if doubtful else []),
     ]
 
@@ -72,12 +72,10 @@ def all_rows(ledger: Ledger, states: dict[Key, State], ended: dict[Key, str]) ->
         for student, entry in sorted(entries.items()):
             key = student, module
             status, note = ended.get(key, "graded"), states.get(key, State()).note
-            if status.startswith("failed"):
-                status, note = "failed", status
             rows[key] = row_of(entry, status, note)
     for key in ended.keys() - rows.keys():
-        status, _, note = ended[key].partition(": ")
-        rows[key] = Result(intake.shown(key[0]), key[1], status, note=note or NO_ID)
+        note = states.get(key, State()).note or NO_ID
+        rows[key] = Result(intake.shown(key[0]), key[1], ended[key], note=note)
     return rows
 
 

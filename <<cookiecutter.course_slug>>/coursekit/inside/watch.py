@@ -145,7 +145,8 @@ def hook(event: str, args: tuple) -> None:
     if what:
         culprit = blamed(about[1])
         if culprit:
-            report(f"{about[0]} ({what}) in cell {culprit}")
+            where = culprit if culprit[:5] == "cell " else f"cell {culprit}"
+            report(f"{about[0]} ({what}) in {where}")
 
 
 def detail(event: str, args: tuple) -> str:
