@@ -7,6 +7,7 @@ Both skip the profiling cells. Plain nbgrader gives no feedback pages here; `gra
 """
 
 import argparse
+import contextlib
 import copy
 import os
 import random
@@ -104,7 +105,20 @@ def ours(root: Path, rounds: int, jobs: int) -> tuple[list[float], float]:
 def watch(seen: list[float], ended: threading.Event) -> None:
     """Add up, again and again, what all processes in sandboxes take for themselves."""
     while not ended.wait(0.25):
-        seen.append(sum(memory(path.parent) for path in Path("/proc").glob("[0-9]*/cmdline")))
+        seen.append(sum(map(memory, family())))
+
+
+def family() -> list[Path]:
+    """Return this process's descendants, as folders of /proc."""
+    children: dict[str, list[Path]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = path.read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+            children.setdefault(parent, []).append(path.parent)
+    found = children.get(str(os.getpid()), [])
+    for process in found:  # which grows meanwhile
+        found.extend(children.get(process.name, []))
+    return found
 
 
 def memory(process: Path) -> float:
