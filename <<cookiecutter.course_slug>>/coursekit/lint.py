@@ -144,7 +144,8 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
     spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
     called = {id(s.func) for s in nodes(text) if isinstance(s, ast.Call)}
-    used = {id(c) for s in nodes(text) if isinstance(s, USES) for c in ast.iter_child_nodes(s)}
+    users = [s for s in nodes(text) if isinstance(s, USES)] if "s()" in text else []
+    used = {id(child) for s in users for child in ast.iter_child_nodes(s)}
     for node in nodes(text):
         if id(node) not in spoken or not isinstance(node, ast.Constant):
             found += [(node.lineno, what) for what in about(node, modules)]
