@@ -55,6 +55,7 @@ MODULES = {
     **dict.fromkeys(["_signal", "sched", "faulthandler", "pdb", "bdb", "trace"], "runs by itself"),
 }
 CALLS = {"exec": "runs other code", "eval": "runs other code", "compile": "runs other code"}
+MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 HANDED_ON = {"globals", "locals", "getattr", "setattr", "delattr"}  # unless they are just called
 USES = ast.Compare | ast.keyword | ast.Subscript | ast.Attribute  # of globals(), on the spot
 CALLBACKS = {"ref", "proxy", "finalize"}  # of weakref, with a function to be called at the end
@@ -125,7 +126,8 @@ def parsed(text: str) -> ast.Module:
 
 @lru_cache(maxsize=8)
 def nodes(text: str) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(parsed(text)))
+    """Return a cell's nodes, but the marks of reading and writing: they are half of all."""
+    return tuple(node for node in ast.walk(parsed(text)) if not isinstance(node, MARKS))
 
 
 def imports(text: str) -> set[str]:
