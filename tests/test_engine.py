@@ -251,7 +251,7 @@ def test_an_attack_is_refused(engine: Engine, code: str, reason: str) -> None:
 
 def all_below(pid: int) -> dict[int, str]:
     """Return the command lines of all descendants of a process."""
-    command = ["ps", "-eo", "pid=,ppid=,args="]
+    command = ["ps", "-ww", "-eo", "pid=,ppid=,args="]
     running = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
     found: dict[int, str] = {}
     for line in running.splitlines() * 9:  # a child may stand before its parent

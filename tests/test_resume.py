@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import nbformat
@@ -28,7 +29,7 @@ IN (SELECT n.id FROM submitted_notebook n JOIN submitted_assignment a ON n.assig
 
 def rows(course: Living) -> list[tuple]:
     """Return every score in the gradebook."""
-    with sqlite3.connect(course.root / "gradebook.db") as db:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as db, db:
         return db.execute(QUERY).fetchall()
 
 
@@ -47,7 +48,7 @@ def term(built: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
     for student in ("ada", "bob"):
         course.hand_in(student, course.solved())
     course.ok("grade")
-    with sqlite3.connect(course.root / "gradebook.db") as db:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as db, db:
         db.execute(MARK)
     changed = course.solved(lambda number: number != 2)
     [cell for cell in solutions(changed) if cell.cell_type == "markdown"][0].source = "New."
@@ -75,11 +76,11 @@ def unbroken(term: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
     return course
 
 
-def started(course: Living) -> subprocess.Popen:
+def started(course: Living, *options: str) -> subprocess.Popen:
     """Start to grade; return the process as soon as it has begun to look at submissions."""
     lock = course.root / ".grade.lock"
     lock.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "coursekit", "grade"]
+    command = [sys.executable, "-m", "coursekit", "grade", *options]
     command += [] if shutil.which("bwrap") else ["--no-sandbox"]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     process = subprocess.Popen(command, cwd=course.root, **quiet)
@@ -133,18 +134,59 @@ def test_two_at_once_one_is_told_to_wait(term: Living, unbroken: Living, tmp_pat
     assert rows(course) == rows(unbroken)
 
 
+def looping(term: Living, folder: Path, students: int) -> Living:
+    """Return a course where so many submissions run for four seconds each."""
+    course = copy_of(term.root, folder / term.root.name)
+    course.edit(course.root / "course.toml", "cell_seconds = 1", "cell_seconds = 4")
+    shutil.rmtree(course.root / "submitted")
+    for number in range(students):
+        course.hand_in(f"loop{number}", loops(course))
+    return course
+
+
+needs_sandbox = pytest.mark.skipif(
+    not shutil.which("bwrap"), reason="only a sandbox is seen among the processes"
+)
+
+
+@needs_sandbox
 def test_nothing_of_a_killed_run_is_left_running(term: Living, tmp_path: Path) -> None:
-    course = copy_of(term.root, tmp_path / term.root.name)
+    course = looping(term, tmp_path, 2)
     process = started(course)
-    time.sleep(1.5)
+    assert most_sandboxes(course, 3) > 0, "it must be seen while it runs"
     process.send_signal(signal.SIGKILL)
     process.communicate()
     end = time.monotonic() + 10
-    while (left := children(str(course.root))) and time.monotonic() < end:
+    while sandboxes(course) and time.monotonic() < end:
         time.sleep(0.1)
-    assert left == []
+    assert sandboxes(course) == 0
 
 
-def children(root: str) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, encoding="utf-8").stdout
-    return [line for line in listed.splitlines() if root in line and "ps -eo" not in line]
+@needs_sandbox
+def test_as_many_run_at_a_time_as_one_says(term: Living, tmp_path: Path) -> None:
+    seen = []
+    for jobs in (1, 3):
+        course = looping(term, tmp_path / str(jobs), 3)
+        process = started(course, "--jobs", str(jobs))
+        seen.append(most_sandboxes(course, 3))
+        process.kill()
+        process.communicate()
+    assert seen[1] == 3 * seen[0] > 0
+
+
+def most_sandboxes(course: Living, seconds: float) -> int:
+    """Return how many processes of sandboxes there were at most."""
+    end, most = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        most = max(most, sandboxes(course))
+        time.sleep(0.1)
+    return most
+
+
+def sandboxes(course: Living) -> int:
+    """Return how many processes there are whose command line mounts something of a course."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "args"], capture_output=True, encoding="utf-8"
+    ).stdout
+    wanted = f"{course.root}/.coursekit/grading"
+    return sum("bwrap" in line and wanted in line for line in listed.splitlines())

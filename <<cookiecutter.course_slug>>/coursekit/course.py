@@ -96,7 +96,7 @@ class Course:
     def db_url(self) -> str:
         """Return the gradebook's address: what course.toml says, or gradebook.db in the course."""
         if not self.gradebook_url.startswith("$"):
-            return self.gradebook_url or f"sqlite:///{self.gradebook}"
+            return self.gradebook_url or sqlite(self.gradebook)
         name = self.gradebook_url[1:]
         if not os.environ.get(name):
             raise CourseError(
@@ -126,6 +126,11 @@ class Course:
     def earlier(self, module: Module) -> list[Module]:
         """Return the modules that come before this one."""
         return [other for other in self.modules() if other.name < module.name]
+
+
+def sqlite(path: Path) -> str:
+    """Return the address of a gradebook in a file."""
+    return f"sqlite:///{path}"
 
 
 def discover(folder: Path) -> list[Module]:

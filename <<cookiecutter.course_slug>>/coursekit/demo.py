@@ -9,10 +9,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from coursekit import notebook
-from coursekit.course import Course, Module
+from coursekit.course import Course, Module, sqlite
 from coursekit.errors import CourseError
 from coursekit.places import Places
-from coursekit.release import generate, record, sqlite
+from coursekit.release import generate, record
 
 MARK = "README.txt"
 NOTE = "A made-up term, made anew by each `nox -s grade -- --demo`. Nothing in here is yours.\n"

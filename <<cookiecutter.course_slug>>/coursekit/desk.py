@@ -124,7 +124,7 @@ class Desk:
         self.score(work)
         tests = [cell.outputs for cell in work.nb.cells if notebook.is_test(cell)]
         odd = [out for out in tests if notebook.fails(out) and not notebook.not_done(out)]
-        if odd and not jobs.out_of_time(outcome):
+        if odd and not jobs.stopped(outcome):
             again = self.engine.submit(self.steps.job(work.nb, hidden=False))
             self.waiting[again] = work
         else:
@@ -183,6 +183,7 @@ class Desk:
         self.ledger.refresh(self.blank, entry)
         for mark in entry.marks.values():
             mark.auto_score, mark.needs_manual_grade = 0, mark.manual_score is not None
+        self.steps.penalize(entry)
         folder = self.places.graded(submission)
         state.forget(folder)
         self.ledger.save(self.blank, entry)

@@ -105,10 +105,10 @@ class Round:
         self, ledger: Ledger, ended: dict[tuple[str, str], str]
     ) -> dict[tuple[str, str], Result]:
         """Write grades.csv and report.html: all of the gradebook, not only what was just graded."""
-        states = {(s, m): found for s, m, found in state.read_all(self.places.autograded)}
+        known = list(state.read_all(self.places.autograded))
+        states = {(student, module): found for student, module, found in known}
         rows = scores.all_rows(ledger, states, ended)
         scores.write_csv(rows.values(), self.places.root / "grades.csv")
-        known = [(*key, found) for key, found in states.items()]
         left_out = [row for row in rows.values() if row.status in {"refused", "failed"}]
         page = self.places.root / "report.html"
         report_page.write(page, self.course, ledger.gradebook, known, left_out)

@@ -107,8 +107,8 @@ def show(nb: NotebookNode, outcome: Outcome) -> None:
             cell.metadata[notebook.SHOWN] = [from_dict(output) for output in outputs]
 
 
-def out_of_time(outcome: Outcome) -> bool:
-    """Tell whether the run, or a cell in it, was stopped."""
+def stopped(outcome: Outcome) -> bool:
+    """Tell whether the run ended early, or a cell in it ran out of time."""
     names = {o.get("ename") for outputs in outcome.outputs for o in outputs or []}
     return bool(outcome.ended) or "CellTimeoutError" in names
 

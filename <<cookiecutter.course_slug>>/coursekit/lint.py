@@ -104,8 +104,7 @@ def known(cells: tuple[tuple[bool, str], ...]) -> Module:
     theirs = {name for solution, text in cells if solution for name in bindings(text)}
     ours: dict[str, set[str]] = {}
     for solution, text in cells:
-        public = "\n".join(notebook.split_regions(text)[0])
-        for version in () if solution else (text, public):
+        for version in () if solution else (text, notebook.public(text)):
             for name, (_, how) in bindings(version).items():
                 if how != VALUE and name not in theirs:
                     ours.setdefault(name, set()).add(how)
@@ -145,17 +144,24 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     lines = enumerate(text.splitlines(), 1)
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
     spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
-    called = {id(s.func) for s in nodes(text) if isinstance(s, ast.Call)}
-    users = [s for s in nodes(text) if isinstance(s, USES)] if "s()" in text else []
-    used = {id(child) for s in users for child in ast.iter_child_nodes(s)}
     for node in nodes(text):
         if id(node) not in spoken or not isinstance(node, ast.Constant):
             found += [(node.lineno, what) for what in about(node, modules)]
-        if root_of(node) in HANDED_ON and id(node) not in called:
-            found.append((node.lineno, f"hands on {root_of(node)}"))
-        if is_call(node, "globals", "locals") and id(node) not in used:
-            found.append((node.lineno, f"hands on {node.func.id}()"))
+    if any(word in text for word in HANDED_ON):
+        found += handed_on(text)
     return sorted(found)
+
+
+def handed_on(text: str) -> Iterator[Finding]:
+    """Yield functions such as getattr, and what globals() gives, that are not used on the spot."""
+    called = {id(s.func) for s in nodes(text) if isinstance(s, ast.Call)}
+    users = [s for s in nodes(text) if isinstance(s, USES)]
+    used = {id(child) for s in users for child in ast.iter_child_nodes(s)}
+    for node in nodes(text):
+        if isinstance(node, ast.Name) and node.id in HANDED_ON and id(node) not in called:
+            yield node.lineno, f"hands on {node.id}"
+        if is_call(node, "globals", "locals") and id(node) not in used:
+            yield node.lineno, f"hands on {node.func.id}()"
 
 
 def outside(line: str) -> bool:

@@ -63,12 +63,17 @@ NOT_DONE = nbformat.v4.new_output(
 HIDDEN_FAILURE = nbformat.v4.new_output(
     "error",
     ename="AssertionError",
-    evalue="a hidden test failed",
-    traceback=["A hidden test failed."],
+    evalue="this test failed; if it passes for you, a hidden test failed",
+    traceback=[
+        "This test failed. Run it in your notebook: if it passes there, a hidden test failed."
+    ],
 )
 TIME_RAN_OUT = nbformat.v4.new_output(
     "error",
     ename="CellTimeoutError",
     evalue="time ran out",
-    traceback=["Time ran out, in this test or in a cell before it, or the process ended."],
+    traceback=[
+        "Time ran out, or the process ended, in this test or in a cell before it."
+        " Look for a loop that does not end, or for exit()."
+    ],
 )

@@ -75,10 +75,6 @@ def utc(course: Course, module: Module) -> str:
     return (due - due.utcoffset()).replace(tzinfo=None).isoformat(" ")
 
 
-def sqlite(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
 def _generate(course: Course, module: Module, folder: Path, gradebook: str | None) -> None:
     c = config(course)
     c.CourseDirectory.assignment_id = module.name

@@ -2,11 +2,12 @@
 
 import csv
 import datetime as dt
+import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from coursekit import intake
+from coursekit import files, intake
 from coursekit.ledger import Entry, Ledger
 from coursekit.state import State
 
@@ -83,9 +84,8 @@ def write_csv(results: Iterable[Result], path: Path) -> None:
     """Write the rows, in place of the file before only when all of them are written."""
     rows = [asdict(result) for result in results]
     columns = [field.name for field in fields(Result) if field.name != "status"]
-    partial = path.with_suffix(".csv.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
