@@ -136,7 +136,7 @@ class Desk:
         marks = work.entry.marks.values()
         settled = [m for m in marks if m.manual_score is not None and not m.needs_manual_grade]
         self.steps.finish(work.nb, work.outcome, work.entry)
-        before, now = self.answers(work.submission), answers(work.nb)
+        before, now = self.answers(work.submission) if settled else {}, answers(work.nb)
         for mark in settled:  # nbgrader asks for all of them again
             mark.needs_manual_grade = before.get(mark.name) != now.get(mark.name)
         work.state = replace(

@@ -55,6 +55,10 @@ MODULES = {
     **dict.fromkeys(["_signal", "sched", "faulthandler", "pdb", "bdb", "trace"], "runs by itself"),
 }
 CALLS = {"exec": "runs other code", "eval": "runs other code", "compile": "runs other code"}
+TELLING = (
+    *(ast.Import, ast.ImportFrom, ast.Attribute, ast.Constant, ast.Call),
+    *(ast.ClassDef, ast.Subscript, ast.BinOp),
+)
 MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 HANDED_ON = {"globals", "locals", "getattr", "setattr", "delattr"}  # unless they are just called
 USES = ast.Compare | ast.keyword | ast.Subscript | ast.Attribute  # of globals(), on the spot
@@ -145,7 +149,9 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
     spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
     for node in nodes(text):
-        if id(node) not in spoken or not isinstance(node, ast.Constant):
+        if isinstance(node, ast.Name):  # the most frequent by far
+            found += [(node.lineno, what) for what in about_word(node.id)]
+        elif isinstance(node, TELLING) and not (id(node) in spoken and is_text([node])):
             found += [(node.lineno, what) for what in about(node, modules)]
     if any(word in text for word in HANDED_ON):
         found += handed_on(text)
@@ -177,10 +183,8 @@ def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
             for alias in names:
                 yield from about_import(f"{module}.{alias.name}")
                 yield from about_word(alias.name)
-        case ast.Attribute(attr=name):
+        case ast.Attribute():
             yield from about_attribute(node, modules)
-        case ast.Name(id=name):
-            yield from about_word(name)
         case ast.Constant(value=str(text)):
             yield from about_word(text)
             if text in STAND_INS:

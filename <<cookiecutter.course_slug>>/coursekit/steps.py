@@ -12,7 +12,6 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 from nbgrader.preprocessors import (
     AssignLatePenalties,
-    ClearOutput,
     LimitOutput,
     OverwriteCells,
     SaveAutoGrades,
@@ -35,7 +34,7 @@ class Steps:
         self.originals = restore.originals(self.source)
         self.data = jobs.data_of(module)
         c = config(course)
-        self.clear, self.overwrite = ClearOutput(config=c), OverwriteCells(config=c)
+        self.overwrite = OverwriteCells(config=c)
         clean = SanitizeHTML(config=c)
         clean.sanitize_html_tags = lru_cache(4096)(clean.sanitize_html_tags)
         self.after = [LimitOutput(config=c), clean]
@@ -45,7 +44,6 @@ class Steps:
     def sanitize(self, nb: NotebookNode) -> list[str]:
         """Put a submitted notebook right; return what had to be put right."""
         with captured_log():
-            self.clear.preprocess(nb, {})
             repaired = restore.put_right(nb, self.originals)
             each_cell(self.overwrite, nb, self.blank)
         return repaired
