@@ -55,10 +55,10 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     from coursekit.places import Places
 
     modules = course.modules(args.modules)
-    syncing.sync(course, modules)
     real = Places(course.root, course.db_url)
     places = demo.make_anew(course, modules) if args.demo else real
     submissions = intake.find(course, places.submitted, modules, args.student)
+    syncing.sync(course, sorted({s.module for s in submissions}, key=lambda m: m.name))
     how = {"sandboxed": not args.no_sandbox, "workers": args.jobs, "scheduler": args.scheduler}
     round_ = grade.Round(course, places, **how, force=args.force)
     with report.progress(console, len(submissions)) as advance:

@@ -5,6 +5,7 @@ hidden tests (see HideTests).
 """
 
 import html
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,22 @@ PARTS = (
 )
 EVERYTHING = {f"include_{part}": True for part in PARTS}
 
+# nbgrader's page; what a cell looks like is remembered, since most cells are everyone's.
+PAGE = """
+{%- extends original -%}
+{%- block body_loop -%}
+{%- for cell in nb.cells -%}
+{%- set known = seen(cell) -%}
+{%- if known -%}
+{{ known }}
+{%- else -%}
+{%- block any_cell scoped -%}{{ keep(cell, super()) }}{%- endblock -%}
+{%- endif -%}
+{%- endfor -%}
+{%- endblock -%}
+"""
+REMEMBERED = 1024  # cells: the common ones come with the first students
+
 
 class Pages(HTMLExporter):
     """nbconvert's exporter, which remembers the cells that it has seen: most are everyone's."""
@@ -45,6 +62,17 @@ class Pages(HTMLExporter):
         css.preprocess(NotebookNode(cells=[]), self.resources)
         self.register_filter("highlight_code", self.highlighter())
         self.register_filter("markdown2html", self.renderer())
+        self.page = self.environment.from_string(PAGE)
+        self.cells: dict[str, str] = {}
+
+    def seen(self, cell: NotebookNode) -> str:
+        """Return what a cell looks like that was there before; "" if none was like it."""
+        return self.cells.get(json.dumps(cell), "")
+
+    def keep(self, cell: NotebookNode, text: str) -> str:
+        if len(self.cells) < REMEMBERED:
+            self.cells[json.dumps(cell)] = text
+        return text
 
     def highlighter(self) -> Any:
         """Return a filter that colours the code everyone has; to colour all takes long."""
@@ -83,7 +111,8 @@ class Pages(HTMLExporter):
         }
         # Not by from_notebook_node: it copies the notebook, and parses the page for its pictures.
         resources = {**self.resources, "nbgrader": scores, "global_content_filter": EVERYTHING}
-        write_text(path, self.template.render(nb=nb, resources=resources).lstrip())
+        names = {"original": self.template, "seen": self.seen, "keep": self.keep}
+        write_text(path, self.page.render(nb=nb, resources=resources, **names).lstrip())
 
 
 def write_refusal(path: Path, note: str) -> None:

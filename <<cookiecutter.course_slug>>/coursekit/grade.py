@@ -1,5 +1,6 @@
 """Grade a course's submissions, module by module, and write grades.csv and report.html."""
 
+import gc
 import itertools
 import shutil
 import tempfile
@@ -72,6 +73,7 @@ class Round:
         named.sort(key=lambda s: s.module.name)
         blanks = {m: ledger.blank(m.name) for m in {s.module for s in named}}
         pages = Pages(config(self.course))
+        gc.freeze()  # what is here stays: do not look through it again for each submission
         with self.cluster() as dask:
             for module, group in itertools.groupby(named, key=lambda s: s.module):
                 with self.engine(module, dask) as engine:

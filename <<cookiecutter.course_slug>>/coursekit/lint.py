@@ -56,12 +56,11 @@ MODULES = {
 }
 CALLS = {"exec": "runs other code", "eval": "runs other code", "compile": "runs other code"}
 TELLING = (
-    *(ast.Import, ast.ImportFrom, ast.Attribute, ast.Constant, ast.Call),
-    *(ast.ClassDef, ast.Subscript, ast.BinOp),
+    *(ast.Name, ast.Attribute, ast.Constant, ast.Call, ast.Subscript, ast.BinOp),
+    *(ast.Import, ast.ImportFrom, ast.ClassDef),
 )
-MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 HANDED_ON = {"globals", "locals", "getattr", "setattr", "delattr"}  # unless they are just called
-USES = ast.Compare | ast.keyword | ast.Subscript | ast.Attribute  # of globals(), on the spot
+USES = ast.Compare, ast.keyword, ast.Subscript, ast.Attribute  # of globals(), on the spot
 CALLBACKS = {"ref", "proxy", "finalize"}  # of weakref, with a function to be called at the end
 WRITERS = {"update", "__setitem__", "setdefault", "pop", "clear"}
 HARMLESS_OF_OS = {"path", "getcwd", "sep", "cpu_count", "environ", "name", "linesep"}
@@ -128,17 +127,24 @@ def parsed(text: str) -> ast.Module:
 
 
 @lru_cache(maxsize=8)
-def nodes(text: str) -> tuple[ast.AST, ...]:
-    """Return a cell's nodes, but the marks of reading and writing: they are half of all."""
-    return tuple(node for node in ast.walk(parsed(text)) if not isinstance(node, MARKS))
+def by_kind(text: str) -> dict[type, list[ast.AST]]:
+    """Return the nodes of a cell's tree by their classes."""
+    found: dict[type, list[ast.AST]] = {}
+    for node in ast.walk(parsed(text)):
+        found.setdefault(type(node), []).append(node)
+    return found
+
+
+def nodes(text: str, *kinds: type) -> list:
+    return [node for kind in kinds for node in by_kind(text).get(kind, ())]
 
 
 def imports(text: str) -> set[str]:
     """Return the names that a cell binds to modules it imports, and other names for them."""
-    all_names = [node.names for node in nodes(text) if isinstance(node, ast.Import)]
-    found = {alias.asname or alias.name.partition(".")[0] for names in all_names for alias in names}
-    for node in nodes(text):
-        if isinstance(node, ast.Assign) and getattr(node.value, "id", "") in {*found, "np"}:
+    names = [alias for node in nodes(text, ast.Import) for alias in node.names]
+    found = {alias.asname or alias.name.partition(".")[0] for alias in names}
+    for node in nodes(text, ast.Assign):
+        if getattr(node.value, "id", "") in {*found, "np"}:
             found |= {n.id for target in node.targets for n in ast.walk(target) if is_stored(n)}
     return found
 
@@ -147,11 +153,9 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     """Return everything in a cell that would be suspicious if the module did not do it itself."""
     lines = enumerate(text.splitlines(), 1)
     found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
-    spoken = {id(s.value) for s in nodes(text) if isinstance(s, ast.Expr)}  # docstrings
-    for node in nodes(text):
-        if isinstance(node, ast.Name):  # the most frequent by far
-            found += [(node.lineno, what) for what in about_word(node.id)]
-        elif isinstance(node, TELLING) and not (id(node) in spoken and is_text([node])):
+    docstrings = {id(s.value) for s in nodes(text, ast.Expr) if is_text([s.value])}
+    for node in nodes(text, *TELLING):
+        if id(node) not in docstrings:
             found += [(node.lineno, what) for what in about(node, modules)]
     if any(word in text for word in HANDED_ON):
         found += handed_on(text)
@@ -160,12 +164,13 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
 
 def handed_on(text: str) -> Iterator[Finding]:
     """Yield functions such as getattr, and what globals() gives, that are not used on the spot."""
-    called = {id(s.func) for s in nodes(text) if isinstance(s, ast.Call)}
-    users = [s for s in nodes(text) if isinstance(s, USES)]
+    calls, users = nodes(text, ast.Call), nodes(text, *USES)
+    called = {id(s.func) for s in calls}
     used = {id(child) for s in users for child in ast.iter_child_nodes(s)}
-    for node in nodes(text):
-        if isinstance(node, ast.Name) and node.id in HANDED_ON and id(node) not in called:
+    for node in nodes(text, ast.Name):
+        if node.id in HANDED_ON and id(node) not in called:
             yield node.lineno, f"hands on {node.id}"
+    for node in calls:
         if is_call(node, "globals", "locals") and id(node) not in used:
             yield node.lineno, f"hands on {node.func.id}()"
 
@@ -177,6 +182,8 @@ def outside(line: str) -> bool:
 def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
     """Yield what is odd about one node of a tree."""
     match node:
+        case ast.Name(id=name):
+            yield from about_word(name)
         case ast.Import(names=names):
             yield from (what for alias in names for what in about_import(alias.name))
         case ast.ImportFrom(module=module, names=names):
@@ -205,7 +212,6 @@ def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
         case ast.BinOp(left=left, right=right):
             if any(is_call(side, "id") for side in (left, right)):
                 yield "computes with an address in memory (id)"
-            yield from about_word(joined(node))
 
 
 def folded(node: ast.AST) -> str:
@@ -283,14 +289,6 @@ def own_names(body: list[ast.stmt]) -> set[str]:
     return found
 
 
-def joined(node: ast.AST) -> str:
-    """Return a text that is written in pieces, with + between them; "" if it is none."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = joined(node.left), joined(node.right)
-        return left + right if left and right else ""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-
-
 def is_stored(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
@@ -342,7 +340,7 @@ def bindings(text: str) -> dict[str, tuple[int, str]]:
     """Return the names that a cell binds at its outermost level, where, and to what."""
     found: dict[str, tuple[int, str]] = {}
     lines = text.splitlines()
-    declared = {n for node in nodes(text) if isinstance(node, ast.Global) for n in node.names}
+    declared = {name for node in nodes(text, ast.Global) for name in node.names}
     for node in outermost(parsed(text)):
         if isinstance(node, FUNCTION | ast.ClassDef):
             if not node.decorator_list:  # add_to_class takes it away
@@ -356,15 +354,17 @@ def bindings(text: str) -> dict[str, tuple[int, str]]:
             how = "a function" if isinstance(node.value, ast.Lambda) else VALUE
             stored = (n.id for target in node.targets for n in ast.walk(target) if is_stored(n))
             found |= dict.fromkeys(stored, (node.lineno, how))
-    within = (node for node in nodes(text) if is_stored(node) and node.id in declared)
-    return found | {node.id: (node.lineno, "in a function") for node in within}
+    within = nodes(text, ast.Name) if declared else []
+    stored = (node for node in within if is_stored(node) and node.id in declared)
+    return found | {node.id: (node.lineno, "in a function") for node in stored}
 
 
 def outermost(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree that are not in a function or a class."""
+    """Yield the statements of a tree that are not in a function or a class."""
     waiting = deque([tree])
     while waiting:
         for child in ast.iter_child_nodes(waiting.popleft()):
-            yield child
-            if not isinstance(child, FUNCTION | ast.ClassDef | ast.Lambda):
-                waiting.append(child)
+            if not isinstance(child, ast.expr):
+                yield child
+                if not isinstance(child, FUNCTION | ast.ClassDef):
+                    waiting.append(child)

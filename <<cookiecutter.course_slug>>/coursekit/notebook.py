@@ -42,9 +42,9 @@ def cell_id(cell: NotebookNode, seen: Counter[str]) -> str:
     return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-def meta(cell: NotebookNode) -> NotebookNode:
+def meta(cell: NotebookNode) -> dict:
     """Return the cell's nbgrader metadata, empty where it has none."""
-    return cell.metadata.get("nbgrader", NotebookNode())
+    return cell.metadata.get("nbgrader", {})
 
 
 def grade_id(cell: NotebookNode) -> str:

@@ -115,9 +115,8 @@ def clean(raw: Json, notes: Notes) -> NotebookNode:
         raise Ungradable(f"its cells hold more than {TEXT:,} characters")
     if unique(cells) and version == FORMAT:
         notes["cell ids were missing or repeated"] = None
-    return nbformat.from_dict(
-        {"cells": cells, "metadata": {}, "nbformat": FORMAT[0], "nbformat_minor": FORMAT[1]}
-    )
+    major, minor = FORMAT
+    return NotebookNode(cells=cells, metadata={}, nbformat=major, nbformat_minor=minor)
 
 
 def cells_in(raw: Json) -> list[Json]:
@@ -191,6 +190,8 @@ def mended(text: str, notes: Notes) -> str:
 
 def encodable(text: str) -> str:
     """Return a text with halves of surrogate pairs replaced: UTF-8 has no such characters."""
+    if text.isascii():
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

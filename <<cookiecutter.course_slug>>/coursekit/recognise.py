@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
@@ -15,6 +16,7 @@ from coursekit import notebook
 
 DEFINITION = re.compile(r"^(?:async def|def|class)\s+(\w+)", re.M)
 STUBS = {"# YOUR CODE HERE", "raise NotImplementedError()", "YOUR ANSWER HERE"}
+SHORT = 20_000  # characters: no text of a module is longer
 ALIKE = 0.5  # of a cell's lines; a cell with fewer is something else under its name
 
 Lines = tuple[str, ...]
@@ -180,4 +182,11 @@ def definitions(text: str) -> frozenset[str]:
 
 def lines_of(text: str) -> Lines:
     """Return the lines of a text that say something: what editors do to the others is no change."""
+    return short_lines(text) if len(text) < SHORT else lines(text)
+
+
+def lines(text: str) -> Lines:
     return tuple(stripped for line in text.split("\n") if (stripped := line.rstrip()))
+
+
+short_lines = lru_cache(512)(lines)  # one text is asked for again and again

@@ -279,7 +279,7 @@ def dress(match: Match, notes: Notes) -> None:
     for number, cell in enumerate(match.cells):
         our = by_rank.get(by_cell.get(id(cell), -1))
         before = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
-        cell.metadata = copy.deepcopy(our.cell.metadata) if our else NotebookNode()
+        cell.metadata = nbformat.from_dict(our.cell.metadata if our else {})  # a copy
         if our:
             restore(cell, our, before, notes)
         cell.id = free_id(cell.get("id") or f"cell-{number}", number, taken)
