@@ -194,10 +194,7 @@ def test_marks_and_extensions_given_later_change_what_lateness_costs(spoilable: 
     marked(spoilable, "ada", 5)
     assert "unchanged" in spoilable.ok("grade")
     assert float(grades(spoilable)["ada"]["total"]) == 90
-    with (
-        closing(sqlite3.connect(spoilable.root / "gradebook.db")) as db,
-        db,
-    ):  # as nbgrader keeps an interval
+    with closing(sqlite3.connect(spoilable.root / "gradebook.db")) as db, db:
         # a day, as nbgrader keeps an interval
         db.execute("UPDATE submitted_assignment SET extension = '1970-01-02 00:00:00.000000'")
     assert "unchanged" in spoilable.ok("grade")
@@ -373,6 +370,23 @@ def test_pictures_pasted_into_answers_are_on_the_page(spoilable: Living) -> None
     assert "80/80" in spoilable.ok("grade")
     page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
     assert "data:image/png;base64,QUJD" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_was_put_right_before_and_after_marking(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    test = next(cell for cell in graded(nb) if cell.cell_type == "code")
+    test.source = "pass"
+    folder = spoilable.hand_in("ada", nb)
+    (folder / "tensor_dev.ipynb").rename(folder / "my <b>work.ipynb")
+    spoilable.ok("grade")
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    first = page.read_text(encoding="utf-8")
+    expected = f"changed and put back: {test.metadata.nbgrader.grade_id}"
+    assert expected in first and "my &lt;b&gt;work.ipynb was taken for" in first
+    marked(spoilable, "ada", 4)
+    spoilable.ok("grade")
+    again = page.read_text(encoding="utf-8")
+    assert again != first and expected in again
 
 
 def test_no_job_at_a_time_is_refused(spoilable: Living) -> None:

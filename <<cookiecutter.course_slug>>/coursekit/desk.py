@@ -160,7 +160,8 @@ class Desk:
         files.write_text(folder / self.module.notebook.name, json.dumps(work.nb) + "\n")
         for path in self.module.beside:
             files.copy(path, folder / path.name)
-        self.pages.write(work.nb, work.entry, self.places.page(work.submission))
+        page = self.places.page(work.submission)
+        self.pages.write(work.nb, work.entry, page, work.state.repaired)
         state.write(folder, work.state)
         self.report(work.submission, "graded")
 
@@ -173,7 +174,7 @@ class Desk:
             self.ledger.refresh(self.blank, entry)
             self.steps.penalize(entry)
             self.ledger.save(self.blank, entry)
-            self.pages.write(nbformat.read(graded, as_version=4), entry, page)
+            self.pages.write(nbformat.read(graded, as_version=4), entry, page, last.repaired)
             state.write(folder, replace(last, marks=self.standing(entry)))
         self.report(submission, "zero" if last.status == "zero" else "unchanged")
 

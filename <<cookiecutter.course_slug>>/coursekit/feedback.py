@@ -33,10 +33,17 @@ PARTS = (
 )
 EVERYTHING = {f"include_{part}": True for part in PARTS}
 
-# nbgrader's page; what a cell looks like is remembered, since most cells are everyone's.
+# nbgrader's page, below a list of what had to be put right before anything ran. What a cell looks
+# like is remembered, since most cells are everyone's.
 PAGE = """
 {%- extends original -%}
 {%- block body_loop -%}
+{%- if repaired -%}
+<div class="panel panel-warning">
+  <div class="panel-heading">Put right before grading</div>
+  <ul class="panel-body">{% for clause in repaired %}<li>{{ clause | escape }}</li>{% endfor %}</ul>
+</div>
+{%- endif -%}
 {%- for cell in nb.cells -%}
 {%- set known = seen(cell) -%}
 {%- if known -%}
@@ -99,7 +106,9 @@ class Pages(HTMLExporter):
 
         return pass_context(filtered)
 
-    def write(self, nb: NotebookNode, entry: Entry, path: Path) -> None:
+    def write(
+        self, nb: NotebookNode, entry: Entry, path: Path, repaired: tuple[str, ...] = ()
+    ) -> None:
         """Write the page of a graded notebook, which is changed by that."""
         each_cell(self.get_grades, nb, entry)
         self.hide_tests.preprocess(nb, {})
@@ -111,8 +120,9 @@ class Pages(HTMLExporter):
         }
         # Not by from_notebook_node: it copies the notebook, and parses the page for its pictures.
         resources = {**self.resources, "nbgrader": scores, "global_content_filter": EVERYTHING}
-        names = {"original": self.template, "seen": self.seen, "keep": self.keep}
-        write_text(path, self.page.render(nb=nb, resources=resources, **names).lstrip())
+        ours = {"original": self.template, "seen": self.seen, "keep": self.keep}
+        page = self.page.render(nb=nb, resources=resources, repaired=repaired, **ours)
+        write_text(path, page.lstrip())
 
 
 def write_refusal(path: Path, note: str) -> None:
