@@ -238,8 +238,10 @@ def heaviest(order: list[int], weigh: Callable[[int], int]) -> list[int]:
 def missing(match: Match, notes: Notes) -> list[Ours]:
     """Return the provided cells and the answers that are not there; note absent solutions, too."""
     absent = match.open(lambda our: bool(our.name) and our.rank not in match.parked)
+    names = {notebook.grade_id(cell) for cell in match.cells}
     for our in absent:
-        note(notes, UNDONE if our.exercise else MISSING, our)
+        gone = CHANGED if our.name in names else MISSING
+        note(notes, UNDONE if our.exercise else gone, our)
     return [our for our in absent if not our.exercise]
 
 
