@@ -7,6 +7,7 @@ and folders from `inside/jail.py`.
 
 import contextlib
 import os
+import platform
 import shutil
 import site
 import subprocess
@@ -24,6 +25,7 @@ NOBODY = "65534"
 INSIDE = Path(__file__).resolve().parent / "inside"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
 SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
+MACHINES = ("x86_64", "aarch64")  # whose system calls inside/jail.py knows
 NAMESPACES = ("user", "pid", "ipc", "net", "uts", "cgroup")
 MIB = 1024 * 1024
 
@@ -76,6 +78,8 @@ def check(*, wanted: bool = True) -> None:
         return
     if not shutil.which("bwrap"):
         raise CourseError(MISSING.format(reason="bubblewrap (bwrap) is not installed"))
+    if platform.machine() not in MACHINES:
+        raise CourseError(MISSING.format(reason=f"none is known for {platform.machine()}"))
     if not shutil.which("setpriv") and os.geteuid() == 0:
         raise CourseError(MISSING.format(reason="setpriv (of util-linux) is not installed"))
     probe = [*wrapped({}), "/usr/bin/env", "true"]
