@@ -292,7 +292,7 @@ if os.fork() == 0:
 @needs_sandbox
 @pytest.mark.parametrize("call", ["add_key", "request_key", "keyctl", "io_uring_setup", "ptrace"])
 def test_calls_that_no_notebook_needs_are_refused(engine: Engine, call: str) -> None:
-    """Keys outlive a process: one run could tell hidden tests to the next, whose output is shown."""
+    """Keys outlive a process: one run could tell hidden tests to the next, whose output shows."""
     include = subprocess.run(
         ["gcc", "-E", "-dM", "-include", "sys/syscall.h", "-xc", os.devnull],
         capture_output=True,
