@@ -225,7 +225,9 @@ print([str(p) for p in ({str(secret)!r}, {str(ROOT)!r}, "/proc/1", "/etc/passwd"
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("import socket; socket.create_connection(('1.1.1.1', 53), 1)", "unreachable"),
+        ("import socket; socket.create_connection(('1.1.1.1', 53), 1)", "not permitted"),
+        ("import socket; socket.create_server(('127.0.0.1', 9999))", "not permitted"),
+        ("import socket; socket.socket(40, socket.SOCK_STREAM)", "not permitted"),  # AF_VSOCK
         ("import socket; socket.getaddrinfo('pypi.org', 443)", "resolution"),
         ("open('/usr/x', 'w')", "Read-only"),
         ("open('/dev/x', 'w')", "Read-only"),
@@ -260,6 +262,18 @@ def all_below(pid: int) -> dict[int, str]:
         if (int(parent) == pid or int(parent) in found) and "<defunct>" not in args:
             found[int(child)] = args
     return found
+
+
+@needs_sandbox
+def test_what_libraries_do_among_themselves_is_possible(engine: Engine) -> None:
+    code = """
+import asyncio, socket, subprocess
+a, b = socket.socketpair()
+a.send(b"x"), socket.socket(socket.AF_UNIX)
+asyncio.run(asyncio.sleep(0))
+print(b.recv(1), subprocess.run(["/bin/echo", "y"], capture_output=True).stdout)
+"""
+    assert printed_by(engine, code) == "b'x' b'y\\n'\n"
 
 
 def test_files_lie_beside_the_code(engine: Engine) -> None:
