@@ -304,6 +304,19 @@ if os.fork() == 0:
 
 
 @needs_sandbox
+def test_devices_keep_no_trace(engine: Engine) -> None:
+    """Their times are the machine's own: one run could tell another something by them."""
+    code = """
+import os
+open("/dev/null", "w").write("x")
+for name in os.listdir("/dev"):
+    try: os.utime(f"/dev/{name}"), print(name)
+    except OSError: pass
+"""
+    assert printed_by(engine, code).split() == ["shm"], "which is the submission's own"
+
+
+@needs_sandbox
 @pytest.mark.parametrize("call", ["add_key", "request_key", "keyctl", "io_uring_setup", "ptrace"])
 def test_calls_that_no_notebook_needs_are_refused(engine: Engine, call: str) -> None:
     """Keys outlive a process: one run could tell hidden tests to the next, whose output shows."""

@@ -12,7 +12,9 @@ import signal
 import struct
 
 NEW_MOUNTS, NEW_IPC, NEW_PIDS = 0x00020000, 0x08000000, 0x20000000
-NOSUID, NODEV = 2, 4
+READ_ONLY, NOSUID, NODEV, REMOUNT, BIND = 1, 2, 4, 32, 4096
+DEVICES = "null", "zero", "full", "random", "urandom", "tty", "pts"
+ALREADY = 15  # what must stay of a mount's flags when they are changed: the first four
 CAPBSET_DROP, NO_NEW_PRIVS, PARENT_DEATH_SIGNAL = 24, 38, 1
 CAP_VERSION = 0x20080522
 SET_SECCOMP, FILTER, ALLOW, REFUSE = 22, 2, 0x7FFF0000, 0x00050001  # the last one: EPERM
@@ -57,6 +59,10 @@ def furnish(disk_mb: int) -> None:
         options = f"size={size}m,nr_inodes=4096,mode=1777"
         flags = NOSUID | NODEV
         done(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", flags, options.encode()), folder)
+    for name in DEVICES:  # to touch one would leave its time behind; written to they can be as ever
+        path = f"/dev/{name}"
+        flags = READ_ONLY | REMOUNT | BIND | (os.statvfs(path).f_flag & ALREADY)
+        done(libc.mount(None, path.encode(), None, flags, None), path)
 
 
 def confine(limits: dict) -> None:
