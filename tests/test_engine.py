@@ -169,6 +169,19 @@ def test_what_was_put_back_is_named(engine: Engine) -> None:
     assert "numpy.allclose" in outcome.put_back
 
 
+@needs_sandbox
+def test_whoever_plots_next_can_plot_too(engine: Engine) -> None:
+    """The parent loads matplotlib once somebody has asked for it; a half of it broke all others."""
+    plot = """
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+plt.savefig("x.png")
+print(plt.gcf().get_axes()[0].lines[0].get_xydata().shape)
+"""
+    for _ in range(3):
+        assert printed_by(engine, plot) == "(2, 2)\n"
+
+
 def test_an_early_end_keeps_the_cells_before_it(engine: Engine) -> None:
     outcome = engine.submit(job(RIGHT, "print('here')", "import os; os._exit(3)")).result()
     assert texts(outcome.outputs[2]) == "here\n"

@@ -305,6 +305,23 @@ def invented(cells: list) -> None:
     cells[-1].metadata.update(nbgrader=7, tags="no list")
 
 
+def test_thrown_away(cells: list) -> None:
+    cell_of(cells, "tensor-init-test").source = "pass"
+
+
+def on_stderr(cells: list) -> None:
+    """Log whatever is made, to where nbgrader takes every word for a failure."""
+    cell = cell_of(cells, "tensor-init")
+    cell.source += "\n_plain_init = Tensor.__init__\nimport sys\n"
+    cell.source += "def _loud(self, *a, **k):\n    print('made', file=sys.stderr)\n"
+    cell.source += "    _plain_init(self, *a, **k)\nTensor.__init__ = _loud\n"
+
+
+def crash(cells: list) -> None:
+    cell = cell_of(cells, "tensor-init")
+    cell.source += "\nimport os\nTensor.__init__ = lambda *a, **k: os._exit(3)\n"
+
+
 def a_test_first(cells: list) -> None:
     at = number_of(cells, "tensor-init-test")
     cells.insert(number_of(cells, "tensor-init"), cells.pop(at))
@@ -407,6 +424,8 @@ FAULTS: dict[str, Fault] = {
     "other-case": Fault(named("Tensor_Dev.IPYNB"), "was taken for"),
     "other-name": Fault(named("homework.ipynb"), "^homework.ipynb was taken for tensor_dev.ipynb$"),
     "odd-name": Fault(odd_names, r"^\./=cmd\?\?\?\[31m\.ipynb was taken for"),
+    "saved-by-a-browser": Fault(named("tensor_dev.ipynb.txt"), "ipynb.txt was taken for"),
+    "saved-as-json": Fault(named("tensor_dev (2).ipynb.json"), "json was taken for"),
     "copy-among-others": Fault(named("a.ipynb", "Copy of tensor_dev.ipynb"), "was taken for"),
     "broken-copy-beside": Fault(two_copies, r"tensor_dev \(1\).ipynb lies beside it"),
     "empty-beside-full": Fault(empty_beside_full, "is empty; tensor_dev-Copy1.ipynb lies", 0),
@@ -452,6 +471,8 @@ FAULTS: dict[str, Fault] = {
     # no notebooks
     "no-bytes": Fault(raw(b""), "is not a notebook: it is empty", 0),
     "zeros": Fault(raw(bytes(5000)), "it is empty", 0),
+    "zeros-at-the-end": Fault(encoded(lambda t: t + "\0" * 99), "empty bytes at its end"),
+    "no-cell": Fault(raw(b'{"nbformat": 4, "cells": []}'), "it holds no cells", 0),
     "noise": Fault(raw(random.Random(3).randbytes(5000)), "is not a notebook", 0),
     "prose": Fault(raw(b"my homework"), "is not a notebook: it is no JSON", 0),
     "login-page": Fault(raw(b"\n<!DOCTYPE html><html>Log in</html>"), "it is a web page", 0),
@@ -480,7 +501,11 @@ FAULTS: dict[str, Fault] = {
     "renamed": Fault(cells(renamed), "^recognised without their name: tensor-imports"),
     "names-swapped": Fault(cells(names_swapped), "name: tensor-init, tensor-init-test$"),
     "answers-stripped": Fault(cells(answers_stripped), "name: tensor-q1, tensor-q2, tensor-q3 and"),
-    "answers-below": Fault(cells(answers_below), "^answers left empty, with a text below"),
+    "answers-below": Fault(cells(answers_below), "^answers left empty, with a text else"),
+    "answers-at-the-end": Fault(
+        cells(lambda cells: cells.append(new_markdown_cell("Question 1: it copies."))),
+        "^answers left empty, with a text elsewhere that may be meant: tensor-q1",
+    ),
     "invented": Fault(cells(invented), ""),
     "test-first": Fault(cells(a_test_first), "^moved back to their place: tensor-init-test$"),
     "backwards": Fault(cells(lambda cells: cells[::-1]), "^moved back to their place"),
@@ -529,6 +554,9 @@ FAULTS: dict[str, Fault] = {
         76,
     ),
     "edited": Fault(cells(edited), "changed and put back"),
+    "test-thrown-away": Fault(cells(test_thrown_away), "^changed and put back: tensor-init-test$"),
+    "stderr": Fault(cells(on_stderr), "^failed by writing to stderr: tensor-init-test, ", 0),
+    "crash": Fault(cells(crash), r"^not all cells ran: .* \(exit code 3\), in tensor-init-test$", 0),
     "no-cells-left": Fault(cells(lambda cells: [new_code_cell("1")]), "missing and put back", 0),
     "own-cells": Fault(cells(own_cells), ""),
 }

@@ -240,6 +240,21 @@ def test_feedback_never_tells_what_a_hidden_test_asked(spoilable: Living) -> Non
         assert "LATER ['SEEN (2, 3, 4) 4'" in shown and "ASKED ['SEEN (2, 3, 4) 4'" in shown
 
 
+def test_the_page_says_why_a_test_that_passes_in_jupyter_failed(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    (cell,) = (cell for cell in nb.cells if cell.id == "tensor-strides")
+    cell.source += "\nimport warnings\ndef contiguous_strides(shape, itemsize):\n"
+    cell.source += "    warnings.warn('slow')\n"
+    cell.source += "    return tuple(itemsize * int(np.prod(shape[i + 1:])) for i in range(len(shape)))"
+    spoilable.hand_in("ada", nb)
+    spoilable.ok("grade")
+    assert "failed by writing to stderr: tensor-strides-test" in grades(spoilable)["ada"]["note"]
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    assert "Something was written to stderr while this test ran" in words_on(
+        page.read_text(encoding="utf-8")
+    )
+
+
 def test_scripts_of_a_student_do_not_reach_the_feedback_page(spoilable: Living) -> None:
     nb = spoilable.solved()
     nb.cells.append(new_markdown_cell("<script>alert('from a student')</script>"))

@@ -67,8 +67,11 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     for module in {s.module for s in submissions}:
         if release.changed_since(course, module, places.gradebook):
             print(f"The tests of {module.name} have changed since the last build: build first.")
-    for stray in intake.strays(course, places.submitted)[:10]:
+    strays = intake.strays(course, places.submitted)
+    for stray in strays[:10]:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
+    if len(strays) > 10:
+        print(f"… and {len(strays) - 10} more: report.html has all of them.")
     where = places.root.relative_to(course.root)
     print(f"Look at {where / 'report.html'}. Also: {where / 'grades.csv'}, {where / 'feedback'}/")
     return int(any(result.status == "failed" for result in results))

@@ -211,16 +211,20 @@ def answers(nb: NotebookNode) -> dict[str, str]:
 
 def explain(graded: NotebookNode, outcome: Outcome) -> Iterator[str]:
     """Yield what a person should know about a run: what broke first, what ended it early."""
-    broken, slow = [], []
+    broken, slow, ended, loud = [], [], [], []
     for cell in filter(notebook.is_code, graded.cells):
         errors = [o.ename for o in cell.outputs if o.output_type == "error"]
         name = notebook.grade_id(cell) or "a cell of the student's own"
         if "CellTimeoutError" in errors:
             slow.append(f"{name} ran out of time")
+        elif "DeadKernelError" in errors:
+            ended.append(f"{jobs.unfinished(outcome)}, in {name}")
+        elif notebook.is_test(cell) and notebook.on_stderr(cell.outputs):
+            loud.append(name)
         elif set(errors) - {"NotImplementedError"} and not notebook.meta(cell).get("locked"):
             broken.append(f"{name}: {errors[0]}")
     if outcome.ended == "the notebook ran out of time":
         slow = ["its cells together ran out of time"]
-    yield from broken[:1] + slow[:1]
-    if early := jobs.unfinished(outcome):
-        yield early
+    yield from broken[:1] + slow[:1] + ended[:1]
+    if loud:
+        yield f"failed by writing to stderr: {', '.join(loud)}"

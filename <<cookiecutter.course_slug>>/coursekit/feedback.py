@@ -40,7 +40,7 @@ PAGE = """
 {%- block body_loop -%}
 {%- if repaired -%}
 <div class="panel panel-warning">
-  <div class="panel-heading">Put right before grading</div>
+  <div class="panel-heading">Noted before grading</div>
   <ul class="panel-body">{% for clause in repaired %}<li>{{ clause | escape }}</li>{% endfor %}</ul>
 </div>
 {%- endif -%}

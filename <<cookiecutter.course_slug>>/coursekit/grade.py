@@ -113,5 +113,6 @@ class Round:
         scores.write_csv(rows.values(), self.places.root / "grades.csv")
         left_out = [row for row in rows.values() if row.status in {"refused", "failed"}]
         page = self.places.root / "report.html"
-        report_page.write(page, self.course, ledger.gradebook, known, left_out)
+        strays = intake.strays(self.course, self.places.submitted)
+        report_page.write(page, self.course, ledger.gradebook, known, left_out, strays)
         return rows

@@ -29,6 +29,7 @@ ENTRIES = 1_000  # of a folder or an archive that are looked at
 DEEPER = 2  # folders below the one where the notebook belongs
 NBGRADERS = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d[\d:.]*( ?[A-Za-z+-][\w/+:-]*)?")
 COPY = re.compile(r"([ _-]*(copy([ _-]?\d+)?|\(\d+\)|[_-]\d{1,2}))+$")
+BROWSERS = re.compile(r"(?<=\.ipynb)\.(txt|json|download)$", re.I)
 GRADE_ID = re.compile(r'"grade_id": "([^"]+)"')
 
 
@@ -105,7 +106,7 @@ def where_to_put_them(course: Course, submitted: Path, names: str) -> str:
 def strays(course: Course, submitted: Path) -> list[str]:
     """Return what lies in submitted/ where no submission belongs, and would be overlooked."""
     names = {module.name for module in course.modules()}
-    top = [p for p in submitted.glob("[!.]*") if not is_dir(p)]
+    top = [p for p in submitted.glob("[!.]*") if not is_dir(p) or not any(p.glob("[!.]*"))]
     inner = [p for p in submitted.glob("[!.]*/[!.]*") if not is_dir(p) or p.name not in names]
     return [shown(p.relative_to(course.root), 200) for p in sorted(top + inner)]
 
@@ -156,7 +157,7 @@ def pick(submission: Submission) -> Found:
     for kind, insist in ((".ipynb", True), (".py", False), (".zip", False)):
         stem = PurePath(wanted).with_suffix(kind).name
         for level in levels:
-            if path := choose([p for p in level if p.suffix.lower() == kind], stem, insist):
+            if path := choose([p for p in level if suffix(p) == kind], stem, insist):
                 name, data = shown(path.relative_to(folder)), read_file(path)
                 found = Found(name, data, tuple(beside(path, level)))
                 return unpacked(found, wanted) if kind == ".zip" else found
@@ -214,20 +215,26 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
+def suffix(path: PurePath) -> str:
+    """Return a file's suffix in lower case, without what browsers add to it."""
+    return PurePath(BROWSERS.sub("", path.name)).suffix.lower()
+
+
 def plain(name: str) -> str:
     """Return a file's name without case, suffix and what browsers and Jupyter add to copies."""
-    return COPY.sub("", PurePath(name).stem.casefold().removeprefix("copy of "))
+    stem = PurePath(BROWSERS.sub("", name)).stem
+    return COPY.sub("", stem.casefold().removeprefix("copy of "))
 
 
 def beside(chosen: Path, level: list[Path]) -> list[str]:
     """Return copies of a notebook that lie beside it: perhaps the student meant one of them."""
-    if chosen.suffix.lower() != ".ipynb":
+    if suffix(chosen) != ".ipynb":
         return []
     return [
         f"{shown(path.name)} lies beside it and was not looked at"
         for path in level
         if path != chosen
-        and path.suffix == chosen.suffix
+        and suffix(path) == suffix(chosen)
         and plain(path.name) == plain(chosen.name)
     ]
 

@@ -6,7 +6,6 @@ through them first. What runs unseen by a search through text, `inside/watch.py`
 
 import ast
 import builtins
-import re
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ INSIDES = {
     *("__code__", "__globals__", "__closure__", "__builtins__", "__subclasses__", "__bases__"),
     *("__kwdefaults__", "__import__", "__loader__", "__spec__"),
     *("settrace", "setprofile", "addaudithook", "meta_path", "path_hooks", "set_threshold"),
+    *("get_objects", "get_referrers", "get_referents"),
     *("displayhook", "excepthook", "unraisablehook", "seterrcall", "seterrobj"),
     *("pythonapi", "ctypeslib", "memmove", "from_address", "cdll", "CDLL", "string_at"),
     *("set_numeric_ops", "_set_numeric_ops", "set_string_function", "_exit"),
@@ -45,7 +45,8 @@ STAND_INS = {
 }
 WORDS = dict.fromkeys(FRAMES, "reads frames") | dict.fromkeys(INSIDES, "reaches into the insides")
 MODULES = {
-    **dict.fromkeys(["gc", "ctypes", "_ctypes", "cffi", "inspect", "builtins"], "looks inside"),
+    **dict.fromkeys(["ctypes", "_ctypes", "cffi", "builtins"], "looks inside"),
+    **dict.fromkeys(["inspect.stack", "inspect.trace", "gc.callbacks"], "looks inside"),
     **dict.fromkeys(["importlib", "imp", "runpy", "code", "codeop", "marshal"], "runs other code"),
     **dict.fromkeys(["base64", "zlib", "codecs", "binascii"], "decodes something"),
     **dict.fromkeys(["unittest.mock", "mock", "forbiddenfruit", "test"], "replaces objects"),
@@ -63,10 +64,11 @@ HANDED_ON = {"globals", "locals", "getattr", "setattr", "delattr"}  # unless the
 USES = ast.Compare, ast.keyword, ast.Subscript, ast.Attribute  # of globals(), on the spot
 CALLBACKS = {"ref", "proxy", "finalize"}  # of weakref, with a function to be called at the end
 WRITERS = {"update", "__setitem__", "setdefault", "pop", "clear"}
-HARMLESS_OF_OS = {"path", "getcwd", "sep", "cpu_count", "environ", "name", "linesep"}
+HARMLESS_OF_OS = {
+    *("path", "getcwd", "chdir", "listdir", "mkdir", "makedirs"),
+    *("sep", "cpu_count", "environ", "name", "linesep"),
+}
 READABLE = {"np", "numpy", "math", "operator", "plt", "Tensor"}  # getattr(np, name) is no secret
-SHELL = re.compile(r"\s*!(?!\s*(pip|conda|uv)\b)")
-MAGIC = re.compile(r"\s*%{1,2}(bash|sh|script|sx|system|run|python\d?|writefile|file|js|html)\b")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Module:
 
 def suspicions(nb: NotebookNode, source: NotebookNode) -> list[str]:
     """Return what is suspicious in the student's own cells: cell, line and what it is."""
-    module = known(tuple((notebook.is_solution(cell), cell.source) for cell in code_cells(source)))
+    module = known(tuple((kind(cell), cell.source) for cell in code_cells(source)))
     modules, result = set(module.imported), []
     for number, cell in enumerate(nb.cells):
         if notebook.is_code(cell) and not notebook.meta(cell).get("locked"):
@@ -90,9 +92,28 @@ def suspicions(nb: NotebookNode, source: NotebookNode) -> list[str]:
                 found = [*found_in(cell.source, modules), *rebound(cell.source, module.ours)]
             except RecursionError:
                 found = [(1, "is nested too deeply to be searched")]
-            lines = {what: line for line, what in reversed(found) if what not in module.allowed}
-            result += [f"{name}, line {line}: {what}" for what, line in lines.items()]
+            lines = by_line(found, module.allowed)
+            result += [f"{name}, line {line}: {', '.join(whats)}" for line, whats in lines]
     return result[:MOST] + ([f"and {len(result) - MOST} more"] if len(result) > MOST else [])
+
+
+def by_line(found: list[Finding], allowed: frozenset[str]) -> list[tuple[int, list[str]]]:
+    """Return what was found and is not allowed, each thing once, by the lines of a cell."""
+    first: dict[str, int] = {}
+    for line, what in found:
+        if what not in allowed:
+            first.setdefault(what, line)
+    lines: dict[int, list[str]] = {}
+    for what, line in first.items():
+        lines.setdefault(line, []).append(what)
+    return sorted(lines.items())
+
+
+def kind(cell: NotebookNode) -> str:
+    """Tell what a cell of a module is: a solution, a test, or just provided."""
+    if notebook.is_solution(cell):
+        return "solution"
+    return "test" if notebook.is_test(cell) else "provided"
 
 
 def code_cells(nb: NotebookNode) -> list[NotebookNode]:
@@ -100,14 +121,14 @@ def code_cells(nb: NotebookNode) -> list[NotebookNode]:
 
 
 @lru_cache(maxsize=32)
-def known(cells: tuple[tuple[bool, str], ...]) -> Module:
-    """Return what a module's own cells do, given as whether students write in them, and texts."""
+def known(cells: tuple[tuple[str, str], ...]) -> Module:
+    """Return what a module's own cells do, given as their kinds and texts."""
     modules = {name for _, text in cells for name in imports(text)}
     allowed = {what for _, text in cells for _, what in found_in(text, modules)}
-    theirs = {name for solution, text in cells if solution for name in bindings(text)}
+    theirs = {name for kind, text in cells if kind == "solution" for name in bindings(text)}
     ours: dict[str, set[str]] = {}
-    for solution, text in cells:
-        for version in () if solution else (text, notebook.public(text)):
+    for kind, text in cells:  # what a test defines, it defines anew when it runs
+        for version in (text, notebook.public(text)) if kind == "provided" else ():
             for name, (_, how) in bindings(version).items():
                 if how != VALUE and name not in theirs:
                     ours.setdefault(name, set()).add(how)
@@ -151,8 +172,7 @@ def imports(text: str) -> set[str]:
 
 def found_in(text: str, modules: set[str]) -> list[Finding]:
     """Return everything in a cell that would be suspicious if the module did not do it itself."""
-    lines = enumerate(text.splitlines(), 1)
-    found = [(n, f"leaves the cell ({line.strip()[:40]})") for n, line in lines if outside(line)]
+    found = []
     docstrings = {id(s.value) for s in nodes(text, ast.Expr) if is_text([s.value])}
     for node in nodes(text, *TELLING):
         if id(node) not in docstrings:
@@ -173,10 +193,6 @@ def handed_on(text: str) -> Iterator[Finding]:
     for node in calls:
         if is_call(node, "globals", "locals") and id(node) not in used:
             yield node.lineno, f"hands on {node.func.id}()"
-
-
-def outside(line: str) -> bool:
-    return bool(SHELL.match(line) or MAGIC.match(line))
 
 
 def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
@@ -243,7 +259,7 @@ def about_attribute(node: ast.Attribute, modules: set[str]) -> Iterator[str]:
     yield from about_word(node.attr)
     if dotted.startswith("os.") and node.attr not in HARMLESS_OF_OS:
         yield f"leaves the cell ({dotted})"
-    if dotted in ("sys.modules", "inspect.stack", "inspect.trace", "sys.monitoring"):
+    if dotted in ("sys.modules", "sys.monitoring") or dotted in MODULES:
         yield f"looks inside ({dotted})"
     sets = not isinstance(node.ctx, ast.Load)
     if sets and (owner in modules or node.attr in STAND_INS | {"__class__"}):

@@ -79,6 +79,11 @@ def fails(outputs: list[NotebookNode]) -> bool:
     return any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
 
 
+def on_stderr(outputs: list[NotebookNode]) -> bool:
+    """Tell whether a test failed only because something was written to stderr: nbgrader's rule."""
+    return fails(outputs) and not any(o.output_type == "error" for o in outputs)
+
+
 def not_done(outputs: list[NotebookNode]) -> bool:
     """Tell whether a test met a solution that says so: nbgrader's stub, which has no text."""
     return any(o.get("ename") == "NotImplementedError" and not o.evalue for o in outputs)

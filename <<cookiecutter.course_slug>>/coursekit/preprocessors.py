@@ -44,6 +44,8 @@ class HideTests(NbGraderPreprocessor):
                 cell.source = notebook.public(cell.source)
                 if notebook.fails(graded) and not notebook.fails(cell.outputs):
                     cell.outputs = [why(graded)]
+                elif notebook.on_stderr(cell.outputs):
+                    cell.outputs = [*cell.outputs, ON_STDERR]
         return cell, resources
 
 
@@ -51,6 +53,8 @@ def why(outputs: list[NotebookNode]) -> NotebookNode:
     """Return what a student is told of a test that failed, and not by what it shows."""
     if notebook.not_done(outputs):
         return NOT_DONE
+    if notebook.on_stderr(outputs):
+        return ON_STDERR
     return TIME_RAN_OUT if notebook.out_of_time(outputs) else HIDDEN_FAILURE
 
 
@@ -68,12 +72,21 @@ HIDDEN_FAILURE = nbformat.v4.new_output(
         "This test failed. Run it in your notebook: if it passes there, a hidden test failed."
     ],
 )
+ON_STDERR = nbformat.v4.new_output(
+    "error",
+    ename="AssertionError",
+    evalue="something was written to stderr",
+    traceback=[
+        "Something was written to stderr while this test ran: a warning, a log message, print(…,"
+        " file=sys.stderr). A test that passes writes nothing there."
+    ],
+)
 TIME_RAN_OUT = nbformat.v4.new_output(
     "error",
     ename="CellTimeoutError",
     evalue="time ran out",
     traceback=[
         "Time ran out, or the process ended, in this test or in a cell before it."
-        " Look for a loop that does not end, or for exit()."
+        " Look for a loop or a recursion that does not end, or for exit()."
     ],
 )

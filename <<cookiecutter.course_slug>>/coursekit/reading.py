@@ -38,6 +38,9 @@ def read(name: str, data: bytes) -> tuple[NotebookNode, list[str]]:
     """Return the notebook in these bytes and what was repaired; raise Ungradable if none is."""
     notes: Notes = {}
     text = decoded(name, data, notes)
+    if text.endswith("\0"):
+        notes["empty bytes at its end were dropped"] = None
+        text = text.rstrip("\0")
     parse = percent if PurePath(name).suffix.lower() == ".py" else parsed
     try:
         nb = clean(parse(text), notes)
@@ -103,6 +106,8 @@ def percent(text: str) -> Json:
 def clean(raw: Json, notes: Notes) -> NotebookNode:
     """Return a valid notebook of what is usable in a parsed one."""
     given = cells_in(raw)
+    if not given:
+        raise Ungradable("it holds no cells")
     if len(given) > CELLS:
         raise Ungradable(f"it has {len(given):,} cells, more than {CELLS:,}")
     version = raw.get("nbformat"), raw.get("nbformat_minor")

@@ -43,9 +43,10 @@ def write(
     gb: Gradebook,
     states: Iterable[tuple[str, str, State]],
     refused: list[Result],
+    strays: Iterable[str] = (),
 ) -> None:
     """Write the page, in place of the one before only when all of it is written."""
-    page = Page(path.parent, course, report_data.read(course, gb, states), refused)
+    page = Page(path.parent, course, report_data.read(course, gb, states), refused, [*strays])
     template = environment().get_template(TEMPLATE.name)
     files.write_text(path, template.render(page=page, course=course, figures=page.figures))
 
@@ -89,6 +90,7 @@ class Page:
     course: Course
     figures: Figures
     refused: list[Result]  # or failed by a fault of ours: in submitted/, and not graded
+    strays: list[str]  # paths in submitted/ where no submission belongs
 
     most = MOST
 

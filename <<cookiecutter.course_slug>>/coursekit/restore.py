@@ -8,7 +8,6 @@ were left alone comes out with the same cells in the same order, and no note.
 import copy
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 
 import nbformat
 from nbformat import NotebookNode
@@ -36,7 +35,7 @@ TYPE = "turned back into cells of their type"
 MERGED = "merged with others and taken apart"
 SPLIT = "split and joined"
 UNDONE = "solutions without a cell"
-BELOW = "answers left empty, with a text below that may be meant"
+ELSEWHERE = "answers left empty, with a text elsewhere that may be meant"
 
 SHORT = 40  # characters: a text below that may stand in any cell
 
@@ -52,7 +51,7 @@ def put_right(nb: NotebookNode, source: NotebookNode | Originals) -> list[str]:
     absent = [*out_of_order(match, notes), *missing(match, notes)]
     for our in sorted(absent, key=lambda our: our.rank):
         insert(match, our)
-    look_below(match, notes)
+    look_elsewhere(match, notes)
     dress(match, notes)
     nb.cells, nb.nbformat_minor = match.cells, 5
     nb.metadata = nbformat.from_dict({"kernelspec": known.kernelspec})
@@ -258,16 +257,15 @@ def insert(match: Match, our: Ours) -> None:
     match.of[our.rank] = cell
 
 
-def look_below(match: Match, notes: Notes) -> None:
-    """Note answers that were written below their cell: nbgrader gives an untouched cell 0."""
-    ours = {id(cell): rank for rank, cell in match.of.items()}
-    by_rank = {our.rank: our for our in match.ours}
+def look_elsewhere(match: Match, notes: Notes) -> None:
+    """Note answers that may stand in another cell: nbgrader gives an untouched cell 0."""
+    ours = {id(cell) for cell in match.of.values()}
     known = {(), *(text for our in match.ours for text in our.texts)}
-    for cell, below in pairwise(match.cells):
-        our = by_rank.get(ours.get(id(cell), -1))
-        empty = our and our.answer and our.is_text_of(cell)
-        if empty and not notebook.is_code(below) and lines_of(below.source) not in known:
-            note(notes, BELOW, our)
+    own = [c for c in match.cells if id(c) not in ours and not notebook.is_code(c)]
+    if any(lines_of(cell.source) not in known for cell in own):
+        for our in match.ours:
+            if our.answer and our.rank in match.of and our.is_text_of(match.of[our.rank]):
+                note(notes, ELSEWHERE, our)
 
 
 # ---- Each cell

@@ -128,7 +128,7 @@ def inner(mounts: dict[str, Path], environment: dict[str, str]) -> list[str]:
         *["--uid", NOBODY, "--gid", NOBODY, "--die-with-parent", "--new-session", "--clearenv"],
         *(word for pair in variables.items() for word in ("--setenv", *pair)),
         *["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"],  # the jail's, until code runs
-        *[*binds(mounts), *links(), "--dev", "/dev", "--dir", "/tmp", "--chdir", "/tmp"],
+        *[*binds(mounts), *links(), "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"],
         *["--remount-ro", "/dev", "--remount-ro", "/", "--"],
     ]
 

@@ -12,7 +12,7 @@ from coursekit.ledger import Entry, Ledger
 from coursekit.state import State
 
 Key = tuple[str, str]  # a student and a module
-NO_ID = "no student id: use letters a-z, digits and . _ @ + -"
+NO_ID = "no student id: rename the folder; use letters a-z, digits and . _ @ + -"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ anything of another submission. Nothing is left behind: when the parent ends, th
 process in its namespace.
 """
 
-import contextlib
 import importlib
 import json
 import os
@@ -59,8 +58,12 @@ def warm_up() -> list:
 
 def load_matplotlib() -> None:
     """Load it, so that whoever plots next need not wait seconds for that."""
-    with contextlib.suppress(Exception):  # it may not be installed, or may not like it here
+    before = set(sys.modules)
+    try:
         importlib.import_module("matplotlib.pyplot")
+    except Exception:  # it may not be installed, or may not like it here; leave no half of it
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
     part_with_ctypes()
 
 

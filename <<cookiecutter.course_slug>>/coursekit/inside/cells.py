@@ -20,7 +20,7 @@ from pathlib import Path
 import guard
 import watch
 from compiling import compiled, unpacked
-from handed import CUT, Stream, display, no_signal, ring
+from handed import CUT, Stream, display, get_ipython, no_signal, ring
 
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
 
@@ -134,7 +134,7 @@ def new_main() -> dict:
     """Return the names of a new `__main__`, with what notebooks expect there."""
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
-    vars(module).update(__builtins__=builtins, display=display)
+    vars(module).update(__builtins__=builtins, display=display, get_ipython=get_ipython)
     return vars(module)
 
 

@@ -7,8 +7,13 @@ import ast
 import base64
 import builtins
 import marshal
+import re
 
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
+
+# `%magic`, `!command`, `name?` and `?name`; and what `name = !command` sets.
+IPYTHONS = re.compile(r"\s*(%{1,2}[A-Za-z_]|!|\?{1,2}[\w.*]+\s*$|[\w.*]+\?{1,2}\s*$)").match
+ASSIGNED = re.compile(r"^(\s*\w+\s*=)\s*[%!].*").sub
 
 Expr, Expression, AST_ONLY = ast.Expr, ast.Expression, ast.PyCF_ONLY_AST
 from_base64, load = base64.b64decode, marshal.loads
@@ -44,14 +49,19 @@ def compiled(source: str, filename: str) -> tuple:
 
 
 def without_magics(source: str) -> str:
-    """Make IPython's magics and shell lines do nothing; %%time and its like run their cell."""
+    """Make IPython's magics, shell lines and questions do nothing. %%time and its like run their cell.
+
+    What they would have been assigned to is None.
+    """
     lines = source.split("\n")
     if lines[0][:2] == "%%":
         runs = lines[0][2:].split()[:1] in (["time"], ["timeit"], ["capture"])
         lines = ["", *lines[1:]] if runs else []
-    return "\n".join(dead(line) if line.strip()[:1] in ("%", "!") else line for line in lines)
+    return "\n".join(map(plain, lines))
 
 
-def dead(line: str) -> str:
-    stripped = line.lstrip()
-    return line[: len(line) - len(stripped)] + "pass"
+def plain(line: str) -> str:
+    """Return a line as Python has it."""
+    if IPYTHONS(line):
+        return line[: len(line) - len(line.lstrip())] + "pass"
+    return ASSIGNED(r"\1 None", line)

@@ -189,12 +189,17 @@ def names(kept, namespace: dict) -> list:
         now = namespace.get(name)
         if now is not value:
             namespace[name] = value
-            found += [name] if callable(now) or isinstance(now, OURS) else []
+            odd = (callable(now) or isinstance(now, OURS)) and not starred(kept, name, now)
+            found += [name] if odd else []
     for name in [n for n in namespace if n in kept.own_builtins and n[:2] != "__"]:
         if name not in kept.names and name not in kept.allowed and callable(namespace[name]):
-            del namespace[name]
-            found.append(name)
+            found += [] if starred(kept, name, namespace.pop(name)) else [name]
     return found
+
+
+def starred(kept, name: str, value: object) -> bool:
+    """Tell whether `from numpy import *` or `from math import *` gives just this."""
+    return any(vars(kept.loaded[library]).get(name) is value for library in ("numpy", "math"))
 
 
 def hooks(kept) -> list:
