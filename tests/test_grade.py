@@ -245,7 +245,8 @@ def test_the_page_says_why_a_test_that_passes_in_jupyter_failed(spoilable: Livin
     (cell,) = (cell for cell in nb.cells if cell.id == "tensor-strides")
     cell.source += "\nimport warnings\ndef contiguous_strides(shape, itemsize):\n"
     cell.source += "    warnings.warn('slow')\n"
-    cell.source += "    return tuple(itemsize * int(np.prod(shape[i + 1:])) for i in range(len(shape)))"
+    cell.source += "    sizes = [int(np.prod(shape[i + 1:])) for i in range(len(shape))]\n"
+    cell.source += "    return tuple(itemsize * size for size in sizes)\n"
     spoilable.hand_in("ada", nb)
     spoilable.ok("grade")
     assert "failed by writing to stderr: tensor-strides-test" in grades(spoilable)["ada"]["note"]

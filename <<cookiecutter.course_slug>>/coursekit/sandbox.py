@@ -24,7 +24,10 @@ from coursekit.errors import CourseError
 NOBODY = "65534"
 INSIDE = Path(__file__).resolve().parent / "inside"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
-SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
+SETTINGS = (
+    *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime"),
+    "/etc/fonts",  # matplotlib's first plot asks for it, loudly
+)
 MACHINES = ("x86_64", "aarch64")  # whose system calls inside/jail.py knows
 NAMESPACES = ("user", "pid", "ipc", "net", "uts", "cgroup")
 MIB = 1024 * 1024
