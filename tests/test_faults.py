@@ -561,8 +561,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "edited": Fault(cells(edited), "changed and put back"),
     "test-thrown-away": Fault(cells(thrown_away), "^changed and put back: tensor-init-test$"),
-    "stderr": Fault(cells(on_stderr), "^failed by writing to stderr: tensor-init-test, ", 0),
-    "crash": Fault(cells(crash), r"^not all cells ran: .* \(exit code 3\), in tensor-init-test$", 0),
+    "stderr": Fault(cells(on_stderr), "^failed by writing to stderr: tensor-init-test, ", 14),
+    "crash": Fault(cells(crash), "^not all cells ran: .*code 3., in tensor-init-test; look", 0),
     "no-cells-left": Fault(cells(lambda cells: [new_code_cell("1")]), "missing and put back", 0),
     "own-cells": Fault(cells(own_cells), ""),
 }
