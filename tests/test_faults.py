@@ -617,7 +617,11 @@ def test_a_folder_of_no_proper_name_and_a_pipe_among_folders_stop_nobody(course:
     os.mkfifo(course.root / "submitted" / "ada" / "pipe")
     shown = course.ok("grade", MODULE)
     assert "no student id" in shown
-    assert "submitted/ada/pipe" in shown
+    (course.root / "submitted" / "bob").mkdir()
+    shown = course.ok("grade", MODULE)
+    page = (course.root / "report.html").read_text(encoding="utf-8")
+    for stray in ("submitted/ada/pipe", "submitted/bob"):
+        assert stray in shown and f"<bdi>{stray}</bdi>" in page
     assert "80/80" in shown
 
 
