@@ -6,6 +6,7 @@ hidden tests (see HideTests).
 
 import html
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ PAGE = """
 {%- if repaired -%}
 <div class="panel panel-warning">
   <div class="panel-heading">Noted before grading</div>
-  <ul class="panel-body">{% for clause in repaired %}<li>{{ clause | escape }}</li>{% endfor %}</ul>
+  <div class="panel-body">
+    <ul>{% for clause in repaired %}<li>{{ clause | escape }}</li>{% endfor %}</ul>
+  </div>
 </div>
 {%- endif -%}
 {%- for cell in nb.cells -%}
@@ -54,6 +57,7 @@ PAGE = """
 {%- endfor -%}
 {%- endblock -%}
 """
+TEST_CELL = re.compile(r'(<a href="#([^"]+)">)Test cell(?=</a>)')  # nbgrader's list has no names
 REMEMBERED = 1024  # cells: the common ones come with the first students
 
 
@@ -122,7 +126,7 @@ class Pages(HTMLExporter):
         resources = {**self.resources, "nbgrader": scores, "global_content_filter": EVERYTHING}
         ours = {"original": self.template, "seen": self.seen, "keep": self.keep}
         page = self.page.render(nb=nb, resources=resources, repaired=repaired, **ours)
-        write_text(path, page.lstrip())
+        write_text(path, TEST_CELL.sub(r"\1\2", page.lstrip()))
 
 
 def write_refusal(path: Path, note: str) -> None:
