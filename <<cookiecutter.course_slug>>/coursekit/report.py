@@ -58,7 +58,8 @@ def summary(results: list[Result]) -> str:
 def table(results: list[Result]) -> Table:
     """Return the results as a table, one row a submission."""
     shown = Table(title="Grades", title_justify="left")
-    for name in ("student", "module", "status"):
+    shown.add_column("student", overflow="fold", max_width=40)  # a mail address, at times
+    for name in ("module", "status"):
         shown.add_column(name, no_wrap=True)
     for name in ("automatic", "written", "total"):
         shown.add_column(name, justify="right")
