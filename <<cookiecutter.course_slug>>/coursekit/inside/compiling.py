@@ -13,7 +13,7 @@ __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, wha
 
 # `%magic`, `!command`, `name?` and `?name`; and what `name = !command` sets.
 IPYTHONS = re.compile(r"\s*(%{1,2}[A-Za-z_]|!|\?{1,2}[\w.*]+\s*$|[\w.*]+\?{1,2}\s*$)").match
-ASSIGNED = re.compile(r"^(\s*\w+\s*=)\s*[%!].*").sub
+ASSIGNED = re.compile(r"(\s*\w+\s*=)\s*[%!]").match
 
 Expr, Expression, AST_ONLY = ast.Expr, ast.Expression, ast.PyCF_ONLY_AST
 from_base64, load = base64.b64decode, marshal.loads
@@ -64,4 +64,5 @@ def plain(line: str) -> str:
     """Return a line as Python has it."""
     if IPYTHONS(line):
         return line[: len(line) - len(line.lstrip())] + "pass"
-    return ASSIGNED(r"\1 None", line)
+    assigned = ASSIGNED(line)
+    return f"{assigned[1]} None" if assigned else line
