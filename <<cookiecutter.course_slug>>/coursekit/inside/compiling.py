@@ -49,7 +49,7 @@ def compiled(source: str, filename: str) -> tuple:
 
 
 def without_magics(source: str) -> str:
-    """Make IPython's magics, shell lines and questions do nothing. %%time and its like run their cell.
+    """Make IPython's magics, shell lines and questions do nothing; %%time and such run their cell.
 
     What they would have been assigned to is None.
     """
