@@ -4,8 +4,9 @@ import datetime as dt
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from coursekit.engine import Limits
 from coursekit.errors import CourseError
 
 LATE = ("percent_per_day", "grace_minutes", "zero_after_days")
+SETTINGS = {
+    "course": {"title", "slug", "package", "term", "institution", "timezone"},
+    "staff": {"name", "email"},
+    "schedule": {"first_day", "days_per_module", "due"},
+    "grading": {*(limit.name for limit in fields(Limits)), "db_url"},
+    "late": {*LATE},
+}
 MODULE_NAME = re.compile(r"\d{2}_[a-z][a-z0-9_]*")
 
 
@@ -169,6 +177,7 @@ def load(root: Path) -> Course:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}.") from None
+    refuse_unknown(path, table)
     course = _course(root.resolve(), Reader(path, table))
     if not (course.package_dir / "__init__.py").is_file():
         raise CourseError(
@@ -178,6 +187,26 @@ def load(root: Path) -> Course:
     if unknown := sorted(set(course.due_dates) - {p.name for p in course.modules_dir.glob("*")}):
         raise CourseError(f"{path}: [schedule.due] names no module of this course: {unknown[0]}.")
     return course
+
+
+def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
+    """Raise a CourseError for the first section or key that nothing reads, such as a misspelt one."""
+    for section, value in table.items():
+        if section not in SETTINGS:
+            raise CourseError(f"{path}: there is no section [{section}]{meant(section, SETTINGS)}")
+        several = section == "staff"
+        if not isinstance(value, list if several else dict):
+            form = f"[[{section}]]" if several else f"[{section}]"
+            raise CourseError(f"{path}: {section} is {value!r}; it must be a section {form}.")
+        known = SETTINGS[section]
+        for key in sorted({key for each in (value if several else [value]) for key in each} - known):
+            raise CourseError(f"{path}: [{section}] has no setting {key}{meant(key, known)}")
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence: the known name that is most like this one, or all of them."""
+    like = get_close_matches(name, known, 1)
+    return f"; did you mean {like[0]}?" if like else f". Known are {', '.join(sorted(known))}."
 
 
 def _course(root: Path, read: "Reader") -> Course:
