@@ -61,11 +61,13 @@ class Job:
     limits: Limits = Limits()
     files: dict[str, str] = field(default_factory=dict)  # names and contents, in base64
     allowed: tuple[str, ...] = ()  # attributes that the module's own cells set or define
+    bound: tuple[str, ...] = ()  # names that its solutions bind
 
     def text(self) -> str:
         """Return the job as one line for a warm parent."""
         cells = [cell.message() for cell in self.cells]
-        rest = {"limits": asdict(self.limits), "files": self.files, "allowed": self.allowed}
+        rest = {"limits": asdict(self.limits), "files": self.files}
+        rest |= {"allowed": self.allowed, "bound": self.bound}
         return json.dumps({"cells": cells, **rest})
 
 

@@ -20,7 +20,7 @@ def job_of(course: Course, nb: NotebookNode, source: NotebookNode, *, hidden: bo
     theirs = {name for c in source.cells if notebook.is_solution(c) for name in binds(c.source)}
     cells = [as_cell(cell, n, theirs, hidden) for n, cell in to_run(nb, hidden=hidden)]
     changed = {n for c in filter(notebook.is_code, source.cells) for n in changes(c.source)}
-    return Job(tuple(cells), course.limits, {}, tuple(sorted(changed)))
+    return Job(tuple(cells), course.limits, {}, tuple(sorted(changed)), tuple(sorted(theirs)))
 
 
 def data_of(module: Module) -> dict[str, str]:

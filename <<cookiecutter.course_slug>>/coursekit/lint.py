@@ -18,16 +18,18 @@ from coursekit import notebook
 from coursekit.inside.compiling import without_magics
 
 MOST = 10  # findings of one submission
+LONG, LONGEST = 50_000, 400_000  # characters of a cell, of all cells: what takes a second or two
 VALUE = "a value"  # what a name may well be bound to
 COMPUTED = (ast.BinOp, ast.JoinedStr, ast.Call)
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 Finding = tuple[int, str]  # line, what
+TOO_LONG = (1, "is too long to be searched")
 
 FRAMES = {
     *("_getframe", "_current_frames", "_current_exceptions", "currentframe", "getouterframes"),
     *("getinnerframes", "walk_stack", "walk_tb", "extract_stack", "f_back", "f_locals"),
     *("f_globals", "f_builtins", "f_code", "tb_frame", "gi_frame", "cr_frame", "ag_frame"),
-    *("gi_code", "cr_code", "co_consts", "co_code", "co_names", "capture_locals"),
+    *("_walk_tb_with_full_positions", "gi_code", "cr_code", "co_consts", "co_code", "co_names", "capture_locals"),
 }
 INSIDES = {
     *("__code__", "__globals__", "__closure__", "__builtins__", "__subclasses__", "__bases__"),
@@ -62,6 +64,8 @@ TELLING = (
 )
 HANDED_ON = {"globals", "locals", "getattr", "setattr", "delattr"}  # unless they are just called
 USES = ast.Compare, ast.keyword, ast.Subscript, ast.Attribute  # of globals(), on the spot
+SEQUENCE, WORD = (ast.List, ast.Tuple), 100  # what join takes; longer than any name
+GETTERS = {"attrgetter", "methodcaller"}
 CALLBACKS = {"ref", "proxy", "finalize"}  # of weakref, with a function to be called at the end
 WRITERS = {"update", "__setitem__", "setdefault", "pop", "clear"}
 HARMLESS_OF_OS = {
@@ -83,18 +87,26 @@ class Module:
 def suspicions(nb: NotebookNode, source: NotebookNode) -> list[str]:
     """Return what is suspicious in the student's own cells: cell, line and what it is."""
     module = known(tuple((kind(cell), cell.source) for cell in code_cells(source)))
-    modules, result = set(module.imported), []
+    modules, result, left = set(module.imported), [], LONGEST
     for number, cell in enumerate(nb.cells):
         if notebook.is_code(cell) and not notebook.meta(cell).get("locked"):
             name = notebook.grade_id(cell) or f"cell {number}"
-            modules |= imports(cell.source)
-            try:
-                found = [*found_in(cell.source, modules), *rebound(cell.source, module.ours)]
-            except RecursionError:
-                found = [(1, "is nested too deeply to be searched")]
+            left -= len(cell.source)
+            found = searched(cell.source, modules, module) if left > 0 else [TOO_LONG]
             lines = by_line(found, module.allowed)
             result += [f"{name}, line {line}: {', '.join(whats)}" for line, whats in lines]
     return result[:MOST] + ([f"and {len(result) - MOST} more"] if len(result) > MOST else [])
+
+
+def searched(text: str, modules: set[str], module: Module) -> list[Finding]:
+    """Return what is in one cell; the modules that it imports are added to these."""
+    if len(text) > LONG:
+        return [TOO_LONG]
+    try:
+        modules |= imports(text)
+        return [*found_in(text, modules), *rebound(text, module.ours)]
+    except RecursionError:
+        return [(1, "is nested too deeply to be searched")]
 
 
 def by_line(found: list[Finding], allowed: frozenset[str]) -> list[tuple[int, list[str]]]:
@@ -214,6 +226,8 @@ def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
                 yield f"names {text} in a string"
         case ast.Call():
             yield from about_call(node, modules)
+            if text := folded(node):
+                yield from about(ast.Constant(text), modules)
         case ast.ClassDef(body=body, bases=bases):
             texts = {"__contains__"} if any(root_of(base) == "str" for base in bases) else set()
             odd = own_names(body) & (STAND_INS | texts)
@@ -230,11 +244,16 @@ def about(node: ast.AST, modules: set[str]) -> Iterator[str]:
                 yield "computes with an address in memory (id)"
 
 
+@lru_cache(maxsize=4096)  # a chain is asked for at each of its links
 def folded(node: ast.AST) -> str:
-    """Return the text that constants make when they are added up; "" if it is none."""
+    """Return the short text that constants make when they are added up or joined; "" if none."""
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "join":
+        parts = node.args[0].elts if node.args and isinstance(node.args[0], SEQUENCE) else []
+        glue, texts = folded(node.func.value), [folded(part) for part in parts]
+        return glue.join(texts) if sum(map(len, texts)) < WORD else ""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = folded(node.left), folded(node.right)
-        return left + right if left and right else ""
+        return left + right if left and right and len(left + right) < WORD else ""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
@@ -285,6 +304,8 @@ def about_call(node: ast.Call, modules: set[str]) -> Iterator[str]:
         yield f"computes the name of an attribute ({ast.unparse(node)[:40]})"
     elif "approx" in (name, getattr(node.func, "attr", "")) and any(map(is_wide, node.keywords)):
         yield f"is equal to anything ({ast.unparse(node)[:40]})"
+    elif getattr(node.func, "attr", name) in GETTERS and not is_text(node.args[:1]):
+        yield "computes the name of an attribute"
     elif name == "open" and not is_own_file(first):
         yield "opens a file (open)"
     elif name == "vars" and owner in modules:

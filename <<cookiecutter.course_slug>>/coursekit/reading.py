@@ -18,6 +18,7 @@ from coursekit.errors import Ungradable
 
 PIECES = 2_000_000  # brackets and commas: what parsing takes in memory grows with them
 CELLS = 2_000  # a module has about 80
+PROSE, ALL_PROSE = 10_000, 150_000  # characters of a text cell, of all: HTML of more takes minutes
 TEXT = 5_000_000  # characters in all cells
 FORMAT = (4, 5)
 
@@ -116,12 +117,24 @@ def clean(raw: Json, notes: Notes) -> NotebookNode:
         shown = f"{version[0]}.{version[1]}" if known else "unknown"
         notes[f"notebook format {shown} was read as 4.5"] = None
     cells = [cell_of(cell, number, notes) for number, cell in enumerate(given, 1)]
+    shorten([cell for cell in cells if cell.cell_type != "code"], notes)
     if sum(len(cell.source) for cell in cells) > TEXT:
         raise Ungradable(f"its cells hold more than {TEXT:,} characters")
     if unique(cells) and version == FORMAT:
         notes["cell ids were missing or repeated"] = None
     major, minor = FORMAT
     return NotebookNode(cells=cells, metadata={}, nbformat=major, nbformat_minor=minor)
+
+
+def shorten(prose: list[NotebookNode], notes: Notes) -> None:
+    """Cut texts that are longer than any answer."""
+    left = ALL_PROSE
+    for cell in prose:
+        most = max(0, min(PROSE, left))
+        if len(cell.source) > most:
+            notes[f"texts of more than {PROSE:,} characters were cut"] = None
+            cell.source = cell.source[:most]
+        left -= len(cell.source)
 
 
 def cells_in(raw: Json) -> list[Json]:

@@ -56,7 +56,7 @@ def serve(asks: int, replies: int, seen: int, kept, confine) -> None:
     namespace = new_main()
     set_signal(ALARM, ring)
     signal.signal = _signal.signal = no_signal
-    guard.begin(kept, settings["allowed"])
+    guard.begin(kept, settings["allowed"], settings["bound"])
     watch.start(seen, settings["nonce"], settings["folder"], (asks, replies))
     gc.freeze()
     me = getpid()

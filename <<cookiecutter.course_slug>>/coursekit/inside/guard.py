@@ -84,9 +84,9 @@ def keep_types(kept) -> None:
     kept.subclasses = [(root, subclasses(root)) for root in roots]
 
 
-def begin(kept, allowed: list) -> None:
+def begin(kept, allowed: list, bound: list) -> None:
     """Remember the rest, in the student's own process, just before code of theirs runs."""
-    kept.allowed = frozenset(allowed)
+    kept.allowed, kept.bound = frozenset(allowed), frozenset(bound)
     kept.handlers = [(number, get_signal(number)) for number in signal.valid_signals()]
     kept.lists = [(owner, [*owner]) for owner in (sys.meta_path, sys.path_hooks, gc.callbacks)]
     kept.threads = count_threads()
@@ -192,9 +192,15 @@ def names(kept, namespace: dict) -> list:
             odd = (callable(now) or isinstance(now, OURS)) and not starred(kept, name, now)
             found += [name] if odd else []
     for name in [n for n in namespace if n in kept.own_builtins and n[:2] != "__"]:
-        if name not in kept.names and name not in kept.allowed and callable(namespace[name]):
+        if name not in kept.names and callable(namespace[name]) and not method(kept, name, namespace):
             found += [] if starred(kept, name, namespace.pop(name)) else [name]
     return found
+
+
+def method(kept, name: str, namespace: dict) -> bool:
+    """Tell whether a name is what a solution leaves behind that attaches `sum` to the Tensor."""
+    cls = namespace.get("Tensor")
+    return name in kept.bound and type(cls) is type and vars(cls).get(name) is namespace[name]
 
 
 def starred(kept, name: str, value: object) -> bool:
@@ -236,8 +242,9 @@ def stand_ins(kept) -> list:
             known.append(cls)
             kept.subclasses.append((cls, []))  # the loop comes to it, too
             mine = vars(cls)
-            odd = [n for n in STAND_INS if n in mine and watch.is_theirs(mine[n])]
+            made = "__dataclass_fields__" in mine  # methods that dataclasses compiled
+            odd = [n for n in STAND_INS if n in mine and watch.is_theirs(mine[n], made)]
             odd += ["__contains__"] if root is str and "__contains__" in mine else []
-            if odd and "__dataclass_fields__" not in mine and cls.__name__ not in kept.allowed:
+            if odd and (cls.__name__ != "Tensor" or kept.names.get("Tensor") is not cls):
                 found.append(f"the class {cls.__name__}, with an {min(odd)} of its own")
     return found

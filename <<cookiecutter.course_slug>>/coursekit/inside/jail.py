@@ -54,8 +54,12 @@ def part() -> None:
 
 
 def furnish(disk_mb: int) -> None:
-    """Give this process and its child folders to write, and hide the engine's."""
-    for folder, size in {"/tmp": disk_mb, "/dev/shm": disk_mb, "/engine": 1}.items():
+    """Give this process and its child folders to write; hide the engine's and the reference's.
+
+    The reference was imported before: its modules are there, its text, the solutions, is not.
+    """
+    sizes = {"/tmp": disk_mb, "/dev/shm": disk_mb, "/engine": 1, "/reference": 1}
+    for folder, size in sizes.items():
         options = f"size={size}m,nr_inodes=4096,mode=1777"
         flags = NOSUID | NODEV
         done(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", flags, options.encode()), folder)

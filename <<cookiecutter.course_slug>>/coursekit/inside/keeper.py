@@ -99,7 +99,7 @@ class Keeper:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(base64.b64decode(text))
         settings = {"folder": folder, "limits": self.limits, "nonce": self.nonce}
-        settings["allowed"] = self.job["allowed"]
+        settings |= {"allowed": self.job["allowed"], "bound": self.job["bound"]}
         return "" if self.exchange(settings, 10 + GRACE) == b"ready\n" else self.how_it_ended()
 
     def ask(self, cell: dict) -> tuple[list | None, str]:
