@@ -317,6 +317,12 @@ if os.fork() == 0:
 
 
 @needs_sandbox
+def test_the_text_of_the_reference_is_not_there(engine: Engine) -> None:
+    """The modules before this one can be imported; their solutions cannot be read."""
+    assert printed_by(engine, "import os; print(os.listdir('/reference'))") == "[]\n"
+
+
+@needs_sandbox
 def test_devices_keep_no_trace(engine: Engine) -> None:
     """Their times are the machine's own: one run could tell another something by them."""
     code = """

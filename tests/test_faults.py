@@ -559,6 +559,16 @@ FAULTS: dict[str, Fault] = {
         "solutions without a cell: tensor-factories",
         76,
     ),
+    "slow-prose": Fault(
+        cells(lambda cells: cells.extend(new_markdown_cell(sign * 80_000) for sign in ("[", "<b>"))),
+        "^texts of more than 10,000 characters were cut$",
+    ),
+    "slow-code": Fault(
+        cells(lambda cells: cells.append(new_code_cell("0\n" * 500_000))), "too long to be searched"
+    ),
+    "slow-chains": Fault(
+        cells(lambda cells: cells.append(new_code_cell("x=" + "+".join(['"ab"'] * 850)))), ""
+    ),
     "edited": Fault(cells(edited), "changed and put back"),
     "test-thrown-away": Fault(cells(thrown_away), "^changed and put back: tensor-init-test$"),
     "stderr": Fault(cells(on_stderr), "^failed by writing to stderr: tensor-init-test, ", 14),

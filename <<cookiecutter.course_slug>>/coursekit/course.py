@@ -190,7 +190,7 @@ def load(root: Path) -> Course:
 
 
 def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
-    """Raise a CourseError for the first section or key that nothing reads, such as a misspelt one."""
+    """Raise a CourseError for the first section or key that nothing reads: a misspelt one, say."""
     for section, value in table.items():
         if section not in SETTINGS:
             raise CourseError(f"{path}: there is no section [{section}]{meant(section, SETTINGS)}")
@@ -199,7 +199,8 @@ def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
             form = f"[[{section}]]" if several else f"[{section}]"
             raise CourseError(f"{path}: {section} is {value!r}; it must be a section {form}.")
         known = SETTINGS[section]
-        for key in sorted({key for each in (value if several else [value]) for key in each} - known):
+        tables = value if several else [value]
+        for key in sorted({key for each in tables for key in each} - known):
             raise CourseError(f"{path}: [{section}] has no setting {key}{meant(key, known)}")
 
 

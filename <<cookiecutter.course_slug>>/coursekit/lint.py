@@ -29,7 +29,8 @@ FRAMES = {
     *("_getframe", "_current_frames", "_current_exceptions", "currentframe", "getouterframes"),
     *("getinnerframes", "walk_stack", "walk_tb", "extract_stack", "f_back", "f_locals"),
     *("f_globals", "f_builtins", "f_code", "tb_frame", "gi_frame", "cr_frame", "ag_frame"),
-    *("_walk_tb_with_full_positions", "gi_code", "cr_code", "co_consts", "co_code", "co_names", "capture_locals"),
+    *("gi_code", "cr_code", "co_consts", "co_code", "co_names", "capture_locals"),
+    "_walk_tb_with_full_positions",
 }
 INSIDES = {
     *("__code__", "__globals__", "__closure__", "__builtins__", "__subclasses__", "__bases__"),

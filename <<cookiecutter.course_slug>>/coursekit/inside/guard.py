@@ -192,7 +192,8 @@ def names(kept, namespace: dict) -> list:
             odd = (callable(now) or isinstance(now, OURS)) and not starred(kept, name, now)
             found += [name] if odd else []
     for name in [n for n in namespace if n in kept.own_builtins and n[:2] != "__"]:
-        if name not in kept.names and callable(namespace[name]) and not method(kept, name, namespace):
+        known = name in kept.names or method(kept, name, namespace)
+        if not known and callable(namespace[name]):
             found += [] if starred(kept, name, namespace.pop(name)) else [name]
     return found
 

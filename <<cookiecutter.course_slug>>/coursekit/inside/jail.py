@@ -13,6 +13,7 @@ import struct
 
 NEW_MOUNTS, NEW_IPC, NEW_PIDS = 0x00020000, 0x08000000, 0x20000000
 READ_ONLY, NOSUID, NODEV, REMOUNT, BIND = 1, 2, 4, 32, 4096
+HIDDEN = "/engine", "/reference"
 DEVICES = "null", "zero", "full", "random", "urandom", "tty", "pts"
 ALREADY = 15  # what must stay of a mount's flags when they are changed: the first four
 CAPBSET_DROP, NO_NEW_PRIVS, PARENT_DEATH_SIGNAL = 24, 38, 1
@@ -58,10 +59,10 @@ def furnish(disk_mb: int) -> None:
 
     The reference was imported before: its modules are there, its text, the solutions, is not.
     """
-    sizes = {"/tmp": disk_mb, "/dev/shm": disk_mb, "/engine": 1, "/reference": 1}
+    sizes = {"/tmp": disk_mb, "/dev/shm": disk_mb, **dict.fromkeys(HIDDEN, 1)}
     for folder, size in sizes.items():
         options = f"size={size}m,nr_inodes=4096,mode=1777"
-        flags = NOSUID | NODEV
+        flags = NOSUID | NODEV | (READ_ONLY if folder in HIDDEN else 0)
         done(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", flags, options.encode()), folder)
     for name in DEVICES:  # to touch one would leave its time behind; written to they can be as ever
         path = f"/dev/{name}"

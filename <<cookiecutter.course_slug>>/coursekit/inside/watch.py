@@ -22,6 +22,10 @@ getframe, add_hook, write, fstat = sys._getframe, sys.addaudithook, os.write, os
 getcwd, modules, this_thread = os.getcwd, sys.modules, _thread.get_ident
 low_open, low_read, low_close = os.open, os.read, os.close
 
+name_of, flags_of = (vars(type)[name].__get__ for name in ("__name__", "__flags__"))
+HEAP_TYPE = 1 << 9  # of a type's flags: it was made as the program ran
+BUILT_IN = frozenset({"wrapper_descriptor", "instancemethod"})  # methods written in C, C++
+
 FRAMES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
 CODE = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 ODD_MODULES = frozenset(
@@ -271,7 +275,8 @@ def is_theirs(method: object, compiled: bool = False) -> bool:
     None and methods of built-in types do not; nor does what a library compiled from a text.
     """
     if type(method) is not type(is_theirs):
-        return method is not None and type(method) is not type(object.__eq__)
+        built_in = not flags_of(type(method)) & HEAP_TYPE and name_of(type(method)) in BUILT_IN
+        return method is not None and not built_in
     name = method.__code__.co_filename
     if type(name) is not str:
         return True
