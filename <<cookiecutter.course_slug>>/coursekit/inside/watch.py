@@ -23,7 +23,7 @@ getcwd, modules, this_thread = os.getcwd, sys.modules, _thread.get_ident
 low_open, low_read, low_close = os.open, os.read, os.close
 
 name_of, flags_of = (vars(type)[name].__get__ for name in ("__name__", "__flags__"))
-HEAP_TYPE = 1 << 9  # of a type's flags: it was made as the program ran
+HEAP_TYPE = 2**9  # of a type's flags: it was made as the program ran
 BUILT_IN = frozenset({"wrapper_descriptor", "instancemethod"})  # methods written in C, C++
 
 FRAMES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
