@@ -567,7 +567,8 @@ FAULTS: dict[str, Fault] = {
         cells(lambda cells: cells.append(new_code_cell("0\n" * 500_000))), "too long to be searched"
     ),
     "slow-chains": Fault(
-        cells(lambda cells: cells.append(new_code_cell("x=" + "+".join(['"ab"'] * 850)))), ""
+        cells(lambda cells: cells.append(new_code_cell("x=" + "+".join(['"ab"'] * 850)))),
+        "too deeply to be searched",
     ),
     "edited": Fault(cells(edited), "changed and put back"),
     "test-thrown-away": Fault(cells(thrown_away), "^changed and put back: tensor-init-test$"),
