@@ -190,7 +190,7 @@ def found_in(text: str, modules: set[str]) -> list[Finding]:
     for node in nodes(text, *TELLING):
         if id(node) not in docstrings:
             found += [(node.lineno, what) for what in about(node, modules)]
-    if any(word in text for word in HANDED_ON):
+    if any(word in text for word in (*HANDED_ON, "vars")):
         found += handed_on(text)
     return sorted(found)
 
@@ -204,7 +204,8 @@ def handed_on(text: str) -> Iterator[Finding]:
         if node.id in HANDED_ON and id(node) not in called:
             yield node.lineno, f"hands on {node.id}"
     for node in calls:
-        if is_call(node, "globals", "locals") and id(node) not in used:
+        whole = is_call(node, "globals", "locals") or (is_call(node, "vars") and not node.args)
+        if whole and id(node) not in used:
             yield node.lineno, f"hands on {node.func.id}()"
 
 
