@@ -570,6 +570,10 @@ FAULTS: dict[str, Fault] = {
         cells(lambda cells: cells.append(new_code_cell("x=" + "+".join(['"ab"'] * 850)))),
         "too deeply to be searched",
     ),
+    "long-error": Fault(
+        cells(lambda cells: cells.append(new_code_cell('raise type("E" * 200_000, (Exception,), {})'))),
+        "^a cell of the student's own: E{20}…E+$",
+    ),
     "edited": Fault(cells(edited), "changed and put back"),
     "test-thrown-away": Fault(cells(thrown_away), "^changed and put back: tensor-init-test$"),
     "stderr": Fault(cells(on_stderr), "^failed by writing to stderr: tensor-init-test, ", 14),

@@ -222,7 +222,7 @@ def explain(graded: NotebookNode, outcome: Outcome) -> Iterator[str]:
         elif notebook.is_test(cell) and notebook.on_stderr(cell.outputs):
             loud.append(name)
         elif set(errors) - {"NotImplementedError"} and not notebook.meta(cell).get("locked"):
-            broken.append(f"{name}: {errors[0]}")
+            broken.append(f"{name}: {intake.shown(errors[0])}")
     if outcome.ended == "the notebook ran out of time":
         slow = ["its cells together ran out of time"]
     yield from broken[:1] + slow[:1] + ended[:1]
