@@ -571,7 +571,7 @@ FAULTS: dict[str, Fault] = {
         "too deeply to be searched",
     ),
     "long-error": Fault(
-        cells(lambda cells: cells.append(new_code_cell('raise type("E" * 200_000, (OSError,), {})'))),
+        cells(lambda cells: cells.append(new_code_cell("raise type('E' * 10**6, (OSError,), {})"))),
         "^a cell of the student's own: E{20}…E+$",
     ),
     "edited": Fault(cells(edited), "changed and put back"),
