@@ -1,1 +1,0 @@
-"""Makes notebooks and the package, what students get, and what grade goes by."""

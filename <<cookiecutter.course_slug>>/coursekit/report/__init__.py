@@ -1,1 +1,0 @@
-"""What people see of grades: on screen, and in report.html."""
