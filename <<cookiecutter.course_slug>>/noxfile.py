@@ -9,9 +9,9 @@ Each session is one `python -m coursekit …` in the course's one environment, .
 """
 
 import os
+import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -45,13 +45,23 @@ VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def made_for(venv: Path) -> str:
+    """Return where a .venv stood when it was made: its scripts work nowhere else."""
+    installed = venv / "installed.toml"
+    first = installed.read_text(encoding="utf-8").partition("\n")[0] if installed.exists() else ""
+    return first.removeprefix("# ")
+
+
 def environment(session: nox.Session) -> None:
-    """Make .venv on first use, and again install what pyproject.toml asks for when that changes."""
+    """Make .venv on first use, and anew where the course was moved or copied.
+
+    Install what pyproject.toml asks for, and again when that changes.
+    """
     env = {"VIRTUAL_ENV": None, "UV_COMPILE_BYTECODE": "1"}  # else the first commands are slow
     uv = [sys.executable, "-m", "uv", "--quiet"]
-    wanted = (HERE / "pyproject.toml").read_text(encoding="utf-8")
+    wanted = f"# {VENV}\n" + (HERE / "pyproject.toml").read_text(encoding="utf-8")
     installed = VENV / "installed.toml"
-    if not PYTHON.exists():
+    if not PYTHON.exists() or made_for(VENV) != str(VENV):
         session.run(*uv, "venv", "--clear", str(VENV), env=env, log=False)
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         group = f"{HERE / 'pyproject.toml'}:staff"
@@ -70,14 +80,20 @@ def pytorch(session: nox.Session) -> None:
 
 def extra(session: nox.Session) -> None:
     """Install the groups of a cluster and a gradebook server where they are asked for."""
-    asked = any(word.startswith("--scheduler") for word in session.posargs)
-    settings = tomllib.loads((HERE / "course.toml").read_text(encoding="utf-8"))
-    on_server = settings.get("grading", {}).get("db_url")
-    groups = [*(["cluster"] if asked else []), *(["postgresql"] if on_server else [])]
-    wanted = [w for g in groups for w in ("--group", f"{HERE / 'pyproject.toml'}:{g}")]
+    wanted = []
+    if any(word.startswith("--scheduler") for word in session.posargs):
+        wanted += ["--group", f"{HERE / 'pyproject.toml'}:cluster"]
+    if on_server(HERE / "course.toml"):
+        wanted += ["--group", f"{HERE / 'pyproject.toml'}:postgresql"]
     uv = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
     if wanted:
         session.run(*uv, *wanted, env={"VIRTUAL_ENV": None}, log=False)
+
+
+def on_server(settings: Path) -> bool:
+    """Tell whether course.toml sets db_url. What is wrong in that file, coursekit says."""
+    text = settings.read_bytes().decode("utf-8", "replace") if settings.is_file() else ""
+    return bool(re.search(r"""^\s*db_url\s*=\s*["'][^"'\s]""", text, re.MULTILINE))
 
 
 def coursekit(session: nox.Session, command: str) -> None:

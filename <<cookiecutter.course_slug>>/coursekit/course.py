@@ -170,9 +170,12 @@ def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the key that is missing or of the wrong type."""
     path = root / "course.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # a byte order mark at its start says nothing
     except FileNotFoundError:
         raise CourseError(f"{path} is missing: run this from the folder of your course.") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -197,7 +200,8 @@ def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
         several = section == "staff"
         if not isinstance(value, list if several else dict):
             form = f"[[{section}]]" if several else f"[{section}]"
-            raise CourseError(f"{path}: {section} is {value!r}; it must be a section {form}.")
+            times = "" if several else ", once"
+            raise CourseError(f"{path}: {section} is {value!r}; it must be a section {form}{times}.")
         known = SETTINGS[section]
         tables = value if several else [value]
         for key in sorted({key for each in tables for key in each} - known):

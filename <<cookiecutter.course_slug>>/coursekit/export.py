@@ -10,24 +10,67 @@ import builtins
 import json
 import re
 import sys
+from collections.abc import Iterable
 from itertools import dropwhile
 from pathlib import Path
 
-DIRECTIVE = "#| export"
+# Formatters put spaces into it: `# | export`, `# |export`.
+DIRECTIVE = re.compile(r"\s*#\s*\|\s*export\s*")
+# What may stand above it: nothing, comments, and magics but those below which is no Python.
+NO_PYTHON = (
+    "bash|cmd|file|html|javascript|js|latex|markdown|perl|ruby|script|sh"
+    "|sql|svg|sx|system|writefile"
+)
+ABOVE = re.compile(rf"\s*($|#|!|%(?!%({NO_PYTHON})\b))")
+# `%magic`, `!command`, `name?` and `?name`, as the grader knows them; and `name = !command`.
+MAGIC = re.compile(r"\s*(%{1,2}[A-Za-z_]|!|\?{1,2}[\w.*]+\s*$|[\w.*]+\?{1,2}\s*$)")
+ASSIGNED = re.compile(r"(\s*\w+\s*=)\s*[%!]")
 MARKER = re.compile(r"\s*### (BEGIN|END) SOLUTION\s*")
 
 
-def exported(sources: list[str]) -> str:
-    """Return the code of the cells that start with the directive, without the comments above it."""
-    chosen = [s.splitlines() for s in sources if s.splitlines()[:1] == [DIRECTIVE]]
-    cells = [dropwhile(lambda line: line.startswith("#"), cell) for cell in chosen]
-    texts = ("\n".join(line for line in cell if not MARKER.fullmatch(line)) for cell in cells)
-    return "\n\n\n".join(text.strip("\n") for text in texts) + "\n"
+def exported(sources: Iterable[str]) -> str:
+    """Return the code of the cells that start with the directive; "" if there is none."""
+    cells = [python(below_directive(source)) for source in sources]
+    texts = [cell for cell in cells if cell]
+    return "\n\n\n".join(texts) + "\n" if texts else ""
+
+
+def below_directive(source: str) -> list[str]:
+    """Return the lines of a cell below its directive; none if there is code or no directive above.
+
+    Comments that stand right below the directive are not for the package, either.
+    """
+    lines = source.splitlines()
+    for number, line in enumerate(lines):
+        if DIRECTIVE.fullmatch(line):
+            code = dropwhile(lambda line: line.startswith("#"), lines[number + 1 :])
+            return [line for line in code if not MARKER.fullmatch(line)]
+        if not ABOVE.match(line):
+            break
+    return []
+
+
+def python(lines: list[str]) -> str:
+    """Return lines as one text; if that does not parse, without what only IPython understands."""
+    text = "\n".join(lines).strip("\n")
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return "\n".join(map(without_magic, lines)).strip("\n")
+    return text
+
+
+def without_magic(line: str) -> str:
+    """Return a line where magics, shell commands and questions do nothing, or give None."""
+    if MAGIC.match(line):
+        return line[: len(line) - len(line.lstrip())] + "pass"
+    assigned = ASSIGNED.match(line)
+    return f"{assigned[1]} None" if assigned else line
 
 
 def code_sources(notebook: Path) -> list[str]:
     """Return the source of each code cell of a notebook file."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    cells = json.loads(notebook.read_text(encoding="utf-8-sig"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
@@ -46,21 +89,25 @@ def undefined(code: str) -> set[str]:
     return {node.id for node in names} - known
 
 
-def export(notebook: Path, package: Path) -> str:
-    """Write one notebook's file of the package; return a line that says what happened."""
+def export(notebook: Path, package: Path) -> tuple[bool, str]:
+    """Write one notebook's file of the package; return if all is well, and what happened."""
     name = f"{notebook.parent.name}/{notebook.name}"
     target = package / f"{notebook.stem.removesuffix('_dev')}.py"
     try:
         code = exported(code_sources(notebook))
         compile(code, notebook.name, "exec")
-    except (SyntaxError, ValueError, KeyError) as error:
-        return f"{name}: not exported, because it does not parse: {error}"
-    target.write_text(code, encoding="utf-8")
+    except (SyntaxError, ValueError, KeyError, TypeError) as error:
+        return False, f"{name}: not exported, because it does not parse: {error}"
+    if not code:
+        return False, f"{name}: not exported, because no cell in it starts with `#| export`"
+    partial = target.with_suffix(".partial")
+    partial.write_text(code, encoding="utf-8")
+    partial.replace(target)  # whole or not at all
     done = f"{name} -> {package.name}/{target.name}"
     if missing := undefined(code):
         done += f"\n  but not exported with it: {', '.join(sorted(missing))}. Cells that start with"
-        done += f" `{DIRECTIVE}` are; import or define it in the one that uses it."
-    return done
+        done += " `#| export` are; import or define it in the one that uses it."
+    return not missing, done
 
 
 def main(root: Path, names: list[str]) -> int:
@@ -71,9 +118,9 @@ def main(root: Path, names: list[str]) -> int:
     if unknown := set(chosen) - set(found):
         print(f"There is no module {unknown.pop()!r} here, only: {', '.join(found)}")
         return 1
-    lines = [export(found[name], package) for name in chosen]
-    print("\n".join(lines))
-    return int(any("not exported" in line for line in lines))
+    results = [export(found[name], package) for name in chosen]
+    print("\n".join(line for _, line in results) or f"There is no module in {root}.")
+    return 0 if results and all(well for well, _ in results) else 1
 
 
 if __name__ == "__main__":

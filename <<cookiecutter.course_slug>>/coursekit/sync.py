@@ -96,6 +96,11 @@ def package_file(course: Course, module: Module, nb: NotebookNode) -> Generated:
     origin = module.source.relative_to(course.root).as_posix()
     path = course.package_dir / f"{module.stem}.py"
     code = export.exported([cell.source for cell in nb.cells if notebook.is_code(cell)])
+    if not code:
+        raise CourseError(
+            f"{origin}: no cell starts with `#| export`, so nothing of it would be in "
+            f"{course.package}/{path.name}. Write that line above each cell that belongs there."
+        )
     head = f"# Generated from {origin} by `nox -s sync`. Edit that file."
     seal = digest(f"{head}\n# \n\n{code}")
     return Generated(path, f"{head}\n# [seal {seal}]\n\n{code}")

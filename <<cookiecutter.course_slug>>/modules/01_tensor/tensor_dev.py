@@ -301,6 +301,7 @@ def test_init():
     check_raises(TypeError, ["str"], lambda: Tensor("three"), 'Tensor("three")')
     check_raises(RuntimeError, ["int64"], lambda: Tensor([1], requires_grad=True), "int with grad")
     ### BEGIN HIDDEN TESTS
+    # hidden: arrays and Tensors are copied
     x = np.random.default_rng(1).normal(size=(3, 4))
     for dtype in (np.float32, np.float64):
         given = x.astype(dtype)
@@ -310,15 +311,19 @@ def test_init():
         check(t, x.tolist(), "Tensor(array) after the array changed", dtype, "copy")
         t.data[:] = 0.0
         check(again, x.tolist(), "Tensor(tensor) after the first changed", dtype, "copy")
+    # hidden: which dtype each input gets
     check(Tensor(x), x.tolist(), "Tensor(float64 array)")
     check(Tensor([1], np.float64, True), [1.0], "Tensor([1], np.float64, True)", np.float64)
     check(Tensor([True, False]), [True, False], "Tensor([True, False])")
     assert Tensor(1.0).requires_grad is False, "requires_grad should be False unless asked for"
+    # hidden: data that is no number
     for bad in (None, ["1.5"], 1j):
         check_raises(TypeError, [], lambda bad=bad: Tensor(bad, np.float32), f"Tensor({bad})")
+    # hidden: integer and float16 arrays
     for dtype in (np.uint8, np.int32):
         check(Tensor(np.array([1, 2], dtype)), [1, 2], f"Tensor({dtype.__name__} array)", dtype)
     check(Tensor(np.ones(2, np.float16)), [1.0, 1.0], "Tensor(float16 array)")
+    # hidden: errors, and what requires gradients
     check_raises(TypeError, ["NoneType"], lambda: Tensor(None), "Tensor(None)")
     check_raises(RuntimeError, ["bool"], lambda: Tensor([True], requires_grad=True), "bool")
     assert Tensor(Tensor([1.0], requires_grad=True)).requires_grad is False, "not inherited"
@@ -386,10 +391,15 @@ def test_numbers():
     assert operand(t) is t.data, "operand(tensor) should be the Tensor's own array, not a copy"
     numbers = [(2.5, float), (np.float64(2.5), float), (2, int), (np.int64(2), int), (True, int)]
     ### BEGIN HIDDEN TESTS
+    # hidden: types of other NumPy numbers
     numbers += [(np.float16(0.5), float), (np.uint8(7), int), (np.bool_(True), int)]
+    # hidden: item() of float64
     assert Tensor([0.1], dtype=np.float64).item() == 0.1, "item() should keep all of a float64"
+    # hidden: item() of an empty Tensor
     check_raises(RuntimeError, ["(0,)"], lambda: Tensor([]).item(), "Tensor([]).item()")
+    # hidden: operand of an array
     check_raises(TypeError, ["ndarray"], lambda: operand(np.array(2.5)), "operand(0-d ndarray)")
+    # hidden: item() of other shapes
     assert Tensor(2.5).item() == 2.5, "item() of a 0-d Tensor"
     check_raises(RuntimeError, ["(1, 3)"], lambda: Tensor([[1, 2, 3]]).item(), "item() of (1, 3)")
     ### END HIDDEN TESTS
@@ -452,7 +462,9 @@ def test_broadcast_shape():
     cases = [((2, 3), (3,), (2, 3)), ((4, 1), (1, 5), (4, 5)), ((), (2,), (2,)), ((0,), (1,), (0,))]
     errors = [((2, 3), (2,)), ((4, 3), (5, 3))]
     ### BEGIN HIDDEN TESTS
+    # hidden: 0-d shapes, sizes of zero
     cases += [((), (), ()), ((1, 3), (0, 1), (0, 3)), ((1,), (1, 1), (1, 1))]
+    # hidden: random pairs of shapes
     rng = np.random.default_rng(3)
     for _ in range(50):
         shape = tuple(rng.integers(2, 9, size=rng.integers(1, 6)).tolist())
@@ -460,6 +472,7 @@ def test_broadcast_shape():
         a, b = (tuple(1 if o == c else n for n, o in zip(shape, ones, strict=True)) for c in (0, 1))
         start = next(i for i, o in enumerate([*ones, 1]) if o != 0)  # a may omit leading 1s
         cases += [(a, b, shape), (a[start:], b, shape)]
+    # hidden: pairs that do not fit
     errors += [((0,), (2,)), ((7, 2, 3), (3, 3)), ((2,), (4, 3))]
     ### END HIDDEN TESTS
     for a, b, expected in cases + [(b, a, expected) for a, b, expected in cases]:
@@ -543,9 +556,12 @@ def test_operators():
     check(t == 2, [False, True], "Tensor([1., 2.]) == 2")
     check_raises(TypeError, ["Tensor("], lambda: np.ones(2) + t, "ndarray + Tensor")
     ### BEGIN HIDDEN TESTS
+    # hidden: single numbers, integers with floats
     check(Tensor(5) - Tensor(2), 3, "Tensor(5) - Tensor(2)")
     check(Tensor([5, 6]) + t, [6.0, 8.0], "int + float32")
+    # hidden: Tensors are hashable
     assert len({t, t, Tensor([1.0, 2.0])}) == 2, "Tensors should be hashable, by identity"
+    # hidden: all operators, both orders
     arithmetic, comparisons = ("add", "sub", "mul", "truediv", "pow"), ("eq", "ne", "lt", "le")
     rng = np.random.default_rng(4)
     for dtype in (np.float32, np.float64):
@@ -559,7 +575,9 @@ def test_operators():
             check(op(1.5, b), [op(1.5, v) for v in y], f"{name}(1.5, b)", kind)
         check(a.maximum(b), [[max(u, v) for v in y] for u in x], "a.maximum(b)", dtype)
         check(b.minimum(1.25), [min(v, 1.25) for v in y], "b.minimum(1.25)", dtype)
+        # hidden: the inputs are not modified
         assert (a.data.ravel().tolist(), b.data.tolist()) == (x, y), "inputs modified"
+    # hidden: arrays refused, mixed dtypes
     check_raises(TypeError, ["Tensor("], lambda: t + np.ones(2), "Tensor + ndarray")
     check(t + Tensor([0.1, 0.1], np.float64), [1.1, 2.1], "float32 + float64", np.float64)
     check(Tensor([1, 2]) * 0.5, [0.5, 1.0], "int Tensor * 0.5")
@@ -647,8 +665,10 @@ def test_elementwise():
     check(got, [-2.0, 0.2, 0.3], "t.clip(max=float64 Tensor)", np.float64, hint)
     check(where(mask, t, 0.0), [-2.0, 0.0, 3.0], "where([True, False, True], t, 0.0)")
     ### BEGIN HIDDEN TESTS
+    # hidden: where with numbers, broadcasting
     check(where(mask, 1, 0), [1, 0, 1], "where(mask, 1, 0)")
     check(where(mask, 0.5, Tensor([[1.0], [2.0]])), [[0.5, 1.0, 0.5], [0.5, 2.0, 0.5]], "where")
+    # hidden: each function, both float dtypes
     x = np.random.default_rng(5).uniform(0.1, 3.0, size=(2, 3))
     for dtype in (np.float32, np.float64):
         a = Tensor(x, dtype=dtype)
@@ -663,13 +683,16 @@ def test_elementwise():
         check(a.clip(max=high), expected, "a.clip(max=Tensor)", dtype)
         expected = [[v if v < 1.5 else 9.0 for v in row] for row in rows]
         check(where(Tensor(a.data < 1.5), a, 9), expected, "where(a < 1.5, a, 9)", dtype)
+        # hidden: the input is not modified
         assert a.data.tolist() == rows, "an operation modified its input"
+    # hidden: integer Tensors
     whole = Tensor([-1, 2, 3])
     check(-whole, [1, -2, -3], "-int Tensor")
     check(whole.abs(), [1, 2, 3], "abs of an int Tensor")
     check(Tensor(np.array([12], np.uint8)).exp(), [math.exp(12)], "exp of uint8")
     check(whole.clip(min=2), [2, 2, 3], "int Tensor clipped by an int")
     check(whole.clip(0, 2.5), [0.0, 2.0, 2.5], "int Tensor clipped by a float")
+    # hidden: where: dtypes, infinity, errors
     check(where(mask, 0.0, double), [0.0, 0.2, 0.0], "where(mask, 0.0, float64)", np.float64)
     check(where(mask, t, -math.inf), [-2.0, -math.inf, 3.0], "where(mask, t, -inf)")
     check_raises(TypeError, ["list"], lambda: where([True], t, 0.0), "where of a list")
@@ -744,10 +767,12 @@ def test_reductions():
     check(wide.var(axis=1), [7.0, 3.0], "Tensor([[1, 2, 6], [4, 4, 7]]).var(axis=1)", hint=hint)
     check(t.var(correction=0), 3.5, "t.var(correction=0)", hint="divide by n - correction")
     ### BEGIN HIDDEN TESTS
+    # hidden: booleans, integers, no rows
     check(Tensor([True, True]).sum(), 2, "sum of booleans")
     check(Tensor([1, 2]).mean(), 1.5, "mean of integers")
     empty = Tensor(np.ones((0, 3))).var(axis=1)
     assert empty.data.shape == (0,), f"var of no rows: expected shape (0,), got {empty.data.shape}"
+    # hidden: any axes, keepdims, both dtypes
     plain = {"sum": sum, "max": max, "min": min, "mean": lambda v: sum(v) / len(v)}
     plain["var"] = lambda v: sum((x - sum(v) / len(v)) ** 2 for x in v) / (len(v) - 1)
     plain["argmax"] = lambda v: v.index(max(v))
@@ -764,10 +789,13 @@ def test_reductions():
                 expected = np.reshape([plain[name](v) for v in groups.values()], shape).tolist()
                 what, got = f"{name}({axis=}, {keep=})", getattr(t, name)(axis=axis, keepdims=keep)
                 check(got, expected, what, None if name == "argmax" else dtype)
+                # hidden: the input is not modified
                 assert (t.data == old).all(), f"{what} modified its input"
+    # hidden: var: large numbers, correction
     t = Tensor([10000.0, 10001.0, 10005.0])
     check(t.var(), 7.0, "var of large numbers", hint="square distances from the mean")
     check(t.var(correction=2), 14.0, "var(correction=2)")
+    # hidden: sum after a change in place
     check(t.sum(), 30006.0, "sum before a change in place")
     t.data += 1.0
     check(t.sum(), 30009.0, "sum after a change in place")
@@ -850,9 +878,11 @@ def test_strides():
     got = read_strided([0, 1, 2, 3, 4, 5], (3, 2), (1, 3))
     assert got == [[0, 3], [1, 4], [2, 5]], f"read_strided([0, ..., 5], (3, 2), (1, 3)) gave {got}"
     ### BEGIN HIDDEN TESTS
+    # hidden: types of results, 0-d arrays
     kinds = contiguous_strides((2,), 8), broadcast_strides((3,), (4,), (2, 3)), type(got)
     assert [type(kinds[0]), type(kinds[1]), kinds[2]] == [tuple, tuple, list], "tuples and lists"
     assert contiguous_strides((), 8) == (), "contiguous_strides of a 0-d array"
+    # hidden: random shapes, as in NumPy
     rng = np.random.default_rng(7)
     for n in range(20):
         shape = tuple(rng.integers(2, 5, size=n % 5 + 1).tolist())
@@ -865,9 +895,12 @@ def test_strides():
         steps = [s // 8 for s in view.T.strides]
         got = read_strided(array.ravel().tolist(), view.T.shape, steps)
         assert got == view.T.tolist(), f"read_strided of shape {view.T.shape}, strides {steps}"
+    # hidden: read_strided with an offset
     assert read_strided([0, 1, 2, 3], (2,), (2,), 1) == [1, 3], "read_strided with offset 1"
+    # hidden: several new dimensions
     got = broadcast_strides((3,), (4,), (2, 5, 3))
     assert got == (0, 0, 4), f"broadcast_strides((3,), (4,), (2, 5, 3)) gave {got}"
+    # hidden: read_strided of other shapes
     for buffer, shape, strides, offset, want in (
         ([0, 1, 2, 3], (2, 2), (2, 1), 0, [[0, 1], [2, 3]]),
         ([5, 6], (), (), 1, 6),
@@ -952,20 +985,25 @@ def test_reshape():
     check_raises(RuntimeError, ["(2, 3)", "(4, 2)"], lambda: t.reshape(4, 2), "t.reshape(4, 2)")
     assert np.shares_memory(t.reshape(6).data, t.data), "t.reshape(6) should be a view, not a copy"
     ### BEGIN HIDDEN TESTS
+    # hidden: the error of reshape
     check_raises(RuntimeError, ["(2, 3)", "(4, -1)"], lambda: t.reshape(4, -1), "reshape(4, -1)")
+    # hidden: squeeze, unsqueeze, 0-d Tensors
     check(t.unsqueeze(1), [[[1, 2, 3]], [[4, 5, 6]]], "t.unsqueeze(1)")
     check(Tensor([[[5.0]]]).squeeze(), 5.0, "Tensor([[[5.]]]).squeeze()")
     check(Tensor([[[5.0]]]).squeeze(-1), [[5.0]], "Tensor([[[5.]]]).squeeze(-1)")
     check(Tensor([7]).reshape(), 7, "Tensor([7]).reshape()")
+    # hidden: the order of the elements
     x = np.random.default_rng(8).normal(size=24)
     t = Tensor(x, dtype=np.float64)
     expected = [[[x[12 * i + 4 * j + k] for k in range(4)] for j in range(3)] for i in range(2)]
     cube = t.reshape([2, -1, 4])
     check(cube, expected, "reshape([2, -1, 4])", np.float64)
+    # hidden: views share memory
     for view in (cube, t.reshape(1, 24).squeeze(), cube.squeeze(1), t.unsqueeze(0)):
         view.data[(0,) * view.data.ndim] += 1.0
     assert abs(t.data[0] - x[0] - 4) < 1e-12, "these should be views, not copies"
     assert t.data.shape == (24,), "t itself changed its shape"
+    # hidden: transposed input, negative axes, views
     m = Tensor([[1, 2, 3], [4, 5, 6]])
     turned = Tensor.__new__(Tensor)
     turned.__dict__.update(m.__dict__, data=m.data.T)
@@ -1043,7 +1081,9 @@ def test_permute():
     check_raises(RuntimeError, ["permute", "(1, 1, 1)"], lambda: Tensor([[[1]]]).T, "T of 3-D")
     assert np.shares_memory(t.T.data, t.data), "t.T should be a view, not a copy"
     ### BEGIN HIDDEN TESTS
+    # hidden: T of a vector
     check(Tensor([1, 2]).T, [1, 2], "T of a vector")
+    # hidden: element by element, negative dims
     x = np.random.default_rng(9).normal(size=(2, 3, 4))
     t, i, j, k = Tensor(x, dtype=np.float64), range(2), range(3), range(4)
     expected = [[[x[a, b, c] for b in j] for a in i] for c in k]
@@ -1051,10 +1091,12 @@ def test_permute():
     check(t.permute((-1, 0, 1)), expected, "permute((-1, 0, 1))", np.float64)
     expected = [[[x[a, b, c] for b in j] for c in k] for a in i]
     check(t.transpose(-1, 1), expected, "transpose(-1, 1)", np.float64)
+    # hidden: views share memory
     for view in (t.permute(2, 0, 1), t.transpose(0, 1)):
         view.data[0, 0, 0] += 1.0
     assert abs(t.data[0, 0, 0] - x[0, 0, 0] - 2) < 1e-12, "these should be views, not copies"
     assert t.data.shape == (2, 3, 4), "t itself changed its shape"
+    # hidden: transpose agrees with permute
     for first, second in ((0, 1), (0, 2), (2, 1)):
         dims = [0, 1, 2]
         dims[first], dims[second] = second, first
@@ -1129,13 +1171,16 @@ def test_index():
     check_raises(TypeError, ["Tensor("], lambda: concatenate([np.ones(2)]), "join of an ndarray")
     assert np.shares_memory(t[1].data, t.data), "t[1] should be a view, not a copy"
     ### BEGIN HIDDEN TESTS
+    # hidden: each kind of index
     check(t[0, 1], 2, "t[0, 1]")
     check(t[..., None, 0], [[1], [4]], "t[..., None, 0]")
     check(t[Tensor([True, False])], [[1, 2, 3]], "t[bool Tensor]")
     check(t[Tensor([0, 1]), Tensor([2, 0])], [3, 4], "t[Tensor, Tensor]")
     assert [row.data.tolist() for row in t] == [[1, 2, 3], [4, 5, 6]], "rows of a for loop"
+    # hidden: slices share memory
     t[:, 1:].data[0, 0] = 20
     assert t.data[0, 1] == 20, "a slice should be a view"
+    # hidden: joins: dtypes, axes, copies
     check(concatenate([Tensor([1]), Tensor([0.5])]), [1.0, 0.5], "concatenate(int, float32)")
     x, y = np.random.default_rng(10).normal(size=(2, 2, 3)).tolist()
     a, b = Tensor(x, dtype=np.float64), Tensor(y, dtype=np.float64)
@@ -1145,6 +1190,7 @@ def test_index():
     check(stack([a, b], axis=-1), expected, "stack([a, b], axis=-1)", np.float64)
     stack([a]).data[:] = concatenate([a]).data[:] = 0
     check(a, x, "a, after its stack changed", np.float64, "joining copies")
+    # hidden: index Tensors: shapes, copies
     wide = Tensor([[10, 20, 30]])
     check(wide[:, Tensor([True, False, True])], [[10, 30]], "t[:, bool Tensor]")
     check(wide[0][Tensor([[0, 1], [2, 0]])], [[10, 20], [30, 10]], "2-D index Tensor")
@@ -1152,6 +1198,7 @@ def test_index():
     gathered = wide[0][Tensor([1, 2])]
     gathered.data[:] = 0
     check(wide, [[10, 20, 30]], "t after what an index Tensor gathered changed", hint="a copy")
+    # hidden: joins: float64, the caller's list
     mixed = concatenate([Tensor([1.0]), Tensor([0.1], np.float64)])
     check(mixed, [1.0, 0.1], "concatenate(float32, float64)", np.float64)
     pair = [Tensor([1]), Tensor([2])]
@@ -1214,6 +1261,7 @@ Rectangular matrices, in which no size can be taken for another. Hidden: more sh
 def test_matmul_slow():
     shapes = [(1, 2, 1), (2, 3, 4)]
     ### BEGIN HIDDEN TESTS
+    # hidden: other shapes
     shapes += [(5, 1, 3), (4, 6, 2), (3, 3, 3)]
     ### END HIDDEN TESTS
     for m, k, n in shapes:
@@ -1228,6 +1276,7 @@ def test_matmul_slow():
                 check(Tensor(got, dtype=got.dtype), expected, what, dtype)
             assert (a == np.array(x, dtype)).all() and (b == np.array(y, dtype)).all(), "modified"
     ### BEGIN HIDDEN TESTS
+    # hidden: matrices without rows
     for matmul in (matmul_loops, matmul_rows):
         got = matmul(np.ones((0, 2), np.float32), np.ones((2, 3), np.float32))
         assert (got.shape, got.dtype) == ((0, 3), np.float32), f"{matmul.__name__}, no rows: {got}"
@@ -1290,11 +1339,14 @@ def test_matmul():
     check_raises(RuntimeError, ["()", "(2, 2)"], lambda: a @ 2.0, "(2, 2) @ number")
     check_raises(TypeError, ["Tensor("], lambda: a @ np.ones((2, 2)), "Tensor @ ndarray")
     ### BEGIN HIDDEN TESTS
+    # hidden: a vector first, integers
     check(Tensor([5.0, 6.0]) @ a, [23.0, 34.0], "(2,) @ (2, 2)")
     check(Tensor([[1, 2]]) @ Tensor([[3], [4]]), [[11]], "int @ int")
     check(Tensor([[1, 2]]) @ b, [[17.0]], "int @ float32")
+    # hidden: errors for 0-d Tensors
     check_raises(RuntimeError, ["()", "(2, 2)"], lambda: a @ Tensor(2.0), "(2, 2) @ ()")
     check_raises(RuntimeError, ["()", "(2, 2)"], lambda: Tensor(2.0) @ a, "() @ (2, 2)")
+    # hidden: broadcast batches, inputs not modified
     rng, r = np.random.default_rng(13), range
     x, y = rng.normal(size=(2, 1, 3, 4)), rng.normal(size=(5, 4, 2))
     dots = [x[u, 0, i] * y[v, :, j] for u in r(2) for v in r(5) for i in r(3) for j in r(2)]
@@ -1303,8 +1355,10 @@ def test_matmul():
         s, t = Tensor(x, dtype=dtype), Tensor(y, dtype=dtype)
         check(s @ t, expected, "(2, 1, 3, 4) @ (5, 4, 2)", dtype)
         assert (s.data == x.astype(dtype)).all() and (t.data == y.astype(dtype)).all(), "modified"
+    # hidden: batches that do not fit
     s, t = Tensor(x[:, 0]), Tensor(y[:3])
     check_raises(RuntimeError, ["(2, 3, 4)", "(3, 4, 2)"], lambda: s @ t, "batches of 2 and 3")
+    # hidden: mixed shapes and dtypes, no elements
     check(Tensor([[1.0, 2.0]]) @ Tensor([3.0, 4.0]), [11.0], "(1, 2) @ (2,)")
     double = Tensor([[0.1], [0.2]], np.float64)
     check(a @ double, [[0.5], [1.1]], "float32 @ float64", np.float64)
@@ -1388,6 +1442,7 @@ def test_factories():
     manual_seed(0)
     assert first == randn(10_000).data.tolist() != second, "manual_seed(0) should repeat randn"
     ### BEGIN HIDDEN TESTS
+    # hidden: dtype and requires_grad
     check(ones((2,), dtype=np.float64, requires_grad=True), [1.0, 1.0], "float64", np.float64)
     check(arange(3), [0, 1, 2], "arange(3)")
     check(arange(3, dtype=np.float64), [0.0, 1.0, 2.0], "arange(3, dtype=float64)", np.float64)
@@ -1396,15 +1451,19 @@ def test_factories():
         t = make(2, 3, requires_grad=True)
         got = (t.requires_grad, t.data.dtype, t.data.shape, make((2, 3)).requires_grad)
         assert got == (True, np.float32, (2, 3), False), f"a factory with requires_grad: {got}"
+    # hidden: range and precision of rand
     u = rand(10_000, dtype=np.float64).data.tolist()
     assert 0 <= min(u) < 0.01 < 0.99 < max(u) < 1, "rand should be uniform in [0, 1)"
     assert any(v != float(np.float32(v)) for v in u), "float64 randomness should have its precision"
+    # hidden: randn: mean, variance, other seeds
     moments = math.fsum(first) / 10_000, math.fsum(v * v for v in first) / 10_000
     assert abs(moments[0]) < 0.05 and abs(moments[1] - 1) < 0.05, f"randn: moments {moments}"
     manual_seed(1)
     assert randn(10_000).data.tolist() != first, "another seed should give other numbers"
+    # hidden: arange: negative start, step
     check(arange(-3, 0), [-3, -2, -1], "arange(-3, 0)")
     check(arange(6, step=2), [0, 2, 4], "arange(6, step=2)")
+    # hidden: manual_seed repeats
     draw = rand
     manual_seed(0)
     first = draw(3).data.tolist()

@@ -213,12 +213,15 @@ def test_relu():
     got = relu(Tensor([math.nan, -1.0])).data.tolist()
     assert math.isnan(got[0]) and got[1] == 0, f"relu([nan, -1.]): expected [nan, 0.], got {got}"
     ### BEGIN HIDDEN TESTS
+    # hidden: random shapes, transposed input
     numbers = np.random.default_rng(21).normal(size=(3, 1, 4)).tolist()
     for x in (numbers, *(t.permute(2, 0, 1) for t in both(numbers)), 3.5, -3.5, []):
         check_function(relu, x, lambda v: v if v > 0 else 0.0, "relu")
+    # hidden: huge, tiny and infinite inputs
     edges = [-math.inf, -1000.0, -1e-30, 1000.0, math.inf]
     check_function(relu, edges, [0.0, 0.0, 0.0, 1000.0, math.inf], f"relu({edges})")
     assert relu(Tensor(1e-30)).item() > 0, "relu(1e-30) should not be 0"
+    # hidden: integer Tensors
     check_function(relu, Tensor([-7, 7], np.int32), [0, 7], "relu of int32")
     check_function(relu, Tensor([0, 3], np.uint8), [0, 3], "relu of uint8")
     ### END HIDDEN TESTS
@@ -267,12 +270,16 @@ def test_leaky_relu():
     check_function(lambda x: leaky_relu(x, 2), x, [-4.0, 0.0, 3.0], f"leaky_relu({x}, 2)")
     assert math.isnan(leaky_relu(Tensor(math.nan)).item()), "leaky_relu(nan) should be nan"
     ### BEGIN HIDDEN TESTS
+    # hidden: other slopes and shapes
     numbers = (5 * np.random.default_rng(22).normal(size=(2, 3, 2))).tolist()
     for s in (0.3, 0, 1.5, -0.5):
         plain, what = (lambda v, s=s: v if v > 0 else v * s), f"leaky_relu(x, {s})"
         check_function(lambda x, s=s: leaky_relu(x, negative_slope=s), numbers, plain, what)
+    # hidden: integers
     check_function(leaky_relu, Tensor([-100, 100]), [-1.0, 100.0], "integers", np.float32)
+    # hidden: infinite inputs
     check_function(leaky_relu, [-math.inf, math.inf], [-math.inf, math.inf], "±inf")
+    # hidden: no rows
     assert leaky_relu(Tensor(np.ones((0, 3)))).data.shape == (0, 3), "leaky_relu of no rows"
     ### END HIDDEN TESTS
     print("✅ Leaky ReLU leaks")
@@ -340,12 +347,15 @@ def test_naive():
         print(f"softmax_naive([{x:.1f}, {x:.1f}]) is {value.data}: {warned}")
         assert warned and math.isnan(value.data[0]), "expected ∞ / ∞ or 0 / 0 here"
     ### BEGIN HIDDEN TESTS
+    # hidden: limits of float64 and float16
     for dtype, largest in ((np.float64, (2 - 2**-52) * 2.0**1023), (np.float16, 65504.0)):
         got = exp_limit(dtype)
         assert type(got) is float, f"expected a Python float, got {type(got).__name__}"
         assert abs(got - math.log(largest)) < 1e-5, f"exp_limit({dtype.__name__}) is {got}"
+    # hidden: a dtype object, the exact limit
     assert abs(exp_limit(np.dtype("float32")) - limit) < 1e-9, "exp_limit of x.dtype"
     assert limit < 88.722840, f"e^{limit} does not fit into float32"
+    # hidden: random values and dims
     numbers = (4 * np.random.default_rng(23).normal(size=(2, 3, 4))).tolist()
     check_function(sigmoid_naive, numbers, sigmoid_plain, "sigmoid_naive")
     check_lines(softmax_naive, softmax_plain, numbers, (0, 1, 2, -1, -2, -3))
@@ -407,15 +417,20 @@ def test_sigmoid():
     check_function(log_sigmoid, [-50.0, -20.0], plain, "log(sigmoid([-50., -20.]))", hint=hint)
     assert math.isnan(sigmoid(Tensor(math.nan)).item()), "sigmoid(nan) should be nan"
     ### BEGIN HIDDEN TESTS
+    # hidden: random values and shapes
     numbers = (20 * np.random.default_rng(24).normal(size=(3, 2, 5))).tolist()
     check_function(sigmoid, numbers, sigmoid_plain, "sigmoid")
     check_function(log_sigmoid, numbers, plain, "log of sigmoid", hint=hint)
+    # hidden: log_sigmoid far below zero
     check_function(log_sigmoid, Tensor([-700.0], np.float64), plain, "log(sigmoid(-700.))")
     check_function(log_sigmoid, Tensor([-95.0]), plain, "log(sigmoid(-95.)) in float32")
+    # hidden: infinite inputs
     edges = [-math.inf, -0.0, 100.0, math.inf]
     check_function(sigmoid, edges, [0.0, 0.5, 1.0, 1.0], f"sigmoid({edges})")
+    # hidden: integers
     integers = Tensor([-1000, -1, 0, 1000])
     check_function(sigmoid, integers, sigmoid_plain, "sigmoid of integers", np.float32)
+    # hidden: no rows
     assert sigmoid(Tensor(np.ones((0, 2)))).data.shape == (0, 2), "sigmoid of no rows"
     ### END HIDDEN TESTS
     print("✅ the sigmoid is stable")
@@ -473,14 +488,18 @@ def test_tanh():
         print(f"{name:11} at 0.0001 wrong by {error:.0e}, at 1000 {far.item()} {warned[-1:]}")
         assert bool(warned) == (name == "naive"), f"{name}: at 1000 it warns {warned}"
     ### BEGIN HIDDEN TESTS
+    # hidden: random values and shapes
     numbers = (3 * np.random.default_rng(25).normal(size=(2, 1, 4))).tolist()
     check_function(tanh_naive, numbers, math.tanh, "tanh_naive")
     check_function(tanh_by_sigmoid, numbers, math.tanh, "tanh_by_sigmoid")
+    # hidden: infinite inputs
     check_function(tanh_by_sigmoid, [-math.inf, math.inf], [-1.0, 1.0], "tanh_by_sigmoid(±inf)")
+    # hidden: tanh_naive of large inputs
     check_function(tanh_naive, [-60.0, 60.0], [-1.0, 1.0], "tanh_naive(±60)")
     for edge in (-1000.0, 1000.0):
         got = watch(lambda v=edge: tanh_naive(Tensor(v)))[0].item()
         assert math.isnan(got), f"tanh_naive({edge}): the formula as it is gives nan, not {got}"
+    # hidden: digits close to zero
     error = abs(tanh_by_sigmoid(Tensor(1e-4)).item() / math.tanh(1e-4) - 1)
     assert error > 1e-6, "tanh_by_sigmoid is to go by sigmoid, and to lose digits close to 0"
     ### END HIDDEN TESTS
@@ -543,8 +562,11 @@ integers, no rows: (0, 2).
 def test_gelu():
     cases, wrong = [[-1.0, 0.0, 1.0], [-3.0, -0.5, 2.0]], ["relu"]
     ### BEGIN HIDDEN TESTS
+    # hidden: random shapes
     cases += [(2 * np.random.default_rng(26).normal(size=(2, 3, 3))).tolist()]
+    # hidden: huge inputs, single numbers
     cases += [[-1000.0, 1000.0], -0.75]
+    # hidden: other wrong forms
     wrong += ["None", None]
     ### END HIDDEN TESTS
     check(gelu(Tensor([0.0, 10.0])), [0.0, 10.0], "gelu([0., 10.])", hint="Φ(10) is 1")
@@ -553,11 +575,14 @@ def test_gelu():
         for numbers in cases:
             check_function(call, numbers, plain, f"gelu(x, {form!r})")
         ### BEGIN HIDDEN TESTS
+        # hidden: integers, also of small dtypes
         check_function(call, Tensor([-3, 2]), plain, f"gelu(integers, {form!r})", np.float32)
         for big in (Tensor([6, -6], np.int8), Tensor([2000], np.int32)):
             check_function(call, big, plain, f"gelu({big}, {form!r})", np.float32)
+        # hidden: forms compared by ==
         same = gelu(Tensor(1.0), "".join(form)).item()
         assert same == call(Tensor(1.0)).item(), f"a {form!r} read from a file is {form!r}, too"
+        # hidden: no rows
         assert call(Tensor(np.ones((0, 2)))).data.shape == (0, 2), f"gelu(no rows, {form!r})"
         ### END HIDDEN TESTS
     check_function(gelu, cases[1], lambda v: gelu_plain(v, "none"), "gelu(x), without a form")
@@ -635,10 +660,13 @@ class Counted(np.ndarray):
 def test_gelu_into():
     cases = [np.array([-2.0, 0.5, 3.0]), np.array([[1.5], [-0.5]], np.float32)]
     ### BEGIN HIDDEN TESTS
+    # hidden: other shapes and dtypes
     numbers = 2 * np.random.default_rng(27).normal(size=(4, 6))
     cases += [numbers, numbers.astype(np.float32)[::2, 1:5], numbers.T]
+    # hidden: huge inputs, no rows, 0-d
     cases += [np.array([-1000.0, 0.0, 1000.0]), np.ones((0, 2)), np.linspace(-4.0, 4.0, 1500)]
     cases += [np.array(0.5)]
+    # hidden: out that is strided
     strided = np.zeros((6, 8))[::2, ::2]
     check(Tensor(gelu_into(numbers[:3, :4], strided), np.float64),
           each(lambda v: gelu_plain(v, "tanh"), numbers[:3, :4].tolist()),
@@ -712,17 +740,22 @@ def test_softmax():
     total = softmax(Tensor([1.0, 2.0, 3.0])).sum().item()
     assert abs(total - 1) < 1e-6, f"probabilities should have sum 1, got {total}"
     ### BEGIN HIDDEN TESTS
+    # hidden: three dimensions, negative dims
     numbers, dims = 5 * np.random.default_rng(29).normal(size=(2, 3, 4)), (0, 1, 2, -1, -2, -3)
     check_lines(softmax, softmax_plain, numbers.tolist(), dims)
     check_lines(softmax, softmax_plain, (300 * numbers).tolist(), dims)
+    # hidden: transposed input
     for t in both(numbers):
         check_lines(softmax, softmax_plain, t.transpose(0, 2), (0, 1, -1))
+    # hidden: scores of minus infinity
     check_function(softmax, [0.0, -math.inf, 0.0], [0.5, 0.0, 0.5], "softmax([0, -inf, 0])")
     got = softmax(Tensor([0.0, -math.inf])).data[1].item()
     assert got == 0.0, f"a score of -inf has probability 0, not {got}"
+    # hidden: float64 stays float64
     huge = Tensor([1e11, 1e11 + 1.0, 1e39], np.float64)
     check_lines(softmax, softmax_plain, huge[:2], (0,), "in float64 all the way")
     check_lines(softmax, softmax_plain, huge, (0,), "in float64 all the way")
+    # hidden: single scores, no rows, missing dim
     check_function(softmax, [[7.0], [-7.0]], [[1.0], [1.0]], "softmax, one score a line")
     assert softmax(Tensor(np.ones((0, 3)))).data.shape == (0, 3), "softmax of no rows"
     check_raises(IndexError, [], lambda: softmax(Tensor([1.0, 2.0]), dim=1), "softmax, no such dim")
@@ -779,17 +812,22 @@ def test_log_softmax():
     total = log_softmax(Tensor([1.0, 2.0, 3.0])).exp().sum().item()
     assert abs(total - 1) < 1e-6, f"probabilities should have sum 1, got {total}"
     ### BEGIN HIDDEN TESTS
+    # hidden: three dimensions, negative dims
     numbers, dims = 5 * np.random.default_rng(30).normal(size=(2, 3, 4)), (0, 1, 2, -1, -2, -3)
     check_lines(log_softmax, log_softmax_plain, numbers.tolist(), dims)
     check_lines(log_softmax, log_softmax_plain, (300 * numbers).tolist(), dims)
+    # hidden: transposed input, scores far apart
     for t in both(numbers):
         check_lines(log_softmax, log_softmax_plain, t.transpose(0, 2), (0, 1, -1))
     check_lines(log_softmax, log_softmax_plain, [[-1000.0, -1001.0], [-900.0, -950.0]], (0, 1))
+    # hidden: float64 stays float64
     huge = Tensor([1e11, 1e11 + 1.0, 1e39], np.float64)
     for x in (huge, huge[:2]):
         check_lines(log_softmax, log_softmax_plain, x, (0,), "in float64 all the way")
+    # hidden: scores of minus infinity
     masked, half = [0.0, -math.inf, 0.0], math.log(0.5)
     check_function(log_softmax, masked, [half, -math.inf, half], "log_softmax([0, -inf, 0])")
+    # hidden: no rows, missing dim
     assert log_softmax(Tensor(np.ones((0, 3)))).data.shape == (0, 3), "log_softmax of no rows"
     check_raises(IndexError, [], lambda: log_softmax(Tensor([1.0]), dim=1), "no such dim")
     ### END HIDDEN TESTS
@@ -872,20 +910,25 @@ def test_objects():
     cases = {"Double()": Double(), "LeakyReLU(negative_slope=0.2)": LeakyReLU(0.2)}
     ### BEGIN HIDDEN TESTS
 
+    # hidden: printing two settings
     class Scale(Double):
         def __init__(self, factor, name):
             self.factor, self.name = factor, name
 
     cases["Scale(factor=2, name='double')"] = Scale(2, "double")
     cases["Scale(factor=0, name=None)"] = Scale(0, None)
+    # hidden: printing LeakyReLU
     cases["LeakyReLU(negative_slope=0.01)"] = LeakyReLU()
     cases["LeakyReLU(negative_slope=0)"] = LeakyReLU(0)
+    # hidden: two LeakyReLUs at once
     first, _ = LeakyReLU(0.5), LeakyReLU(0.25)
     check_function(first, x, [-1.0, 3.0], "the first of two LeakyReLUs")
+    # hidden: no result is remembered
     t = Tensor([-2.0])
     first(t)
     t.data[:] = -4.0
     check(first(t), [-2.0], "the same Tensor with another number in it")
+    # hidden: calls with other slopes
     check_function(LeakyReLU(negative_slope=3), x, [-6.0, 3.0], "LeakyReLU(negative_slope=3)")
     check_function(LeakyReLU(2), [[-1.0], [5.0]], [[-2.0], [5.0]], "LeakyReLU(2), shape (2, 1)")
     ### END HIDDEN TESTS

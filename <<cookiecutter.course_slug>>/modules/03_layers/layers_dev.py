@@ -214,7 +214,9 @@ def test_parameters():
     b.weight = a.weight
     expect(nested, [*own(nested, a), b.bias], "two layers that share a weight")
     ### BEGIN HIDDEN TESTS
+    # hidden: a layer without attributes
     expect(Layer(), [], "a layer without attributes")
+    # hidden: deeper nesting, functions among layers
     odd, inner, last = Layer(), Block(), ones(2, requires_grad=True)
     odd.first, odd.several, odd.last = inner, [ReLU(), abs, (a, [Block()]), {"no": "layer"}], last
     odd.kind = Block  # a class is no layer
@@ -223,7 +225,9 @@ def test_parameters():
     expect(deep, own(deep, deep.inside[0], deep.inside[0].inside[0], b), "three layers deep")
     for what in ("a layer first, a list of lists, a Tensor last", "the same, called again"):
         expect(odd, want, what)
+    # hidden: the layer stays as it is
     assert list(vars(odd)) == before, "parameters() should leave the layer as it is"
+    # hidden: parameters that changed meanwhile
     inner.bias.requires_grad, inner.weight = False, ones(5, requires_grad=True)
     expect(odd, [inner.weight, *want[2:]], "after one was replaced and one no longer requires any")
     ### END HIDDEN TESTS
@@ -277,14 +281,17 @@ def test_train():
         assert modes == [mode] * 3, f"{switch.__name__}(): training is {modes}, from outside in"
         assert other.training and Layer.training, f"{switch.__name__}() reached another network"
     ### BEGIN HIDDEN TESTS
+    # hidden: nested lists, functions among layers
     deep, weight = Layer(), other.weight
     deep.several, deep.after = [ReLU(), [abs, (leaf, other)], Block], Layer()
     for mode in (False, True, False):
         deep.train(mode)
         modes = [layer.training for layer in (deep, leaf, other, deep.after)]
         assert modes == [mode] * 4, f"train({mode}), from outside in: {modes}"
+    # hidden: eval() reaches every layer
     deep.after.train()
     assert not deep.eval().after.training, "eval() reaches all, also if this layer rests already"
+    # hidden: nothing else changes
     assert net.training and Block().training, "the layer around it, or a new one, changed mode"
     assert other.weight is weight and weight.requires_grad, "train() should change nothing else"
     ### END HIDDEN TESTS
@@ -352,9 +359,11 @@ def test_init():
     bound = math.sqrt(3 * 2 / 250)
     check_uniform(xavier_uniform((200, 50)), (200, 50), bound, "xavier_uniform((200, 50))")
     ### BEGIN HIDDEN TESTS
+    # hidden: other shapes and bounds
     check_uniform(uniform((3000,), 7.0), (3000,), 7.0, "uniform((3000,), 7.0)")
     check_uniform(kaiming_uniform((30, 400)), (30, 400), math.sqrt(0.2), "kaiming, (30, 400)")
     check_uniform(xavier_uniform((30, 570)), (30, 570), 0.1, "xavier, (30, 570)")
+    # hidden: manual_seed repeats
     manual_seed(3)
     assert uniform((2, 2), 1.0).data.tolist() == first, "manual_seed should repeat it: use rand"
     ### END HIDDEN TESTS
@@ -451,8 +460,10 @@ def test_linear():
     check_uniform(Linear(100, 20).weight, (100, 20), 0.1, "Linear(100, 20).weight")
     check_uniform(Linear(100, 500).bias, (500,), 0.1, "Linear(100, 500).bias")
     ### BEGIN HIDDEN TESTS
+    # hidden: range of the first weights
     check_uniform(Linear(25, 400).weight, (25, 400), 0.2, "Linear(25, 400).weight")
     check_uniform(Linear(1000, 600).bias, (600,), 1000**-0.5, "Linear(1000, 600).bias")
+    # hidden: integers; nothing changes
     before = dict(vars(layer))
     whole = Tensor([[1, 2]])
     check(layer(whole), [[19.0, 32.0, 45.0]], "an integer row")
@@ -460,6 +471,7 @@ def test_linear():
     same = [id(p) for p in layer.parameters()] == [id(layer.weight), id(layer.bias)]
     assert same, "parameters() should give weight, then bias, and nothing else"
     assert vars(layer) == before, "forward should leave the layer as it is"
+    # hidden: random shapes, both float dtypes
     rng, both = np.random.default_rng(4), (True, False)
     for n, bias, single in [(n, b, f) for n in (0, 1, 2) for b in both for f in both]:
         shape, dtype = (2, 3, 5)[2 - n :], np.float32 if single else np.float64
@@ -469,6 +481,7 @@ def test_linear():
         check(many(x), by_hand(x, many), f"Linear(5, 4, {bias}), {shape}", dtype)
         assert (x.data.tolist(), many.weight.data.tolist()) == before, "x or weight modified"
         assert len(many.parameters()) == 1 + bias, f"{len(many.parameters())} parameters"
+    # hidden: views, empty batches, wrong shapes
     view = Tensor([[1.0, 0.0], [1.0, 2.0]]).T
     check(layer(view), [[15.0, 27.0, 39.0], [18.0, 30.0, 42.0]], "a transposed view")
     assert layer(ones(0, 2)).shape == (0, 3), f"an empty batch gave {layer(ones(0, 2)).shape}"
@@ -476,6 +489,7 @@ def test_linear():
     for bad in (ones(2, 1), Tensor(1.0), ones(3), ones(4, 2, 1)):
         words = ["Linear", "2", str(bad.shape)]
         check_raises(RuntimeError, words, lambda bad=bad: layer(bad), f"input {bad.shape}")
+    # hidden: linear() itself, manual_seed
     functional = linear(double, layer.weight, layer.bias)
     check(functional, by_hand(double, layer), "linear(x, weight, bias)", np.float64)
     starts = []
@@ -553,12 +567,15 @@ def test_sequential():
     assert same, f"expected the 4 parameters of the two layers inside, found {len(got)}"
     assert not net.eval()[2].training, "eval() of a Sequential should reach its layers"
     ### BEGIN HIDDEN TESTS
+    # hidden: empty chains, repeated layers
     check(Sequential()(x), [-2.0, 3.0], "Sequential() without layers")
     check(Sequential(a, a)(x), [-2.0 + 1 + 1, 3.0 + 1 + 1], "the same layer twice")
+    # hidden: the chain stays as it is
     assert type(net.layers) is list, f"layers should be a list, not {type(net.layers).__name__}"
     before = dict(vars(net))
     net(x)
     assert vars(net) == before, "forward should leave the chain as it is"
+    # hidden: chains in chains, float64
     inner = Sequential(a, lambda x: x * 3)
     chain = Sequential(a, inner, ReLU(), Sequential(inner))
     for dtype in (np.float32, np.float64):
@@ -569,7 +586,9 @@ def test_sequential():
         want = [3 * (0.5 * max(0.0, v) + 0.25) for v in want]
         check(chain(given), want, "chains in a chain", dtype)
         check(given, [-2.0, 3.0], "the input afterwards", dtype)
+    # hidden: path of Tensor operations
     check_path(lambda: chain(given), {"x": given, "weight": a.weight}, "a chain")
+    # hidden: parameters, length, eval of chains
     assert len(chain.parameters()) == 2, "two parameters, used three times, are two"
     assert len(chain) == 4 and chain[-1][0] is inner, "len(chain), chain[-1]"
     assert not chain.eval()[1][0].training, "eval() should reach the innermost layer"
@@ -637,16 +656,20 @@ def test_flatten():
     cases = [((2, 3, 4, 5), 1, 2, (2, 12, 5)), ((2, 3, 4), -3, -2, (6, 4)), ((0, 3), 1, -1, (0, 3))]
     bad = [((4,), 1, -1, IndexError), ((2, 3, 4), 2, 1, RuntimeError)]
     ### BEGIN HIDDEN TESTS
+    # hidden: sizes of zero
     cases += [
         ((2, 3, 0), 0, 1, (6, 0)),
         ((0, 3, 4), 1, -1, (0, 12)),
         ((0, 3, 4), 0, 1, (0, 4)),
         ((2, 0, 4), 1, 2, (2, 0)),
     ]
+    # hidden: more dims, also negative
     cases += [((2, 3, 4, 5), 0, -1, (120,)), ((2, 3, 4, 5), -2, 3, (2, 3, 20)), ((3,), 0, 0, (3,))]
     cases += [((2, 3, 4, 5), 2, -2, (2, 3, 4, 5)), ((1, 1), 0, 1, (1,)), ((2, 3), 0, 0, (2, 3))]
+    # hidden: dims that are not there
     bad += [((2, 3), start, end, IndexError) for start, end in ((0, 2), (-3, 1), (0, -3), (2, 1))]
     bad += [((), 1, -1, IndexError), *(((2, 3, 4), -1, end, RuntimeError) for end in (-2, 0))]
+    # hidden: order of elements, permuted views
     y = np.random.default_rng(6).normal(size=(2, 3, 2))
     for dtype in (np.float32, np.float64):
         t = Tensor(y, dtype)
@@ -654,6 +677,7 @@ def test_flatten():
         check(Flatten()(t), rows, "Flatten() of (2, 3, 2)", dtype)
         rows = [[y[i, j, k] for i in range(2) for j in range(3)] for k in range(2)]
         check(Flatten()(t.permute(2, 0, 1)), rows, "Flatten() of a permuted view", dtype)
+        # hidden: path, shared memory, unchanged input
         check_path(lambda t=t: Flatten()(t), {"x": t}, "Flatten")
         assert np.shares_memory(Flatten()(t).data, t.data), "Flatten() should give a view"
         assert t.shape == (2, 3, 2), "Flatten() changed the shape of its input"
@@ -727,6 +751,7 @@ def test_dropout():
     check_path(lambda: half(small), {"x": small}, "Dropout")
     shares, dtypes = [0.25], [np.float64]
     ### BEGIN HIDDEN TESTS
+    # hidden: other p, both float dtypes
     shares, dtypes = [0.25, 0.1, 0.9], [np.float64, np.float32]
     ### END HIDDEN TESTS
     for p, dtype in [(p, dtype) for p in shares for dtype in dtypes]:
@@ -744,18 +769,22 @@ def test_dropout():
     check_raises(ValueError, ["1.5"], lambda: Dropout(1.5), "Dropout(1.5)")
     check(Dropout(1)(ones(2)), [0.0, 0.0], "Dropout(1): everything is dropped")
     ### BEGIN HIDDEN TESTS
+    # hidden: train() drops, p zero not
     assert half.train()(small) is not small, "after train() it should drop again"
     assert Dropout(0)(small) is small, "p = 0: expected x itself"
+    # hidden: eval mode draws nothing
     manual_seed(11)
     first = rand(3).data.tolist()
     manual_seed(11)
     assert Dropout(1).eval()(small) is small, "p = 1, eval mode: expected x itself"
     assert Dropout(0.5).eval()(small) is small, "eval mode: expected x itself"
     assert rand(3).data.tolist() == first, "in eval mode no random number should be drawn"
+    # hidden: p of one, empty batches
     for dtype in (np.float32, np.float64):
         given = Tensor([[-1000.0, 0.0, 1000.0]], dtype)
         check(Dropout(1.0)(given), [[0.0, 0.0, 0.0]], "Dropout(1.0)", dtype)
         assert half(ones(0, 3, dtype=dtype)).shape == (0, 3), "an empty batch"
+    # hidden: own draws, manual_seed repeats
     many, results = half(small).data, []
     rows, columns = {tuple(r) for r in many.tolist()}, {tuple(c) for c in many.T.tolist()}
     assert (len(rows), len(columns)) == (40, 50), "every number needs a draw of its own"
@@ -763,6 +792,7 @@ def test_dropout():
         manual_seed(seed)
         results.append(half(small).data.tolist())
     assert results[0] == results[2] != results[1], "masks should follow manual_seed: use rand"
+    # hidden: wrong p, the default
     for bad in (-0.1, 1.0001, math.nan):
         check_raises(ValueError, [str(bad)], lambda bad=bad: Dropout(bad), f"Dropout({bad})")
     assert Dropout().p == 0.5, "Dropout() should have p = 0.5"
@@ -849,6 +879,7 @@ def test_layernorm():
     assert shapes == [(2, 4), (2, 4)], f"LayerNorm((2, 4)): parameters of shapes {shapes}"
     check_raises(RuntimeError, ["LayerNorm", "(3,)", "(3, 2)"], lambda: norm(ones(3, 2)), "(3, 2)")
     ### BEGIN HIDDEN TESTS
+    # hidden: several dimensions, eps, both dtypes
     rng = np.random.default_rng(8)
     plain, cases = LayerNorm(3), [((4, 5), 1), ((2, 3, 4), 1), ((2, 3, 4), 2), ((2, 2, 3, 2), 3)]
     for shape, n, dtype in [(*case, d) for case in cases for d in (np.float32, np.float64)]:
@@ -864,18 +895,22 @@ def test_layernorm():
         check(layer(x), want, f"LayerNorm({last}) of {shape}", dtype)
         after = x.data.tolist(), layer.weight.data.ravel().tolist()
         assert after == (before, w), "forward modified its input or the weight"
+    # hidden: large and tiny numbers
     for row in ([-1000.0, 1000.0, 0.0], [10000.0, 10001.0, 10005.0], [1e-4, 0.0, 0.0]):
         for dtype in (np.float32, np.float64):
             check(plain(Tensor([row], dtype)), [by_hand(row)], f"LayerNorm(3) of {row}", dtype)
+    # hidden: views, empty batches
     wide = Tensor([[1.0, 7.0], [2.0, 8.0], [6.0, 9.0]])
     check(plain.eval()(wide.T), [by_hand([1.0, 2.0, 6.0]), by_hand([7.0, 8.0, 9.0])], "a view")
     assert plain(ones(0, 3)).shape == (0, 3), f"an empty batch gave {plain(ones(0, 3)).shape}"
+    # hidden: shapes that do not fit
     pair = LayerNorm([2, 3])
     check_raises(RuntimeError, ["(2, 3)", "(3, 2)"], lambda: pair(ones(3, 2)), "(3, 2), not (2, 3)")
     check_raises(RuntimeError, ["(3,)", "(3, 1)"], lambda: plain(ones(3, 1)), "(3, 1) for (3,)")
     check_raises(RuntimeError, ["(2, 3)", "(3,)"], lambda: pair(ones(3)), "(3,) for (2, 3)")
     check_raises(RuntimeError, ["(2, 3)", "(1, 3)"], lambda: pair(ones(1, 3)), "(1, 3) for (2, 3)")
     check_raises(RuntimeError, ["(3,)", "()"], lambda: plain(Tensor(1.0)), "() for (3,)")
+    # hidden: rows of one number
     check(LayerNorm(1)(Tensor([[5.0], [7.0]])), [[0.0], [0.0]], "LayerNorm(1): rows of one number")
     ### END HIDDEN TESTS
     print("✅ LayerNorm keeps the scale, whatever comes in")
@@ -947,9 +982,12 @@ def test_embedding():
     assert got == want, f"weight: expected shape, dtype and requires_grad {want}, got {got}"
     indices, others = [([0, -1], "-1", np.int64)], [([1.0], np.float32)]
     ### BEGIN HIDDEN TESTS
+    # hidden: indices out of range
     indices += [([0, 3], "3", np.int32), ([[-3, 0]], "-3", np.int64), ([[1], [99]], "99", np.uint8)]
+    # hidden: an index that is not integer
     others += [([True, False, True], np.bool_), (1.0, np.float64), ([], np.float32)]
     others += [([-1.0, 7.0], np.float32)]
+    # hidden: other shapes and integer dtypes
     rows = table.weight.data.tolist()
     for dtype in (np.uint8, np.int32, np.int64):
         index = Tensor([[0, 2], [1, 1]], dtype)
@@ -957,11 +995,13 @@ def test_embedding():
         assert index.data.tolist() == [[0, 2], [1, 1]], "forward modified the index"
     check(table(Tensor(1)), [2.0, 3.0], "a single number")
     check(table(Tensor([1])), [[2.0, 3.0]], "an index of shape (1,)")
+    # hidden: memory that nobody shares
     shared = np.shares_memory(table(Tensor(1)).data, table.weight.data)
     assert not shared, "the result for a single number shares the table's memory"
     assert table(zeros(0, 4, dtype=int)).shape == (0, 4, 2), "an index without elements"
     table(Tensor([0, 1])).data[:] = 9.0
     assert table.weight.data.tolist() == rows, "a change of the result changed the table"
+    # hidden: float64, manual_seed, first weights
     double = Embedding(3, 1)
     double.weight = Tensor([[0.1], [0.2], [0.3]], np.float64, requires_grad=True)
     check(double(Tensor([2, 1])), [[0.3], [0.2]], "a float64 table", np.float64)
@@ -1029,12 +1069,15 @@ def test_count():
     cases = [(big, 4 * 3 + 1), (Block(big, ReLU(), small), (1 + 1) + (4 * 3 + 1) + (1 + 5))]
     works = [(1, 1, 1, 2), (5, 3, 2, 60), (64, 784, 128, 12_845_056)]
     ### BEGIN HIDDEN TESTS
+    # hidden: shared layers, layers without parameters
     tied, empty = Block(), Layer()
     tied.bias = tied.weight
     cases += [(Block(big, [big]), 2 + 13), (tied, 1), (Block(tied, empty), 3), (empty, 0)]
+    # hidden: parameters of three dimensions
     cube = Block()
     cube.weight = ones(2, 3, 4, dtype=np.float64, requires_grad=True)
     cases += [(cube, 2 * 3 * 4 + 1)]
+    # hidden: other sizes
     works += [(10**7, 10**7, 10**7 + 1, 2 * 10**14 * (10**7 + 1))]
     for n in range(1, 7):  # n rows, n + 1 inputs, n + 2 outputs: products, sums, bias
         works += [(n, n + 1, n + 2, n * (n + 2) * ((n + 1) + n + 1))]

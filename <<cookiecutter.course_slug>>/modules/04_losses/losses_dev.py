@@ -199,21 +199,26 @@ def test_reduction():
     check(Loss().reduce(values), 4.0, "Loss().reduce(values)", hint='the default is "mean"')
     refuses(ValueError, ["average", "mean", "sum", "none"], Loss, "average")
     ### BEGIN HIDDEN TESTS
+    # hidden: more wrong names
     for bad in (None, "Mean", "", 0.1):
         refuses(ValueError, [str(bad), "mean", "sum", "none"], Loss, bad)
+    # hidden: other shapes, both float dtypes
     rng = np.random.default_rng(1)
     for shape in ((), (7,), (2, 3, 4), (5, 1)):
         for dtype in (np.float32, np.float64):
             t, what = Tensor(rng.normal(size=shape), dtype), f"{dtype.__name__}, shape {shape}"
             check_losses(lambda r: Loss(r).reduce, [t], t.data.tolist(), what, dtype)
+    # hidden: no losses at all
     check(Loss("sum").reduce(Tensor(np.ones((0, 3)))), 0.0, "the sum of no losses")
     check(Loss(reduction="none").reduce(Tensor([])), [], "no losses")
+    # hidden: reduction is read when called
     loss = Loss("none")
     loss.reduction = "sum"
     check(loss.reduce(values), 24.0, 'after loss.reduction = "sum"', hint="read self.reduction")
     first, _ = Loss("none"), Loss("mean")
     assert first.reduction == "none", "each loss keeps its own reduction"
     check(Loss("".join(["s", "um"])).reduce(values), 24.0, 'a "sum" read from a file')
+    # hidden: path of Tensor operations
     for name in ("mean", "sum", "none"):
         check_path(lambda n=name: Loss(n).reduce(values), {"values": values}, f"reduce, {name}")
     ### END HIDDEN TESTS
@@ -279,20 +284,25 @@ def test_mse():
     for call in (same_shape, MSELoss()):
         refuses(ValueError, ["(2, 1)", "(2,)"], call, Tensor([[1.0], [2.0]]), y)
     ### BEGIN HIDDEN TESTS
+    # hidden: shapes that would broadcast
     for first, second in (((3, 4), (4,)), ((3, 4), (4, 3)), ((), (1,)), ((2,), (3,))):
         a, b, words = Tensor(np.ones(first)), Tensor(np.ones(second)), [str(first), str(second)]
         for call in (same_shape, MSELoss(), MSELoss("none")):
             refuses(ValueError, words, call, a, b)
             refuses(ValueError, words, call, b, a)
+    # hidden: other shapes, large numbers
     rng = np.random.default_rng(2)
     for shape in ((), (5,), (2, 1, 3), (4, 3)):
         x, y = rng.normal(size=shape), rng.normal(size=shape)
         check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, x, y)
         check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, 1000 * x, 0 * y)
     check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, 1000 + x / 100, 1000 + y / 100)
+    # hidden: float32 with float64
     single, double = Tensor([1.0]), Tensor([0.1], np.float64)
     check(MSELoss()(single, double), 0.9**2, "float32 and float64", np.float64)
+    # hidden: path of Tensor operations
     check_path(lambda: MSELoss()(single, double), {"input": single, "target": double}, "MSELoss")
+    # hidden: views, no rows
     t, view = Tensor(x, np.float64), Tensor(y.T, np.float64).T
     losses = [[(a - b) ** 2 for a, b in zip(*rows, strict=True)] for rows in zip(x, y, strict=True)]
     check_losses(MSELoss, (t, view), losses, "a transposed target", np.float64)
@@ -346,16 +356,20 @@ def test_l1():
         check(got, want, f"the {name} of 1, 2 and 90 against them")
     refuses(ValueError, ["(3,)", "(3, 1)"], L1Loss(), x, Tensor([[1.0], [2.0], [3.0]]))
     ### BEGIN HIDDEN TESTS
+    # hidden: other shapes, large errors
     rng = np.random.default_rng(3)
     for shape in ((), (5,), (2, 1, 3), (4, 3)):
         x, y = rng.normal(size=shape), rng.normal(size=shape)
         check_elementwise(L1Loss, lambda a, b: abs(a - b), x, y)
         check_elementwise(L1Loss, lambda a, b: abs(a - b), 0 * x, 1000 * y)
     check(L1Loss()(Tensor([1e20]), Tensor([0.0])), 1e20, "1e20 and 0")
+    # hidden: path of Tensor operations
     t = Tensor(x, np.float64)
     check_path(lambda: L1Loss()(t, t.T.T), {"input": t}, "L1Loss")
+    # hidden: views, no rows
     check_losses(L1Loss, (t.T, t.T), [[0.0] * 4] * 3, "a view and itself", np.float64)
     check(L1Loss("sum")(t[:0], t[:0]), 0.0, "the sum over no rows", np.float64)
+    # hidden: shapes that would broadcast
     refuses(ValueError, ["(4, 3)", "(3, 4)"], L1Loss("sum"), t, t.T)
     refuses(ValueError, ["(4, 3)", "(3,)"], L1Loss("none"), t, t[0])
     ### END HIDDEN TESTS
@@ -413,22 +427,26 @@ def test_naive():
     check(got, math.inf, "logits 0 and 200, label 0", hint="no epsilon: let it die")
     assert caught, "NumPy's warning at the log of 0 should be seen"
     ### BEGIN HIDDEN TESTS
+    # hidden: no needless warnings
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # only the log of 0 warns, and only if it is the label's
         check(cross_entropy_naive(Tensor([[0.0, 200.0]]), Tensor([1])), 0.0, "[0, 200], label 1")
         far = Tensor([[0.0, 0.0], [1000.0, 1000.0]])
         check(cross_entropy_naive(far, Tensor([0, 1])), math.log(2.0), "rows far apart")
+    # hidden: where float64 fails
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         for z, want in ((600.0, 600.0), (800.0, math.inf)):
             got = cross_entropy_naive(Tensor([[0.0, z]], np.float64), Tensor([0]))
             check(got, want, f"float64 logits 0 and {z}, label 0", np.float64)
+    # hidden: random logits, both float dtypes
     rng = np.random.default_rng(4)
     for dtype in (np.float32, np.float64):
         logits, target = Tensor(rng.normal(size=(5, 3)), dtype), Tensor(rng.integers(3, size=5))
         rows = logits.data.tolist()
         want = math.fsum(cross_entropies(rows, target.data.tolist())) / 5
         check(cross_entropy_naive(logits, target), want, "random logits", dtype)
+        # hidden: the input is not modified
         assert logits.data.tolist() == rows, "cross_entropy_naive modified its input"
     ### END HIDDEN TESTS
     said = caught[0].message if caught else "nothing"
@@ -500,25 +518,30 @@ def test_labels():
     refuses(IndexError, ["7", "3"], check_classes, logits, Tensor([0, 7]))
     refuses(IndexError, ["-1", "3"], check_classes, logits, Tensor([-1, 2]))
     ### BEGIN HIDDEN TESTS
+    # hidden: other wrong shapes
     shapes = [((2, 3), (2, 3)), ((2, 3), ()), ((2, 3, 4), (2,)), ((3, 2), (2,)), ((), ())]
     for first, second in shapes:
         a, b = Tensor(np.zeros(first)), Tensor(np.zeros(second), np.int64)
         refuses(ValueError, [str(first), str(second)], check_classes, a, b)
+    # hidden: labels out of range
     wide = Tensor(np.zeros((4, 25)))
     for bad in (25, -100, 2**40, -25):
         words = [str(bad), "25"]
         refuses(IndexError, words, check_classes, wide, Tensor([0, 24, bad, 0]))
     refuses(IndexError, ["200", "25"], check_classes, wide, Tensor([0, 200, 0, 0], np.uint8))
+    # hidden: wrong dtypes, order of checks
     for bad in (Tensor([True, False]), Tensor([0.0, 7.0], np.float64)):
         refuses(RuntimeError, [str(bad.dtype), "int64"], check_classes, logits, bad)
     column = Tensor([[0.5], [7.0]])  # wrong in all three ways: the shape comes first
     refuses(ValueError, ["(2, 3)", "(2, 1)"], check_classes, logits, column)
+    # hidden: empty batches
     nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
     assert check_classes(*nothing) is None, "an empty batch should pass"
     refuses(RuntimeError, ["float32"], check_classes, nothing[0], Tensor([]))
     refuses(ValueError, ["(0, 3)", "(0, 5)"], check_classes, nothing[0], Tensor(np.ones((0, 5))))
     refuses(ValueError, ["(2, 3)", "(0,)"], check_classes, logits, nothing[1])
     refuses(ValueError, ["(1, 3)", "()"], check_classes, logits[:1], Tensor(1))
+    # hidden: all integer dtypes, many labels
     for kind in (np.int8, np.int16, np.uint16, np.uint32, np.uint64):
         labels = Tensor([0, 2], kind)
         assert check_classes(logits, labels) is None, f"{labels.dtype} labels are good"
@@ -613,9 +636,11 @@ def test_cross_entropy():
     refuses(ValueError, ["max"], CrossEntropyLoss, "max")
     refuses(IndexError, ["-1", "2"], loss, logits, Tensor([0, -1]))
     ### BEGIN HIDDEN TESTS
+    # hidden: small loss beside large logits
     for top in (-1000.0, 0.0, 500.0):
         got = loss(Tensor([[top, top - 8.0]]), Tensor([0])).item()
         assert abs(got - want) < 1e-3 * want, f"logits {top} and 8 less: expected {want}, got {got}"
+    # hidden: random logits, views, dtypes
     rng = np.random.default_rng(6)
     for n, classes, scale in ((1, 2, 1), (6, 3, 1), (4, 10, 1000), (5, 1, 3)):
         labels = rng.integers(classes, size=n)
@@ -625,16 +650,19 @@ def test_cross_entropy():
             what = f"{dtype.__name__} logits {view.shape} times {scale}"
             check_losses(CrossEntropyLoss, (view, Tensor(labels, kind)), losses, what, dtype)
     check(cross_entropy(view, Tensor(labels)), math.fsum(losses) / 5, "cross_entropy", np.float64)
+    # hidden: minus infinity, no rows
     masked = Tensor([[0.0, -math.inf, 0.0], [0.0, -math.inf, 0.0]])
     losses = [math.log(2.0), math.inf]
     check_losses(CrossEntropyLoss, (masked, Tensor([2, 1])), losses, "a logit of -inf")
     nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
     check(CrossEntropyLoss("sum")(*nothing), 0.0, "the sum over no rows")
     check(CrossEntropyLoss("none")(*nothing), [], "no rows")
+    # hidden: wrong settings
     for bad in (-0.1, math.nan, 2, 1.04, -0.01):
         refuses(RuntimeError, [str(bad)], CrossEntropyLoss, "mean", bad)
     for bad in (None, ""):
         refuses(ValueError, ["mean", "sum", "none"], CrossEntropyLoss, bad)
+    # hidden: many rows, path, more errors
     many, labels = Tensor(rng.normal(size=(300, 4))), rng.integers(4, size=300)
     losses = cross_entropies(many.data.tolist(), labels.tolist())
     check_losses(CrossEntropyLoss, (many, Tensor(labels, np.uint8)), losses, "300 rows")
@@ -698,6 +726,7 @@ def test_smoothing():
     want = -(math.log(0.25) + math.log(0.25) + math.log(0.5)) / 3
     check(CrossEntropyLoss("mean", 1)(logits, target), want, "ε = 1: the label does not matter")
     ### BEGIN HIDDEN TESTS
+    # hidden: random logits, reductions, both dtypes
     rng = np.random.default_rng(7)
     for n, classes, scale, eps in (
         (4, 3, 1, 0.1),
@@ -712,11 +741,14 @@ def test_smoothing():
             make = functools.partial(CrossEntropyLoss, label_smoothing=eps)
             what = f"{dtype.__name__} logits {logits.shape} times {scale}, {eps=}"
             check_losses(make, (logits, Tensor(labels)), losses, what, dtype)
+    # hidden: eval mode smooths, too
     smoothed = CrossEntropyLoss(label_smoothing=0.25)
     training = smoothed(logits, Tensor(labels)).item()
     assert smoothed.eval()(logits, Tensor(labels)).item() == training, "eval() smooths, too"
+    # hidden: path of Tensor operations
     path = {"losses": Tensor([1.0]), "log_p": Tensor([[-1.0, -3.0]])}
     check_path(lambda: smoothed.smooth(*path.values()), path, "smooth")
+    # hidden: the losses are not modified
     given = Tensor([1.0])
     CrossEntropyLoss("mean", 0.5).smooth(given, Tensor([[-1.0, -3.0]]))
     check(given, [1.0], "the losses given to smooth", hint="do not change them in place")
@@ -783,7 +815,9 @@ def test_bce():
     refuses(RuntimeError, ["int64", "float32"], loss, logits, Tensor([1, 0, 1]))
     refuses(ValueError, ["(3,)", "(3, 1)"], loss, logits, Tensor([[1.0], [0.0], [1.0]]))
     ### BEGIN HIDDEN TESTS
+    # hidden: path of Tensor operations
     check_path(lambda: loss(logits, logits), {"input": logits}, "BCEWithLogitsLoss")
+    # hidden: small losses, both dtypes
     for x, y in ((9.0, 1.0), (10.0, 1.0), (40.0, 1.0)):
         got = loss(Tensor([x], np.float64), Tensor([y], np.float64)).item()
         want = math.log1p(math.exp(-x))
@@ -792,6 +826,7 @@ def test_bce():
         got, want = loss(Tensor([x]), Tensor([y])).item(), math.log1p(math.exp(-abs(x)))
         assert abs(got - want) < 1e-3 * want, f"logit {x}, target {y}: expected {want}, got {got}"
 
+    # hidden: random logits and targets
     def plain(x, y):
         yes, no = (max(v, 0.0) + math.log1p(math.exp(-abs(v))) for v in (-x, x))
         return y * yes + (1 - y) * no
@@ -802,10 +837,12 @@ def test_bce():
         check_elementwise(BCEWithLogitsLoss, plain, 3 * x, y)
         check_elementwise(BCEWithLogitsLoss, plain, 3 * x, rng.random(size=shape))
         check_elementwise(BCEWithLogitsLoss, plain, 1000 * x, y)
+    # hidden: views, no elements
     losses = [[plain(x[i, j].item(), y[i, j].item()) for i in range(3)] for j in range(2)]
     views = Tensor(x, np.float64).T, Tensor(y, np.float64).T
     check_losses(BCEWithLogitsLoss, views, losses, "views", np.float64)
     check(BCEWithLogitsLoss("sum")(Tensor([]), Tensor([])), 0.0, "the sum over no elements")
+    # hidden: wrong dtypes and shapes
     refuses(RuntimeError, ["bool", "float32"], loss, logits, Tensor([True, False, True]))
     refuses(ValueError, ["(3,)", "(2,)"], loss, logits, Tensor([1, 0]))
     ### END HIDDEN TESTS
@@ -861,6 +898,7 @@ def test_accuracy():
         assert got == want, f"labels {labels}: expected {want}, got {got}"
     refuses(ValueError, ["(4, 2)", "(4, 1)"], accuracy, logits, Tensor([[0], [1], [0], [1]]))
     ### BEGIN HIDDEN TESTS
+    # hidden: random logits, input not modified
     rng = np.random.default_rng(9)
     for n, classes in ((7, 3), (10, 4), (3, 5), (64, 2)):
         for dtype in (np.float32, np.float64):
@@ -871,11 +909,14 @@ def test_accuracy():
             got = accuracy(scores, Tensor(target))
             assert abs(got - want) < 1e-6, f"logits {scores.shape}: expected {want}, got {got}"
             assert scores.data.tolist() == rows, "accuracy modified its input"
+    # hidden: close and equal logits
     close = Tensor([[0.0, 1e-9], [1.0, 1.0005], [2.0, 2.0]])
     for labels, want in (([1, 1, 0], 1.0), ([0, 0, 1], 0.0)):
         assert accuracy(close, Tensor(labels)) == want, f"close logits, labels {labels}: {want}"
+    # hidden: many classes, small label dtype
     wide = Tensor(np.eye(300)[[256]])
     assert accuracy(wide, Tensor([0], np.uint8)) == 0.0, "class 256 is not class 0"
+    # hidden: wrong shapes, labels, dtypes
     refuses(ValueError, ["(2,)", "(4,)"], accuracy, logits[0], Tensor([0, 1, 0, 1]))
     refuses(ValueError, ["(4, 2)", "(3,)"], accuracy, logits, Tensor([0, 1, 0]))
     refuses(IndexError, ["3", "2"], accuracy, logits, Tensor([0, 1, 3, 1]))

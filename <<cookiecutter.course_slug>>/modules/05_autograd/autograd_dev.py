@@ -282,16 +282,20 @@ def test_numeric_gradient():
     check_array(got, [3.0, 1.0], "x₀ · x₁ at [1, 3]", np.float64, "put old back")
     assert x.tolist() == [1.0, 3.0], f"x was changed to {x}"
     ### BEGIN HIDDEN TESTS
+    # hidden: the default eps
     got = numeric_gradient(lambda v: (v * v * v).sum(), x).tolist()
     assert abs(got[0] - 3) < 1e-6 and abs(got[1] - 27) < 1e-6, f"with the default eps: {got}"
+    # hidden: 0-d arrays, integers
     got = numeric_gradient(lambda v: v * v, np.array(1.5), 0.25)
     check_array(got, 3.0, "x² at a 0-d array", np.float64)
     whole, seen = np.array([[1], [2]]), []
     got = numeric_gradient(lambda v: seen.append(v.dtype) or (v * v).sum(), whole, 0.5)
     check_array(got, [[2.0], [4.0]], "x² at integers", np.float64)
     assert set(seen) == {np.dtype(np.float64)}, f"function should get float64 arrays, got {seen}"
+    # hidden: x stays as it is
     got = numeric_gradient(lambda v: (v * x).sum(), x, 0.5)
     check_array(got, [1.0, 3.0], "Σ x v, where x is the array given", np.float64, "move a copy")
+    # hidden: transposed arrays, other shapes
     turned = np.array([[1.0, 2.0], [3.0, 4.0]]).T
     got = numeric_gradient(lambda v: (v * v).sum(), turned, 0.5)
     check_array(got, [[2.0, 6.0], [4.0, 8.0]], "x² of a transposed array", np.float64)
@@ -369,13 +373,17 @@ def test_recorded():
     got = (quiet.requires_grad, quiet.grad_fn)
     assert got == (False, None), f"no input needs a gradient: {got}"
     ### BEGIN HIDDEN TESTS
+    # hidden: the Node's name and edges
     assert (z.grad_fn.name, type(z.grad_fn.edges)) == ("Sum", list), "the name, a list of edges"
+    # hidden: numbers and None as inputs
     y = recorded(np.float64(0.1), "Sum", (a, double), (1.5, double), (None, double))
     check(y, 0.1, "a float64 array from a float32 Tensor", hint="result_of, with all inputs")
     got = (len(y.grad_fn.edges), y.grad_fn.shape, y.grad_fn.dtype)
     assert got == (1, (), np.float32), f"1 edge, Node(name, edges, result.data): {got}"
+    # hidden: float32 with float64
     y = recorded(np.array([0.1]), "Mul", (a, double), (Tensor([0.1], np.float64), double))
     check(y, [0.1], "float32 with float64", np.float64, "result_of, with all inputs")
+    # hidden: grad_enabled switched off
     grad_enabled = False
     try:
         y = recorded(2 * a.data, "Double", (a, double))
@@ -383,6 +391,7 @@ def test_recorded():
         grad_enabled = True
     got = (y.data.tolist(), y.requires_grad, y.grad_fn)
     assert got == ([2.0, 4.0], False, None), f"with grad_enabled = False: {got}"
+    # hidden: the same input twice
     y = recorded(a.data * a.data, "Mul", (a, double), (a, double))
     assert [target is a for target, _ in y.grad_fn.edges] == [True, True], "a * a has two edges"
     ### END HIDDEN TESTS
@@ -462,22 +471,27 @@ def test_first():
     sent(a * 3.0, a, [3.0, 30.0], "a * 3.0 means for a")
     sent(-a, a, [-1.0, -10.0], "-a means for a")
     ### BEGIN HIDDEN TESTS
+    # hidden: both inputs, numbers on the left
     sent(a + b, b, [1.0, 10.0], "a + b means for b")
     sent(a * a, a, [4.0, 60.0], "a * a means for a")
     sent(2 * a, a, [2.0, 20.0], "2 * a means for a")
     sent(1 + a, a, [1.0, 10.0], "1 + a means for a")
+    # hidden: nothing is modified
     got = (g.tolist(), a.data.tolist(), b.data.tolist())
     assert got == ([1.0, 10.0], [2.0, 3.0], [5.0, 7.0]), "g or an input was modified"
+    # hidden: names in the graph
     z = a * b + -a
     (mul, _), (neg, _) = z.grad_fn.edges
     got = [node.name for node in (z.grad_fn, mul, neg)]
     assert got == ["Add", "Mul", "Neg"], f"the names in a * b + -a: {got}"
+    # hidden: broadcasting, dtypes, errors
     check(a + Tensor([[1.0], [2.0]]), [[3.0, 4.0], [4.0, 5.0]], "shapes (2,) + (2, 1)")
     check(leaf([0.1], np.float64) * 0.2, [0.1 * 0.2], "float64 * 0.2", np.float64)
     check(-Tensor([1, 2]) + 1, [0, -1], "-int + int")
     check(Tensor([1, 2]) * 0.5, [0.5, 1.0], "int * 0.5")
     check_raises(TypeError, ["Tensor("], lambda: a + np.ones(2), "Tensor + ndarray")
     check_raises(TypeError, ["Tensor("], lambda: np.ones(2) * a, "ndarray * Tensor")
+    # hidden: what the graph keeps alive
     for make in (lambda t: t + b, lambda t: t * b, lambda t: b * t, lambda t: -t):
         assert not keeps(make, lambda t: t), "let the lambdas mention a and b, not self or other"
     ### END HIDDEN TESTS
@@ -529,8 +543,10 @@ def test_unbroadcast():
     cases = [(x, (2, 3), x.tolist()), (x, (3,), [5.0, 7.0, 9.0]), (x, (2, 1), [[6.0], [15.0]])]
     cases += [(x, (1, 3), [[5.0, 7.0, 9.0]]), (x, (1, 1), [[21.0]]), (x, (1,), [21.0])]
     ### BEGIN HIDDEN TESTS
+    # hidden: sizes of zero and one
     cases += [(np.ones((1, 2)), (2,), [1.0, 1.0]), (np.ones((0, 2)), (1, 2), [[0.0, 0.0]])]
     cases += [(np.ones((2, 1, 1)), (1, 1), [[2.0]]), (np.ones((1, 1, 2)), (1, 2), [[1.0, 1.0]])]
+    # hidden: random shapes
     rng = np.random.default_rng(4)
     for _ in range(30):
         full = tuple(rng.integers(2, 4, size=rng.integers(1, 5)).tolist())
@@ -642,6 +658,7 @@ def test_history():
     for what, (t, g, words) in calls.items():
         check_raises(RuntimeError, words, functools.partial(first_gradient, t, g), what)
     ### BEGIN HIDDEN TESTS
+    # hidden: given gradients: dtypes, copies
     for dtype in (np.float32, np.float64):
         pair, given = leaf([1.0, 2.0], dtype), np.array([0.1, 0.2])
         check_array(first_gradient(leaf([[0.5]], dtype), None), [[1.0]], "of (1, 1)", dtype)
@@ -649,7 +666,9 @@ def test_history():
         check_array(got, [0.1, 0.2], "first_gradient(tensor, array)", dtype)
         assert not np.shares_memory(got, given), "the gradient should be a copy"
         check_array(first_gradient(pair, Tensor([3.0, 4.0])), [3.0, 4.0], "a Tensor given", dtype)
+    # hidden: no elements
     check_raises(RuntimeError, ["(0,)"], lambda: first_gradient(leaf([]), None), "no element")
+    # hidden: random graphs
     rng, made = np.random.default_rng(5), [leaf(1.0), leaf(2.0)]
     for _ in range(60):
         i, j = rng.integers(max(0, len(made) - 9), len(made), size=2)
@@ -660,12 +679,14 @@ def test_history():
             reached |= {target for target, _ in t.grad_fn.edges if type(target) is Node}
     expected = [t.grad_fn for t in reversed(made) if t.grad_fn in reached]
     assert history(made[-1].grad_fn) == expected, "a random graph of 60 sums"
+    # hidden: a very long chain
     y = a
     for _ in range(20_000):
         y = y + b
     order = history(y.grad_fn)
     got = (len(order), order[0] is y.grad_fn, order[0].time > order[1].time > order[-1].time)
     assert got == (20_000, True, True), f"a chain of 20,000 sums: {got}"
+    # hidden: repeated use, a freed Node
     for _ in range(60):
         y = y + y
     order[5000].edges = None
@@ -846,6 +867,7 @@ def test_backward():
     check_raises(RuntimeError, ["requires_grad"], lambda: Tensor(1.0).backward(), "a constant")
     check_raises(RuntimeError, ["(2,)"], lambda: (x + y).backward(), "backward of two numbers")
     ### BEGIN HIDDEN TESTS
+    # hidden: tangled graphs
     rng = np.random.default_rng(6)
 
     def tangle(x, y, z):
@@ -856,6 +878,7 @@ def test_backward():
 
     for shapes in ([(2, 3), (3,), (2, 1)], [(3,), (2, 1), (2, 3)], [(), (2,), (1, 2)]):
         check_slopes("a tangle", tangle, tangle, *(rng.normal(size=s) for s in shapes))
+    # hidden: mixed dtypes, adding in place
     for dtype in (np.float32, np.float64):
         w, other = leaf([1.0, 2.0], dtype), Tensor(np.array([0.5, 0.25]), np.float64)
         y = w * other * np.float64(3) + Tensor([1, 2])
@@ -866,6 +889,7 @@ def test_backward():
         (w * 2.0).backward(Tensor(start))
         check_array(w.grad, [3.5, 2.75], "after one more", dtype)
         assert w.grad is first, "a later part should be added in place, w.grad += part"
+    # hidden: what is freed
     a, b = leaf([[1.0]]), leaf([2.0])
     u = a * b
     data, kept = weakref.ref(u.data), weakref.ref(u.grad_fn)
@@ -881,6 +905,7 @@ def test_backward():
     a.grad = None
     check_raises(RuntimeError, ["freed"], lambda: w.backward(), "backward through freed Nodes")
     assert a.grad is None, "a refused backward should not touch .grad"
+    # hidden: deep graphs
     y = a = leaf(1.0, np.float64)
     for _ in range(100):
         y = y + y
@@ -888,6 +913,7 @@ def test_backward():
         y = y * 1.0
     y.backward()
     check_array(a.grad, 2.0**100, "y = y + y, 100 times, then y * 1.0, 2000 times", np.float64)
+    # hidden: a gradient of another shape
     wrong = functools.partial((x * 2.0).backward, np.ones((1, 2)))
     check_raises(RuntimeError, ["(2,)", "(1, 2)"], wrong, "a gradient of another shape")
     ### END HIDDEN TESTS
@@ -969,6 +995,7 @@ def test_arithmetic():
     check_array(a.grad, [0.0, -4.0, 6.0], "slopes of a ** 2 at [0, -2, 3]")
     check(7 - Tensor([1, 2]), [6, 5], "7 - int Tensor")
     ### BEGIN HIDDEN TESTS
+    # hidden: broadcasting, numbers as operands
     rng = np.random.default_rng(7)
     for op in operations:
         for shapes in (((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((2, 0), (1,))):
@@ -978,6 +1005,7 @@ def test_arithmetic():
             right = functools.partial(lambda op, n, a: op(a, n), op, n)
             check_slopes(f"{op.__name__}(a, {n})", right, right, x)
     check_slopes("a ** 3 of negative a", lambda a: a**3, lambda a: a**3, -x)
+    # hidden: slopes of powers at zero
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for b, expected in ((0, 0.0), (0.0, 0.0), (1, 1.0), (2, 0.0), (1.0, 1.0)):
@@ -988,10 +1016,13 @@ def test_arithmetic():
         (a**b).backward(np.ones(3))
         check_array(a.grad, [0.0, 0.0, 0.0], "slopes in a of [0, 0, 2] ** [0, 2, 0]")
         check_array(b.grad, [0.0, 0.0, math.log(2)], "slopes in b of it")
+    # hidden: integers, arrays refused
     check(Tensor([1, 2]) / 2, [0.5, 1.0], "int Tensor / 2")
     check_raises(TypeError, ["Tensor("], lambda: np.ones(3) - a, "ndarray - Tensor")
+    # hidden: names of the Nodes
     a = leaf([2.0])
     assert [t.grad_fn.name for t in (a - a, a / a, a**a)] == ["Sub", "Div", "Pow"], "names"
+    # hidden: what is kept alive
     for make in (lambda t: t / 2.0, lambda t: t - 1.0, lambda t: 1.0 - t):
         assert not keeps(make, lambda t: t.data), "t / number, t - number keep no array"
     ### END HIDDEN TESTS
@@ -1076,10 +1107,12 @@ def test_elementwise():
     check_slopes("abs", lambda t: t.abs(), abs, x - 1)
     check(Tensor([-1, 2]).abs(), [1, 2], "abs of an int Tensor")
     ### BEGIN HIDDEN TESTS
+    # hidden: shapes, also without elements
     rng = np.random.default_rng(8)
     for name in names:
         for shape in ((), (3,), (2, 1, 2), (2, 0)):
             check_function(name, rng.uniform(0.2, 2.0, size=shape))
+        # hidden: names, what vjps keep alive
         needs_input = name in ("log", "log1p", "erf")
         what = f"the vjp of {name} should keep {'its input' if needs_input else 'its output only'}"
         got = keeps(lambda t, name=name: getattr(t, name)(), lambda t: t.data)
@@ -1089,12 +1122,15 @@ def test_elementwise():
         assert got == name.capitalize(), f"{name} is named {got}"
         del result
         assert kept() is None, f"the vjp of {name} should mention an array, not the result itself"
+        # hidden: integers
         whole = getattr(Tensor(np.array([5], np.uint8)), name)()
         check(whole, [getattr(math, name)(5)], f"{name} of uint8", hint="in_floats")
+    # hidden: negative inputs, abs(t)
     for name in ("exp", "tanh", "erf"):
         check_function(name, rng.normal(size=4))
     check_slopes("abs(t)", abs, abs, np.array([-1.5, 0.5]))
     check(Tensor(np.array([12], np.uint8)).exp(), [math.exp(12)], "exp of uint8")
+    # hidden: large inputs, abs at zero
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name, expected in (("tanh", [0.0] * 3), ("erf", [0.0] * 3), ("abs", [-1.0, 1.0, 0.0])):
@@ -1273,6 +1309,7 @@ def test_choices():
     check(out, [0.0, 0.0, 0.5, 1.0, 1.0], "clip(0, 1)")
     check_array(t.grad, [0.0, 1.0, 1.0, 1.0, 0.0], "slopes of clip(0, 1) at [-2, 0, 0.5, 1, 3]")
     ### BEGIN HIDDEN TESTS
+    # hidden: broadcasting, numbers
     rng = np.random.default_rng(9)
     for shapes in (((2, 3), (3,)), ((), (2, 2)), ((4,), ()), ((2, 0), (1,))):
         p, q = (rng.normal(size=s) for s in shapes)
@@ -1283,20 +1320,24 @@ def test_choices():
         check_slopes("where", ours, plain, p, q)
         check_slopes("where(m, 2, a)", functools.partial(ours, 2), functools.partial(plain, 2), q)
     check_slopes("maximum(0.2)", lambda a: a.maximum(0.2), lambda a: taken(a > 0.2, a, 0.2), x)
+    # hidden: Tensors as bounds
     low, high = leaf([-1.0, 2.0, 5.0]), leaf([[1.0], [3.0]])
     t = leaf([[-2.0, 2.5, 4.0], [0.0, 2.5, 4.0]])
     t.clip(low, high).backward(np.ones((2, 3)))
     check_array(t.grad, [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]], "t.clip(low, high), Tensors")
     check_array(low.grad, [1.0, 0.0, 0.0], "low.grad, also where low > high")
     check_array(high.grad, [[2.0], [1.0]], "high.grad of it")
+    # hidden: no tie if nearly equal
     a, b = leaf(1.0, np.float64), leaf(1.0 + 1e-9, np.float64)
     (a.maximum(b) + a.minimum(b) * 10).backward()
     check_array(a.grad, 10.0, "a.grad of it, where b is larger by 1e-9", np.float64, "no tie")
+    # hidden: integers, mixed dtypes
     a, b = leaf([1.0, 2.0]), leaf([1.0, 3.0])
     pair, wide = Tensor([True, False]), Tensor([0.1, 0.2], np.float64)
     check(Tensor([-1, 2, 3]).clip(0, 2.5), [0.0, 2.0, 2.5], "int Tensor clipped by a float")
     check(where(pair, 1, 0), [1, 0], "where(mask, 1, 0)")
     check(where(pair, 0.0, wide), [0.0, 0.2], "where(mask, 0.0, float64)", np.float64)
+    # hidden: infinities, masks, requires_grad, names
     a = leaf([1.0, 2.0])
     where(pair, a, -math.inf).backward(np.array([2.0, math.inf]))
     check_array(a.grad, [2.0, 0.0], "where, an infinite gradient for what was not taken")
@@ -1382,7 +1423,9 @@ def test_reductions():
     arrays = [np.array([[1.0, 2.0, 6.0], [4.0, 3.5, -7.0]])]
     cases = [(None, False), (0, False), (1, False), (1, True)]
     ### BEGIN HIDDEN TESTS
+    # hidden: other shapes
     arrays += [np.random.default_rng(10).normal(size=s) for s in ((3, 2, 2), (1, 3, 1))]
+    # hidden: tuples, negative axes
     cases += [(None, True), (-1, False), ((0, 1), False), ((-1,), True), (0, True)]
     ### END HIDDEN TESTS
     for x in arrays:
@@ -1395,6 +1438,7 @@ def test_reductions():
     check_array(t.grad, [[0.0, 0.5, 0.5], [10.0, 0.0, 0.0]], "slopes of max(axis=1)", hint="ties")
     check(Tensor([True, True]).sum(), 2, "sum of booleans")
     ### BEGIN HIDDEN TESTS
+    # hidden: ties
     t = leaf([[2.0, 1.0, 2.0], [2.0, 5.0, 1.0]], np.float64)
     (t.max(axis=0).sum() + t.min()).backward()
     expected = [[0.5, 0.5, 1.0], [0.5, 1.0, 0.5]]
@@ -1402,13 +1446,17 @@ def test_reductions():
     t = leaf([3.0, 3.0, 3.0])
     t.max(axis=0, keepdims=True).backward()
     check_array(t.grad, [1 / 3, 1 / 3, 1 / 3], "three ties")
+    # hidden: slopes of var
     check_slopes("var", lambda a: a.var(axis=1), lambda a: a.var(axis=1, ddof=1), arrays[0])
+    # hidden: integers
     check(Tensor([1, 2]).mean(), 1.5, "mean of integers")
     check(Tensor([[1, 5], [7, 2]]).max(axis=1), [5, 7], "max of integers")
+    # hidden: no elements
     for name, shape in (("sum", (2, 0)), ("mean", (0, 3))):
         t = leaf(np.ones(shape))
         getattr(t, name)(axis=1).backward(np.ones(shape[0]))
         assert t.grad.shape == shape, f"{name} without elements: .grad has shape {t.grad.shape}"
+    # hidden: names, what is kept alive
     assert not keeps(lambda t: t.mean(), lambda t: t.data), "sum and mean need shapes, no array"
     got = [t.grad_fn.name for t in (t.sum(), t.max(axis=1), t.min(axis=1))]
     assert got == ["Sum", "Max", "Min"], f"names: {got}"
@@ -1473,7 +1521,9 @@ def test_shapes():
     x = np.random.default_rng(11).normal(size=(2, 3, 4))
     orders, shapes = [(2, 0, 1), (1, 0, 2)], [(4, -1)]
     ### BEGIN HIDDEN TESTS
+    # hidden: negative dimensions
     orders += [(-1, 0, 1), (0, 1, 2), (2, 1, 0), (1, -1, -3)]
+    # hidden: other new shapes
     shapes += [(2, 1, 12), (24,), (-1,)]
     ### END HIDDEN TESTS
     for dims in orders:
@@ -1487,14 +1537,17 @@ def test_shapes():
     for view in (t.reshape(24), t.permute(2, 0, 1)):
         assert np.shares_memory(view.data, t.data), "a view, not a copy"
     ### BEGIN HIDDEN TESTS
+    # hidden: both spellings, squeeze, unsqueeze
     call = operator.methodcaller("reshape", (6, 4))
     check_slopes("reshape((6, 4))", call, call, x)
     check_slopes("permute((1, 0))", lambda a: a.permute((1, 0)), lambda a: a.transpose(), x[0])
     check_slopes("T", lambda a: a.T, lambda a: a.transpose(), x[0])
     check_slopes("unsqueeze", lambda a: a.unsqueeze(-1), lambda a: a.reshape(2, 3, 4, 1), x)
     check_slopes("squeeze", lambda a: a.squeeze(0), lambda a: a.reshape(3, 4), x[:1])
+    # hidden: a view of a view
     ours, plain = lambda a: a.permute(2, 1, 0).reshape(-1), lambda a: a.transpose().reshape(-1)
     check_slopes("a view of a view", ours, plain, x)
+    # hidden: gradients share no memory
     a, b = leaf([1.0, 2.0]), leaf([[3.0, 4.0]])
     (b.permute(0, 1) + a.reshape(1, 2)).backward(np.ones((1, 2)))
     check_array(b.grad, [[1.0, 1.0]], "b.grad of b.permute(0, 1) + a.reshape(1, 2)")
@@ -1503,8 +1556,10 @@ def test_shapes():
     a.grad += 1.0
     got = (b.grad.tolist(), start.tolist())
     assert got == ([[1.0, 1.0]],) * 2, f"a.grad shares the memory of other gradients: {got}"
+    # hidden: the error of reshape
     words = ["(2, 3, 4)", "(5, 5)"]
     check_raises(RuntimeError, words, lambda: t.reshape(5, 5), "reshape(5, 5)")
+    # hidden: names, what vjps keep alive
     calls = {"Reshape": lambda t: t.reshape(-1), "Permute": lambda t: t.permute(1, 0)}
     for name, call in calls.items():
         assert call(b).grad_fn.name == name, f"{name} is named {call(b).grad_fn.name}"
@@ -1583,6 +1638,7 @@ def test_index():
     x = np.random.default_rng(12).normal(size=(3, 4))
     indices = {"1": 1, ":, 1:3": (slice(None), slice(1, 3)), "[2, 0, 2]": np.array([2, 0, 2])}
     ### BEGIN HIDDEN TESTS
+    # hidden: each kind of index
     indices |= {"0, -1": (0, -1), "..., None, 0": (..., None, 0), "::-2": slice(None, None, -2)}
     indices |= {"[[1, 1], [-1, 1]]": np.array([[1, 1], [-1, 1]]), "x > 0": x > 0, "()": ()}
     indices |= {"rows, columns": (np.array([0, 0, 2]), np.array([1, 1, 3]))}
@@ -1600,10 +1656,12 @@ def test_index():
     check_slopes("concatenate", lambda *ts: concatenate(ts), rows, x, x[:1])
     check(Tensor([5, 6])[Tensor([1, 1])], [6, 6], "int Tensor[index Tensor]")
     ### BEGIN HIDDEN TESTS
+    # hidden: concatenate and stack, other axes
     ours, plain = lambda a, b: concatenate(iter([a, b, a]), -1), lambda a, b: rows(a.T, b.T, a.T).T
     check_slopes("concatenate([a, b, a], axis=-1)", ours, plain, x, x[:, :2])
     ours, plain = lambda a, b: stack([a, b], axis=1), lambda a, b: rows(a, b).reshape(2, 3, 4)
     check_slopes("stack(axis=1)", ours, lambda a, b: plain(a, b).transpose(1, 0, 2), x, x + 1)
+    # hidden: mixed dtypes, memory apart
     a, c = leaf([1.0]), leaf([0.5], np.float64)
     y = concatenate([a, Tensor([2, 3]), c])
     check(y, [1.0, 2.0, 3.0, 0.5], "float32, int and float64 joined", np.float64)
@@ -1611,13 +1669,16 @@ def test_index():
     check_array(a.grad, [1.0], "a.grad of it")
     c.grad += 1.0
     assert (c.grad.tolist(), start[3]) == ([5.0], 4.0), "c.grad shares memory with g"
+    # hidden: rows of a loop
     t, total = leaf([[1.0, 2.0], [3.0, 4.0]]), Tensor(0.0)
     for row in t:
         total = total + (row * row).sum()
     total.backward()
     check_array(t.grad, [[2.0, 4.0], [6.0, 8.0]], "the rows of a for loop")
+    # hidden: views, arrays refused
     assert np.shares_memory(t[1].data, t.data), "t[1] should be a view"
     check_raises(TypeError, ["Tensor("], lambda: concatenate([t, np.ones(2)]), "join of an ndarray")
+    # hidden: names, what is kept alive
     assert not keeps(lambda t: concatenate([t, t]), lambda t: t.data), "concatenate keeps no array"
     assert y.grad_fn.name == "Concatenate", f"it is named {y.grad_fn.name}"
     ### END HIDDEN TESTS
@@ -1689,8 +1750,11 @@ def test_matmul():
     rng = np.random.default_rng(13)
     shapes = [((2, 3), (3, 4)), ((2, 3), (3,)), ((3,), (3, 2)), ((3,), (3,))]
     ### BEGIN HIDDEN TESTS
+    # hidden: batches that broadcast
     shapes += [((2, 3, 4), (4, 2)), ((2, 1, 3, 2), (3, 2, 2)), ((2, 3), (2, 3, 1))]
+    # hidden: vectors against batches
     shapes += [((2,), (3, 2, 2)), ((3, 1, 2), (2,)), ((2, 2, 2, 3), (3,)), ((2, 2), (2, 0))]
+    # hidden: sizes of one
     shapes += [((2, 1), (1,)), ((1, 2, 3), (3,)), ((1,), (1, 2))]
     ### END HIDDEN TESTS
     for s, t in shapes:
@@ -1698,15 +1762,19 @@ def test_matmul():
         check_slopes(f"shapes {s} @ {t}", operator.matmul, operator.matmul, x, y)
     assert (Tensor([[1.0]]) @ Tensor([2.0])).grad_fn is None, "no gradient, no graph"
     ### BEGIN HIDDEN TESTS
+    # hidden: as_matrices
     got = [m.shape for m in as_matrices(np.ones((5, 2)), np.ones(3), np.ones((5, 3, 2)))]
     assert got == [(5, 1, 2), (1, 3), (5, 3, 2)], f"as_matrices of (5, 2), (3,), (5, 3, 2): {got}"
+    # hidden: a matrix with itself
     check_slopes("a @ aᵀ", lambda t: t @ t.T, lambda t: t @ t.T, rng.normal(size=(2, 3)))
+    # hidden: empty batches
     x, w = leaf(np.ones((0, 3))), leaf(np.ones((3, 2)))
     (x @ w).backward(np.ones((0, 2)))
     check_array(w.grad, [[0.0, 0.0]] * 3, "w.grad of an empty batch")
     y = Tensor(x) @ w
     got = (len(y.grad_fn.edges), y.grad_fn.name, x.grad.shape)
     assert got == (1, "MatMul", (0, 3)), f"one edge, named MatMul; x.grad.shape: {got}"
+    # hidden: integers, shapes that differ
     w = leaf([[1.0], [2.0]])
     (Tensor([[3, 4]]) @ w).backward()
     check_array(w.grad, [[3.0], [4.0]], "w.grad of int @ float32")
@@ -1799,14 +1867,17 @@ def test_control():
     words, constant = ["requires_grad"], Tensor([1.0])
     check_raises(RuntimeError, words, constant.retain_grad, "retain_grad of a constant")
     ### BEGIN HIDDEN TESTS
+    # hidden: detach() shares its array
     wide = leaf([0.1], np.float64)
     check(wide.detach(), [0.1], "detach() of float64", np.float64, "result_of(self.data, self)")
     got = (wide.detach().data is wide.data, wide.detach().requires_grad, wide.detach().grad_fn)
     assert got == (True, False, None), f"detach() shares the array and requires nothing: {got}"
+    # hidden: no_grad() inside no_grad()
     with no_grad():
         with no_grad():
             assert leaf([1.0]).requires_grad, "leaves may still require gradients"
         assert (a * a).grad_fn is None, "the end of an inner no_grad() ends no outer one"
+    # hidden: exceptions inside no_grad()
     caught = None
     try:
         with no_grad():
@@ -1816,6 +1887,7 @@ def test_control():
     got = (caught is not None, grad_enabled)
     assert got == (True, True), f"no_grad() lets exceptions through, and recording is on: {got}"
 
+    # hidden: functions under @no_grad()
     @no_grad()
     def evaluate(x):
         return x * 2
@@ -1823,6 +1895,7 @@ def test_control():
     for _ in range(2):
         assert evaluate(a).grad_fn is None, "a function under @no_grad()"
     assert (a * a).grad_fn is not None, "after a function under @no_grad()"
+    # hidden: retain_grad() again, memory apart
     y = (b := a * 3.0) * b
     for t in (b, b, y, a):
         t.retain_grad()
@@ -1913,6 +1986,7 @@ def test_gradcheck():
     x, labels = leaf(randn(4, 3), np.float64), Tensor([0, 2, 1, 2])
     check_model("the network", lambda: criterion(model(x), labels), [x, *model.parameters()])
     ### BEGIN HIDDEN TESTS
+    # hidden: wrong slopes are told
     weight = np.random.default_rng(0).normal(size=(2, 1))[0, 0]
     words = [f"{3 * weight:.9f}"[:6], f"{6 * weight:.9f}"[:6]]
     check_raises(RuntimeError, words, lambda: gradcheck(wrong, b), "a wrong vjp: both numbers")
@@ -1922,12 +1996,15 @@ def test_gradcheck():
     bad["nan"] = (lambda a: recorded(a.data, "Nan", (a, lambda g: g * math.nan)), a)
     for word, call in bad.items():
         check_raises(RuntimeError, [word], functools.partial(gradcheck, *call), f"wrong: {word}")
+    # hidden: inputs of all kinds
     assert gradcheck(lambda a, k, b: a * k - b, a, 3, Tensor(2.0)) is True, "inputs of all kinds"
     assert gradcheck(lambda a, b: b * b, a, b) is True, "an input that is not used"
     assert gradcheck(lambda i, w: w[i], Tensor([0, 0]), b) is True, "an index Tensor stays as it is"
+    # hidden: tolerance and eps
     assert gradcheck(wrong, leaf(0.01), tolerance=0.1) and grad_enabled, "tolerance=0.1"
     wide = functools.partial(gradcheck, lambda a: a * a * a, leaf([1.0, 2.0]), eps=0.5)
     check_raises(RuntimeError, ["input 0"], wide, "x³ with eps=0.5, whose slopes are off by 0.25")
+    # hidden: every activation, layer and loss
     rng = np.random.default_rng(15)
     weights, target = Tensor(rng.normal(size=(4, 3)), np.float64), Tensor(rng.random((4, 3)))
     functions = {f.__name__: f for f in (relu, leaky_relu, sigmoid, tanh, gelu)}
@@ -1944,6 +2021,7 @@ def test_gradcheck():
         check_model("CrossEntropyLoss", lambda loss=loss: loss(x, labels), [x])
     for loss in (MSELoss(), MSELoss("sum"), L1Loss(), BCEWithLogitsLoss()):
         check_model(type(loss).__name__, lambda loss=loss: loss(x, target), [x])
+    # hidden: large inputs without warnings
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in ("relu", "sigmoid", "tanh", "gelu", "softmax", "log_softmax"):

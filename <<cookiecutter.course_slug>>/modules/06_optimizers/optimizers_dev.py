@@ -319,9 +319,11 @@ def test_optimizer():
     check_raises(ValueError, ["empty"], lambda: Count([], 0.1), "no parameters")
     check_raises(ValueError, ["-0.1"], lambda: Count([a], -0.1), "lr = -0.1")
     ### BEGIN HIDDEN TESTS
+    # hidden: a step without gradients
     optimizer.step()
     check(a, [0.5, 1.5], "a parameter after zero_grad() and step()")
     assert optimizer.state == want, "without gradients, step() should leave the state as it is"
+    # hidden: generators, gradients of zero
     zero, given = leaf(2.0, grad=0.0), [leaf([0.0], grad=[0.0])]
     first, second = Count(given, 0.1), Count((p for p in (zero, a)), 0.0)
     first.step()
@@ -329,6 +331,7 @@ def test_optimizer():
     got = (first.state, second.state)
     want = ([{"calls": 1}], [{"calls": 1}, {}])
     assert got == want, f"gradients of zero are gradients, states apart: {want}, got {got}"
+    # hidden: what each optimizer owns
     given.append(a)
     kinds = [type(x.parameters) for x in (first, second)]
     assert kinds == [list, list] and len(first.parameters) == 1, "parameters: a list of its own"
@@ -337,6 +340,7 @@ def test_optimizer():
     got = (first.initial_lr, first.buffers, second.buffers, first.buffers is second.buffers)
     assert got == (None, {}, {}, False), f"initial_lr, buffers, of both: {got}"
     assert first.scratch(a).shape == (2,) and second.buffers == {}, "buffers of its own"
+    # hidden: gradients that others hold
     a.grad = kept = np.array([7.0, 8.0], np.float32)
     second.zero_grad()
     assert kept.tolist() == [7.0, 8.0], "zero_grad() should not change the array: others hold it"
@@ -345,6 +349,7 @@ def test_optimizer():
         second.step()
     check(a, [-13.5, -14.5], "after two steps with one gradient")
     assert a.grad is kept and kept.tolist() == [7.0, 8.0], "step() should leave .grad as it is"
+    # hidden: more errors, a model's parameters
     bad = {"str": "w", "ndarray": np.ones(2), "list": [a]}
     for word, thing in bad.items():
         check_raises(TypeError, [word], lambda p=thing: Count([a, p], 0.1), f"a {word} among them")
@@ -424,20 +429,24 @@ def test_sgd():
     check(w, [0.9**3, -3 * 0.5**3], "three steps down a bowl, factors 1 - 0.1 and 1 - 0.5")
     ### BEGIN HIDDEN TESTS
 
+    # hidden: random gradients, a changing lr
     def rule(w, steps):
         return w - sum(lr * g for lr, g in steps)
 
     check_steps("SGD", SGD, rule)
     check_steps("SGD", SGD, rule, "read self.lr at each step", (0.1, 0.5, 0.0, 1e-3, 2.0, 0.3))
     check_steps("SGD with gradients of zero", SGD, rule, zero=True)
+    # hidden: the state, the default lr
     check_state("SGD", SGD, 0)
     assert SGD([w]).lr == 1e-3, "the default of lr"
+    # hidden: data that is a view
     base = np.arange(6.0, dtype=np.float32).reshape(2, 3)
     w = leaf([0.0])
     w.data, w.grad = base.T, np.ones((3, 2), np.float32)
     SGD([w], 0.5).step()
     assert base.ravel().tolist() == [v - 0.5 for v in range(6)], "data that is a view of an array"
 
+    # hidden: a subclass with its direction
     class Up(SGD):
         def direction(self, parameter, state):
             state["asked"] = True
@@ -539,6 +548,7 @@ def test_momentum():
     check_raises(ValueError, ["nesterov"], lambda: moved(1, nesterov=True), "no momentum")
     ### BEGIN HIDDEN TESTS
 
+    # hidden: all settings together
     def plain(momentum=0.0, weight_decay=0.0, nesterov=False):
         def rule(w, steps):
             velocity = 0.0
@@ -557,9 +567,12 @@ def test_momentum():
             make, what = functools.partial(SGD, **settings), f"SGD, {settings}"
             for lrs in ((0.1,) * 5, rates):
                 check_steps(what, make, plain(**settings), "g, then v, then the step", lrs)
+            # hidden: what the state holds
             check_state(what, make, 1 if momentum else 0)
+    # hidden: gradients of zero
     make = functools.partial(SGD, momentum=0.9)
     check_steps("SGD with gradients of zero", make, plain(0.9), zero=True)
+    # hidden: apply_decay
     w, twin = leaf([1.0, 2.0], grad=[3.0, 4.0]), leaf([5.0, 6.0], grad=[0.0, 0.0])
     optimizer = SGD([w, twin], 0.5, weight_decay=0.5)
     got = optimizer.apply_decay(w)
@@ -570,6 +583,7 @@ def test_momentum():
     assert optimizer.apply_decay(twin).tolist() == [2.5, 3.0], "apply_decay of another parameter"
     optimizer.weight_decay = 0.0
     assert optimizer.apply_decay(w) is w.grad, "without decay, apply_decay returns .grad itself"
+    # hidden: the velocity, later settings
     optimizer = SGD([w], 0.5, momentum=0.5)
     optimizer.step()
     (velocity,) = optimizer.state[0].values()
@@ -652,6 +666,7 @@ def test_rmsprop():
     check(w, [second], "then gradient 4", hint="q is 0.5 · 2 + 0.5 · 4²")
     ### BEGIN HIDDEN TESTS
 
+    # hidden: other settings, a changing lr
     def plain(alpha=0.99, eps=1e-8):
         def rule(w, steps):
             q = 0.0
@@ -667,10 +682,14 @@ def test_rmsprop():
         make, what = functools.partial(RMSprop, alpha=alpha, eps=eps), f"RMSprop, {alpha=}, {eps=}"
         for lrs in ((0.01,) * 6, rates):
             check_steps(what, make, plain(alpha, eps), "√q + eps, and g not squared", lrs)
+        # hidden: gradients of zero
         check_steps(f"{what}, gradients of zero", make, plain(alpha, eps), zero=True)
+    # hidden: what the state holds
     check_state("RMSprop", RMSprop, 1)
+    # hidden: the defaults
     got = [getattr(RMSprop([w]), name) for name in ("lr", "alpha", "eps")]
     assert got == [1e-2, 0.99, 1e-8], f"the defaults: {got}"
+    # hidden: settings changed later
     optimizer = RMSprop([w], 0.1, 0.5)
     optimizer.eps, optimizer.alpha = 1.0, 0.75
     w.grad[:] = 2.0
@@ -765,6 +784,7 @@ def test_adam():
     check(w, [1.9], "decay turns the gradient -1 into -1 + 2", hint="self.apply_decay")
     ### BEGIN HIDDEN TESTS
 
+    # hidden: other settings, coupled decay
     def plain(betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         def rule(w, steps):
             m = v = 0.0
@@ -785,13 +805,17 @@ def test_adam():
             make, what = functools.partial(Adam, **settings), f"Adam, {settings}"
             for lrs in ((0.01,) * 7, rates):
                 check_steps(what, make, plain(**settings), "each parameter has its own t", lrs)
+    # hidden: gradients of zero
     check_steps("Adam with gradients of zero", Adam, plain(), zero=True)
+    # hidden: the state, the defaults
     check_state("Adam", Adam, 2)
     got = [getattr(Adam([w]), name) for name in ("lr", "betas", "eps", "weight_decay")]
     assert got == [1e-3, (0.9, 0.999), 1e-8, 0.0], f"the defaults: {got}"
+    # hidden: a tiny gradient
     w = leaf([1.0], grad=[1e-7])
     Adam([w], lr=0.5).step()
     check(w, [1 - 0.5 * 1e-7 / (1e-7 + 1e-8)], "a gradient of 1e-7", hint="eps outside the root")
+    # hidden: memory apart, wrong betas
     optimizer = Adam([leaf([1.0], grad=[1.0])])
     optimizer.step()
     arrays = [a for a in optimizer.state[0].values() if isinstance(a, np.ndarray)]
@@ -857,6 +881,7 @@ def test_adamw():
     check(w, [2 * 0.999**3], "three steps of the default weight_decay, 0.01")
     ### BEGIN HIDDEN TESTS
 
+    # hidden: AdamW beside coupled Adam
     def plain(weight_decay, coupled):
         def rule(w, steps):
             m = v = 0.0
@@ -875,9 +900,11 @@ def test_adamw():
             make, rule = functools.partial(kind, **settings), plain(decay, kind is Adam)
             hint = "decay first, by 1 - lr · weight_decay" if kind is AdamW else "coupled, still"
             check_steps(f"{kind.__name__}, weight_decay={decay}", make, rule, hint, lrs)
+    # hidden: the state, the defaults
     check_state("AdamW", AdamW, 2)
     got = [getattr(AdamW([w]), name) for name in ("lr", "betas", "eps", "weight_decay")]
     assert got == [1e-3, (0.9, 0.999), 1e-8, 1e-2], f"the defaults: {got}"
+    # hidden: apply_decay leaves the gradient
     w = leaf([3.0], grad=[7.0])
     got = AdamW([w], 0.5, weight_decay=1.0).apply_decay(w)
     assert got is w.grad and w.grad.tolist() == [7.0], "apply_decay returns .grad, as it is"
@@ -942,6 +969,7 @@ def test_clip():
     check_number(clip_grad_norm_([a, b], 10.0), 1.0, "the norm after it", tolerance=1e-5)
     check(Tensor(b.grad), [[0.0], [0.8]], "a gradient of norm 1, max_norm 10", hint="never longer")
     ### BEGIN HIDDEN TESTS
+    # hidden: norms of any size, dtypes
     rng = np.random.default_rng(7)
     for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-12)):
         for size, max_norm in ((1.0, 0.5), (1e-6, 1e-6), (1e3, 2e3), (1e-3, 1e3), (10.0, 10.0)):
@@ -954,16 +982,20 @@ def test_clip():
             factor, what = min(1.0, max_norm / (want + 1e-6)), f"norm {want:.3g}, {max_norm=}"
             got = clip_grad_norm_((t for t in tensors), max_norm)
             check_number(got / size, want / size, what, "the norm before scaling", tolerance)
+            # hidden: a parameter without a gradient
             assert tensors[1].grad is None, f"{what}: a parameter without a gradient got one"
+            # hidden: gradients scaled in place
             for k in (0, 2, 3, 4):
                 before = grads[k - (k > 0)] * factor / size
                 assert tensors[k].grad is given[k], f"{what}: in place, g *= factor"
                 scaled = Tensor(given[k] / dtype(size), dtype)
                 check(scaled, before.tolist(), f"{what}, gradient {k}", dtype, "norm + 1e-6")
             assert [t.data.tolist() for t in tensors] == data, f"{what}: a parameter was changed"
+    # hidden: no gradients, or zeros
     check_number(clip_grad_norm_([leaf([1.0])], 1.0), 0.0, "the norm of no gradients")
     a = leaf([1.0, 2.0], grad=[0.0, 0.0])
     check_number(clip_grad_norm_(a, 1.0), 0.0, "the norm of a gradient of zeros, one Tensor given")
+    # hidden: a gradient that is a view
     a.grad = np.arange(6, dtype=np.float32).reshape(2, 3).T
     clip_grad_norm_(a, 0.0)
     assert not a.grad.any() and a.grad.shape == (3, 2), "max_norm 0, a gradient that is a view"
@@ -1052,6 +1084,7 @@ def test_scheduler():
     check_raises(TypeError, ["list"], lambda: StepLR([leaf(1.0)], 2), "a scheduler of a list")
     ### BEGIN HIDDEN TESTS
 
+    # hidden: a scheduler of your own
     class Line(LRScheduler):
         def get_lr(self):
             return self.base_lr + self.last_epoch
@@ -1061,14 +1094,17 @@ def test_scheduler():
     check_number(optimizer.lr, 0.25, "a scheduler of base_lr + last_epoch, at once")
     line.step()
     check_number(optimizer.lr, 1.25, "after its step()")
+    # hidden: an lr changed in between
     optimizer.lr = 99.0
     line.step()
     check_number(optimizer.lr, 2.25, "after somebody set lr to 99: the formula decides")
+    # hidden: two schedulers on one optimizer
     second = Line(optimizer)
     check_number(second.base_lr, 0.25, "base_lr of a second scheduler", "optimizer.first_lr()")
     check_number(optimizer.lr, 0.25, "lr after a second scheduler was made")
     got = (line.last_epoch, second.last_epoch, other.lr, other.initial_lr)
     assert got == (2, 0, 3.0, None), f"both last_epoch, lr and initial_lr of another one: {got}"
+    # hidden: StepLR with other settings
     for size, gamma in ((1, 0.9), (3, 0.5), (7, 0.0), (4, 2.0)):
         scheduler = StepLR(other, size, gamma)
         for epoch in range(25):
@@ -1079,6 +1115,7 @@ def test_scheduler():
     scheduler, other.lr = StepLR(other, 10), 99.0
     scheduler.step()
     check_number(other.lr, 3.0, "lr was set to 99 in between, then step(), as ever")
+    # hidden: wrong arguments, steps together
     for word, thing in {"str": "SGD", "SGD": SGD}.items():
         check_raises(TypeError, [word if word == "str" else "type"], lambda t=thing: Line(t), word)
     w = leaf([1.0], grad=[1.0])
@@ -1175,21 +1212,25 @@ def test_cosine():
     last = rates(cosine, 5)[4]
     assert abs(last) < 1e-12, f"CosineAnnealingLR at the end: expected 0.0, got {last}"
     ### BEGIN HIDDEN TESTS
+    # hidden: LinearLR with other settings
     for start, end, total in ((1 / 3, 1.0, 5), (0.1, 0.7, 3), (1.0, 0.0, 8), (0.5, 0.5, 1)):
         make = functools.partial(LinearLR, start_factor=start, end_factor=end, total_iters=total)
         slope = (end - start) / total
         want = [2.0 * (start + slope * e if e < total else end) for e in range(20)]
         compare(f"LinearLR from {start} to {end} in {total}", make, want, 2.0)
     compare("the defaults of LinearLR", LinearLR, [0.2, 0.28, 0.36, 0.44, 0.52, 0.6, 0.6])
+    # hidden: a cosine over many epochs
     for period, low in ((10, 0.0), (7, 0.1), (1, 0.2), (40, 0.5)):
         make = functools.partial(CosineAnnealingLR, T_max=period, eta_min=low)
         waves = [math.sin(math.pi * (period - e) / (2 * period)) ** 2 for e in range(45)]
         want = [low * (1 - wave) + 2.0 * wave for wave in waves]
         compare(f"CosineAnnealingLR({period}, {low})", make, want, 2.0)
+    # hidden: lr when schedulers are made
     optimizer = SGD([leaf([1.0])], lr=0.9)
     LinearLR(optimizer)
     check_number(optimizer.lr, 0.3, "lr when LinearLR is made")
     check_number(CosineAnnealingLR(optimizer, 5).base_lr, 0.9, "base_lr of a cosine made after it")
+    # hidden: wrong factors
     for factors in ((0.0, 1.0), (1.5, 1.0), (0.5, 1.5)):
         words = [str(f) for f in factors]
         check_raises(ValueError, words, lambda f=factors: LinearLR(optimizer, *f), f"{factors}")
@@ -1352,6 +1393,7 @@ def test_state_dict():
         assert repr(vars(target)) == before, f"{what}: a refused load should change nothing"
     ### BEGIN HIDDEN TESTS
 
+    # hidden: every optimizer and scheduler
     def plan(optimizer):
         parts = [LinearLR(optimizer, total_iters=3), CosineAnnealingLR(optimizer, 8)]
         return SequentialLR(optimizer, parts, [3])
@@ -1364,8 +1406,10 @@ def test_state_dict():
     plans |= {"CosineAnnealingLR": functools.partial(CosineAnnealingLR, T_max=5, eta_min=0.01)}
     for (name, make), (how, schedule) in itertools.product(makes.items(), plans.items()):
         resumed(f"{name} with {how}", functools.partial(make, lr=0.1), schedule)
+    # hidden: what is saved
     names = {"lr", "initial_lr", "momentum", "weight_decay", "nesterov", "state"}
     assert saved.keys() == names, f"the keys of SGD's state_dict: {set(saved)}"
+    # hidden: loading twice, what is copied
     fresh = SGD([leaf([5.0, 6.0])], lr=9.0, momentum=0.1)
     array, buffers = fresh.parameters[0].data, fresh.buffers
     for _ in range(2):
@@ -1377,12 +1421,14 @@ def test_state_dict():
         check(fresh.parameters[0], [5 - 0.5 * 1.9, 6 - 0.5 * 1.9], "a step after loading")
         fresh.parameters[0].data[:] = [5.0, 6.0]
     assert fresh.parameters[0].data is array and fresh.buffers is buffers, "not saved, not loaded"
+    # hidden: a scheduler's own state
     scheduler = StepLR(optimizer, 1, 0.5)
     scheduler.step()
     got = scheduler.state_dict()
     assert got == {"base_lr": 0.5, "last_epoch": 1}, f"state_dict of a scheduler: {got}"
     scheduler.load_state_dict({"base_lr": 8.0, "last_epoch": 3})
     assert optimizer.lr == 1.0, f"8 · 0.5³ = 1 should be the lr after loading, got {optimizer.lr}"
+    # hidden: a refused load changes nothing
     odd = {"another kind": (SGD([a]), Adam([a]).state_dict(), ["betas"])}
     odd |= {"nothing": (SGD([a]), {}, ["lr"])}
     pair = [leaf([1.0], grad=[1.0]), leaf([[1.0]], grad=[[1.0]])]
@@ -1467,6 +1513,7 @@ def test_train():
     assert sizes == [2, 2, 1], f"5 rows in batches of 2: expected sizes [2, 2, 1], got {sizes}"
     ### BEGIN HIDDEN TESTS
 
+    # hidden: x and labels stay unchanged
     class Slope(Layer):
         """Multiplies by one weight; remembers the rows it saw, and its mode."""
 
@@ -1493,6 +1540,7 @@ def test_train():
         assert same, "train_epoch should leave x and labels as they are"
         return model, means
 
+    # hidden: batches, mode of the model
     for n, size in ((10, 4), (8, 4), (5, 1), (6, 100), (9, 8)):
         what, (model, means) = f"{n} rows, {size=}", epochs(n, size, 3)
         per, w = math.ceil(n / size), 0.5
@@ -1500,6 +1548,7 @@ def test_train():
         want = [min(size, n - start) for start in range(0, n, size)] * 3
         assert sizes == want, f"{what}: batches of {want} rows expected, got {sizes}"
         assert all(model.modes), f"{what}: model.train() comes before the first batch"
+        # hidden: each row once, mean loss
         for epoch in range(3):
             batches, total = model.seen[epoch * per : epoch * per + per], 0.0
             rows = sorted(v for batch in batches for v in batch)
@@ -1513,11 +1562,13 @@ def test_train():
             check_number(means[epoch], total / n, f"{what}, the loss of epoch {epoch + 1}", hint)
         hint = "zero_grad, loss, backward, step, for each batch"
         check(model.weight, w, f"{what}, the weight after 3 epochs", np.float64, hint)
+    # hidden: wrong lengths, layers inside
     long = functools.partial(train_epoch, model, criterion, optimizer, x[:3], labels, 2)
     check_raises(ValueError, ["3", "4"], long, "3 rows and 4 labels")
     net = Sequential(inner := Dropout(0.0), Linear(2, 2))
     train_epoch(net.eval(), criterion, SGD(net.parameters()), x, labels, 2)
     assert inner.training, "model.train() reaches the layers inside, too"
+    # hidden: the order: shuffled, repeatable
     first, second = epochs(64, 8, 2)[0].seen, epochs(64, 8, 2)[0].seen
     assert first == second, "manual_seed should repeat the order: use generator"
     assert first[:8] != first[8:], "each epoch should have an order of its own"
