@@ -200,8 +200,10 @@ def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
         several = section == "staff"
         if not isinstance(value, list if several else dict):
             form = f"[[{section}]]" if several else f"[{section}]"
-            times = "" if several else ", once"
-            raise CourseError(f"{path}: {section} is {value!r}; it must be a section {form}{times}.")
+            form += "" if several else ", once"
+            raise CourseError(
+                f"{path}: {section} is {value!r}; it must be a section {form}."
+            )
         known = SETTINGS[section]
         tables = value if several else [value]
         for key in sorted({key for each in tables for key in each} - known):
