@@ -201,9 +201,7 @@ def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
         if not isinstance(value, list if several else dict):
             form = f"[[{section}]]" if several else f"[{section}]"
             form += "" if several else ", once"
-            raise CourseError(
-                f"{path}: {section} is {value!r}; it must be a section {form}."
-            )
+            raise CourseError(f"{path}: {section} is {value!r}; it must be a section {form}.")
         known = SETTINGS[section]
         tables = value if several else [value]
         for key in sorted({key for each in tables for key in each} - known):
