@@ -8,7 +8,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -43,7 +43,8 @@ class Assignment:
     @cached_property
     def key(self) -> str:
         """Return a digest of all that decides: this, the versions of what runs, our own rules."""
-        return sha256(repr(sorted(vars(self).items())), repr(versions()), rules())
+        held = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        return sha256(repr(held), repr(versions()), rules())
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -90,7 +91,9 @@ def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
     return [
         module.name
         for module in course.modules()
-        if module.name <= last and digest_of(module) != stored(course, module).get("digest")
+        if module.name <= last
+        and (kept := stored(course, module))
+        and digest_of(module) != kept["digest"]
     ]
 
 

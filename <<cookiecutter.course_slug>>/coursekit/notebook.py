@@ -45,9 +45,9 @@ def read(source: Path) -> "NotebookNode":
     return notebook
 
 
-def cell_id(cell: NotebookNode, seen: Counter[str]) -> str:
+def cell_id(cell: Cell, seen: Counter[str]) -> str:
     """Return the cell's grade_id, or a name made from its text, numbered if it repeats."""
-    digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(cell["source"].encode()).hexdigest()[:12]
     name = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id(cell) or f"text-{digest}")[:56]
     seen[name] += 1
     return name if seen[name] == 1 else f"{name}-{seen[name]}"

@@ -1,139 +1,188 @@
-"""The pages that tell students what was graded and how: nbgrader's, from a template made once.
+"""The page that tells a student what was graded and how: small, from a template of our own.
 
-No hidden test may show on them, nor a value of one. So their outputs are those of a run without
-hidden tests (see HideTests).
+No hidden test shows on it, nor a value of one: its outputs are those of a run without hidden tests,
+and of a hidden test that failed it says the topic that the module's author gave it.
 """
 
-import html
-import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import pass_context
-from nbconvert.exporters import HTMLExporter
-from nbconvert.filters import Highlight2HTML
-from nbconvert.filters.markdown_mistune import InvalidNotebook
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbformat import NotebookNode
-from nbgrader.converters import GenerateFeedback
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import GetGrades
-from traitlets.config import Config
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from coursekit.files import write_text
-from coursekit.ledger import Entry
-from coursekit.preprocessors import HideTests
-from coursekit.steps import each_cell
+from coursekit import execution, notebook
+from coursekit.assignment import Assignment
+from coursekit.grades import SubmissionGrades
+from coursekit.grading.state import State
+from coursekit.notebook import grade_id
 
-# What nbconvert's templates ask for before they show a part of a cell.
-PARTS = (
-    *("code", "markdown", "raw", "unknown", "input", "input_prompt"),
-    *("output", "output_stdin", "output_prompt"),
+CODE, OUTPUT = 4_000, 2_000  # characters of a cell, of an output: a page stays below 60 kB
+ALL, PICTURES = 45_000, 12_000  # characters of all cells together; of a picture's base64
+FRAME = re.compile(r"^<([^>]+)>:(\d+), in")
+STDERR = (
+    "Something was written to stderr while this test ran: a warning, a log message, print(…, "
+    "file=sys.stderr). A test that passes writes nothing there."
 )
-EVERYTHING = {f"include_{part}": True for part in PARTS}
-
-# nbgrader's page, below a list of what had to be put right before anything ran. What a cell looks
-# like is remembered, since most cells are everyone's.
-PAGE = """
-{%- extends original -%}
-{%- block body_loop -%}
-{%- if repaired -%}
-<div class="panel panel-warning">
-  <div class="panel-heading">Noted before grading</div>
-  <div class="panel-body">
-    <ul>{% for clause in repaired %}<li>{{ clause | escape }}</li>{% endfor %}</ul>
-  </div>
-</div>
-{%- endif -%}
-{%- for cell in nb.cells -%}
-{%- set known = seen(cell) -%}
-{%- if known -%}
-{{ known }}
-{%- else -%}
-{%- block any_cell scoped -%}{{ keep(cell, super()) }}{%- endblock -%}
-{%- endif -%}
-{%- endfor -%}
-{%- endblock -%}
-"""
-TEST_CELL = re.compile(r'(<a href="#([^"]+)">)Test cell(?=</a>)')  # nbgrader's list has no names
-REMEMBERED = 1024  # cells: the common ones come with the first students
+TIME = (
+    "Time ran out, or the process ended, in this test or in a cell before it. Look for a loop or a "
+    "recursion that does not end, or for exit()."
+)
 
 
-class Pages(HTMLExporter):
-    """nbconvert's exporter, which remembers the cells that it has seen: most are everyone's."""
+@dataclass
+class Part:
+    """One exercise or question."""
 
-    def __init__(self, c: Config) -> None:
-        converter = GenerateFeedback(coursedir=CourseDirectory(config=c), config=c)
-        super().__init__(config=converter.config)
-        self.get_grades, self.hide_tests = GetGrades(config=c), HideTests(config=c)
-        self.resources: dict[str, Any] = self._init_resources({"metadata": {}})
-        css = CSSHTMLHeaderPreprocessor(style="default", config=converter.config)
-        css.preprocess(NotebookNode(cells=[]), self.resources)
-        self.register_filter("highlight_code", self.highlighter())
-        self.register_filter("markdown2html", self.renderer())
-        self.page = self.environment.from_string(PAGE)
-        self.cells: dict[str, str] = {}
+    title: str
+    anchor: str
+    score: float = 0.0
+    most: float = 0.0
+    waiting: bool = False
+    topics: list[str] = field(default_factory=list)  # of hidden tests that failed
+    said: list[str] = field(default_factory=list)  # why points were lost
+    comments: list[str] = field(default_factory=list)
+    blocks: list[tuple[str, str]] = field(default_factory=list)
 
-    def seen(self, cell: NotebookNode) -> str:
-        """Return what a cell looks like that was there before; "" if none was like it."""
-        return self.cells.get(json.dumps(cell), "")
-
-    def keep(self, cell: NotebookNode, text: str) -> str:
-        if len(self.cells) < REMEMBERED:
-            self.cells[json.dumps(cell)] = text
-        return text
-
-    def highlighter(self) -> Any:
-        """Return a filter that colours the code everyone has; to colour all takes long."""
-        highlight = lru_cache(4096)(Highlight2HTML(parent=self))
-
-        def filtered(source: str, metadata: NotebookNode) -> str:
-            if metadata.get("nbgrader", {}).get("locked"):
-                return highlight(source)
-            return f'<div class="highlight"><pre>{html.escape(source)}</pre></div>'
-
-        return filtered
-
-    def renderer(self) -> Any:
-        """Return a filter that makes HTML of text; only pictures pasted into it are one's own."""
-        render = lru_cache(4096)(lambda source: self.markdown2html({}, source))
-
-        def filtered(context: Any, source: str) -> str:
-            if "attachment:" not in source:
-                return render(source)
-            try:
-                return self.markdown2html(context, source)
-            except InvalidNotebook:  # a picture that was not handed in
-                return render(source.replace("attachment:", "missing:"))
-
-        return pass_context(filtered)
-
-    def write(
-        self, nb: NotebookNode, entry: Entry, path: Path, repaired: tuple[str, ...] = ()
-    ) -> None:
-        """Write the page of a graded notebook, which is changed by that."""
-        each_cell(self.get_grades, nb, entry)
-        self.hide_tests.preprocess(nb, {})
-        scores = {
-            "notebook": path.stem,
-            "score": entry.score - (entry.late_penalty or 0),
-            "max_score": sum(mark.max_score for mark in entry.marks.values()),
-            "late_penalty": entry.late_penalty or 0,
-        }
-        # Not by from_notebook_node: it copies the notebook, and parses the page for its pictures.
-        resources = {**self.resources, "nbgrader": scores, "global_content_filter": EVERYTHING}
-        ours = {"original": self.template, "seen": self.seen, "keep": self.keep}
-        page = self.page.render(nb=nb, resources=resources, repaired=repaired, **ours)
-        write_text(path, TEST_CELL.sub(r"\1\2", page.lstrip()))
+    @property
+    def lost(self) -> bool:
+        return not self.waiting and self.score < self.most
 
 
-def write_refusal(path: Path, note: str) -> None:
-    """Write a page that says why a submission could not be graded."""
-    text = f"This submission could not be graded and has 0 points: {html.escape(note)}."
-    write_text(
-        path,
-        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Feedback</title><p>{text}</p>'
-        "<p>Please hand in the notebook again, or ask your instructor.</p></html>\n",
+@lru_cache(1)
+def template() -> Template:
+    env = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
+    env.filters["points"] = lambda value: f"{round(value, 1):g}"
+    return env.get_template("page.html.j2")
+
+
+def page(
+    assignment: Assignment,
+    cells: list[dict[str, Any]],
+    grades: SubmissionGrades,
+    state: State,
+) -> str:
+    """Return the page of a graded notebook, whose test cells hold the outputs of the graded run."""
+    parts = list(parts_of(assignment, cells, grades))
+    return template().render(
+        title=heading(assignment),
+        score=max(0.0, grades.score - (grades.late_penalty or 0)),
+        most=sum(grade.max_score for grade in grades.grades.values()),
+        penalty=grades.late_penalty or 0,
+        waiting=sum(part.waiting for part in parts),
+        repaired=state.repaired,
+        parts=parts,
+    )
+
+
+def refusal(assignment: Assignment, reason: str) -> str:
+    """Return a page that says why a submission could not be graded."""
+    said = f"This submission could not be graded and has 0 points: {reason}."
+    advice = "Please hand in the notebook again, or ask your instructor."
+    part = Part("Not graded", "refused", most=1, said=[said, advice])
+    parts = {"score": 0, "most": 0, "penalty": 0, "waiting": 0, "repaired": (), "parts": [part]}
+    return template().render(title=heading(assignment), **parts)
+
+
+def heading(assignment: Assignment) -> str:
+    """Return the module's own title."""
+    found = notebook.HEADING.search(assignment.cells[0]["source"]) if assignment.cells else None
+    return found[1] if found else assignment.name
+
+
+def parts_of(
+    assignment: Assignment, cells: list[dict[str, Any]], grades: SubmissionGrades
+) -> Iterator[Part]:
+    """Yield the exercises and questions, in order, each with its solution and its tests."""
+    parts: dict[str, Part] = {}
+    solutions: list[dict[str, Any]] = []  # since the last graded cell
+    left = ALL
+    for cell in cells:
+        name = grade_id(cell)
+        if notebook.is_solution(cell):
+            solutions.append(cell)
+        if name not in grades.grades:
+            continue
+        title = assignment.titles.get(name, name)
+        part = parts.setdefault(title, Part(title, f"part-{len(parts) + 1}"))
+        add_grade(part, cell, grades)
+        written = [*solutions, *([cell] if notebook.is_answer(cell) else [])]
+        for each in written:
+            text = cut(each["source"], min(CODE, left))
+            left -= len(text)
+            part.blocks.append(("code", text))
+            part.blocks += [("picture", p) for p in pictures(each)]
+            comment = grades.comments.get(grade_id(each))
+            part.comments += [comment.comment] if comment and comment.comment else []
+        solutions = []
+        if notebook.is_test(cell) and execution.fails(cell["outputs"]):
+            add_failure(part, cell)
+    yield from parts.values()
+
+
+def add_grade(part: Part, cell: dict[str, Any], grades: SubmissionGrades) -> None:
+    grade = grades.grades[grade_id(cell)]
+    part.score += grade.score
+    part.most += grade.max_score
+    part.waiting |= grade.needs_manual_grade and grade.manual_score is None
+
+
+def add_failure(part: Part, cell: dict[str, Any]) -> None:
+    """Say why a test failed: the output that a student may see, or what it was about."""
+    graded, shown = cell["outputs"], cell["metadata"].get("shown", [])
+    names = {output.get("ename") for output in graded}
+    if any(o.get("ename") == "NotImplementedError" and not o["evalue"] for o in graded):
+        part.said.append("This needs a solution that is not written yet.")
+    elif names & {execution.TIME_IS_UP, execution.NEVER_CAME}:
+        part.said.append(TIME)
+    elif execution.fails(shown):
+        errors = [o for o in shown if o["output_type"] == "error"]
+        part.said += [] if errors else [STDERR]
+        part.blocks += [("output", cut(text_of(o), OUTPUT)) for o in shown]
+    elif not names - {None}:
+        part.said.append(STDERR)
+    else:
+        topic = topic_of(cell)
+        about = f"hidden: {topic}" if topic else "a hidden test"
+        part.topics.append(about)
+        part.said.append(
+            f"The tests that you see pass; one that you do not see fails ({about}). "
+            "Try your work on more cases of that kind."
+            if topic
+            else "The tests that you see pass; one that you do not see fails."
+        )
+
+
+def topic_of(cell: dict[str, Any]) -> str:
+    """Return what the hidden test that failed was about, by the line that its traceback names."""
+    for output in cell["outputs"]:
+        frames = map(FRAME.match, output.get("traceback", []))
+        lines = [int(f[2]) for f in frames if f and f[1] == grade_id(cell)]
+        if lines:
+            return notebook.topic(cell["source"], lines[-1]) or ""
+    return ""
+
+
+def text_of(output: dict[str, Any]) -> str:
+    if output["output_type"] == "error":
+        return "\n".join(output["traceback"][-2:])
+    return output.get("text") or output["data"]["text/plain"]
+
+
+def pictures(cell: dict[str, Any]) -> Iterator[str]:
+    """Yield the small pictures of an answer as addresses; larger ones stay in the notebook."""
+    for bundle in cell.get("attachments", {}).values():
+        for kind, data in bundle.items():
+            if re.fullmatch(r"image/(png|jpeg|gif|webp)", kind) and len(data) <= PICTURES:
+                yield f"data:{kind};base64,{data}"
+
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: max(0, most)] + "\n… (cut here; your notebook has it all)"

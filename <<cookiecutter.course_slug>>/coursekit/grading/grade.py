@@ -1,118 +1,245 @@
-"""Grade a course's submissions, module by module, and write grades.csv and report.html."""
+"""Grade a course's submissions: find, hash, have graded, save in batches, publish, report.
 
-import gc
+What is marked as done (state.py) was done completely, in the gradebook and on disk. So after a
+crash the same command goes on, and gives what an unbroken run would have given.
+"""
+
+import concurrent.futures as cf
 import itertools
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+import pickle
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from coursekit import gradebook, intake, lock, report_page, sandbox, scores, state
-from coursekit.cluster import Cluster, connected
-from coursekit.course import Course, Module
-from coursekit.desk import Desk
-from coursekit.engine import Engine
-from coursekit.feedback import Pages
-from coursekit.intake import Submission
-from coursekit.ledger import Ledger
-from coursekit.nbgrader_settings import config
-from coursekit.places import Places
-from coursekit.reference import write_reference
-from coursekit.sandbox import Place
-from coursekit.scores import Result
+from coursekit import assignment as assignments
+from coursekit import files
+from coursekit.assignment import Assignment, sha256
+from coursekit.course import Course, Module, Submission, Workspace
+from coursekit.errors import CourseError
+from coursekit.gradebook import Gradebook, one_grader
+from coursekit.grades import ModuleRecord, SubmissionGrades
+from coursekit.grading import feedback, late, results, state
+from coursekit.grading.results import Key, Results
+from coursekit.grading.state import State
+from coursekit.grading.submission import Graded, Work, standing
+from coursekit.grading.worker import Worker, WorkerDied
+from coursekit.intake import collect
+from coursekit.sandbox import bubblewrap
 
-AT_ONCE = 3  # submissions on their way for each worker, so that none has to wait
+BATCH = 20  # submissions saved in one transaction
+AT_ONCE = 3  # on their way for each worker, so that none has to wait
+COURSEKIT = Path(__file__).resolve().parents[2]  # the folder that has coursekit in it
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round of grading of one course."""
+class Grading:
+    """How one run of `grade` goes about it."""
 
     course: Course
-    places: Places
+    workspace: Workspace
     sandboxed: bool = True
-    workers: int = 1
-    scheduler: str = ""  # of a Dask cluster, to run students' code there and not here
+    jobs: int = 1
+    scheduler: str = ""  # of a Dask cluster, whose workers grade in place of ours
     force: bool = False
 
     def run(
         self, submissions: list[Submission], each: Callable[[Submission], None] = lambda s: None
-    ) -> list[Result]:
-        """Grade submissions and return a row for each; `each` is called when one is done."""
-        sandbox.check(wanted=self.sandboxed and not self.scheduler)
-        ended: dict[tuple[str, str], str] = {}
+    ) -> tuple[Results, dict[Key, str]]:
+        """Grade submissions; return all results, and how each of these ended."""
+        bubblewrap.check(wanted=self.sandboxed and not self.scheduler)
+        ended: dict[Key, str] = {}
 
         def report(submission: Submission, status: str) -> None:
             ended[submission.student, submission.module.name] = status
             each(submission)
 
         with (
-            lock.held(self.places.root / ".grade.lock"),
-            gradebook.alone(self.places.gradebook),
-            Ledger(self.places.gradebook, self.course.slug) as ledger,
+            one_grader(self.workspace.gradebook, self.workspace.root),
+            Gradebook(self.workspace.gradebook) as gradebook,
         ):
             try:
-                self.grade(submissions, ledger, report)
+                self.grade(submissions, gradebook, report)
             finally:
-                rows = self.write_grades(ledger, ended)
-        return [rows[key] for key in ended]
+                found = results.collect(self.course, gradebook, self.workspace, ended)
+                results.write_csv(found, self.workspace.root / "grades.csv")
+        return found, ended
 
     def grade(
         self,
         submissions: list[Submission],
-        ledger: Ledger,
+        gradebook: Gradebook,
         report: Callable[[Submission, str], None],
     ) -> None:
         """Grade submissions, one module after the other."""
-        named = [s for s in submissions if intake.STUDENT_ID.fullmatch(s.student)]
-        for stranger in set(submissions) - set(named):
-            report(stranger, "refused")
+        named = [s for s in submissions if collect.STUDENT_ID.fullmatch(s.student)]
+        for stranger in submissions:
+            if stranger not in named:
+                report(stranger, "refused")
         named.sort(key=lambda s: s.module.name)
-        blanks = {m: ledger.blank(m.name) for m in {s.module for s in named}}
-        pages = Pages(config(self.course))
-        gc.freeze()  # what is here stays: do not look through it again for each submission
-        with self.cluster() as dask:
+        with self.graders() as submit:
             for module, group in itertools.groupby(named, key=lambda s: s.module):
-                with self.engine(module, dask) as engine:
-                    books = ledger, blanks[module], pages
-                    desk = Desk(
-                        self.course, module, self.places, *books, engine, report, self.force
-                    )
-                    desk.run(group, AT_ONCE * engine.size)
-
-    def cluster(self) -> AbstractContextManager[Any]:
-        """Connect to the scheduler, if there is one."""
-        return connected(self.scheduler) if self.scheduler else nullcontext()
+                record = gradebook.module(module.name)
+                due = self.course.due_utc(module)
+                if record.due != due:  # course.toml decides, also after the build
+                    gradebook.set_due(record, due)
+                    record = gradebook.module(module.name)
+                built = assignments.load(self.course, module)
+                refuse_unknown_drops(self.course, record)
+                grader = ModuleGrader(self, module, gradebook, record, built, submit, report)
+                grader.run(group)
 
     @contextmanager
-    def engine(self, module: Module, dask: Any) -> Iterator[Engine | Cluster]:
-        """Keep an engine that runs students' code of one module, here or in a cluster."""
-        scratch = self.places.root / ".coursekit" / "grading"
-        shutil.rmtree(scratch, ignore_errors=True)  # of a round that was killed: this one is alone
-        scratch.mkdir(parents=True)
-        with tempfile.TemporaryDirectory(prefix=f"{module.name}-", dir=scratch) as folder:
-            path = Path(folder) / "reference"
-            place = Place(write_reference(self.course, module.name, path), self.sandboxed)
-            limits = self.course.limits
-            engine = Cluster(dask, place, limits) if dask else Engine(place, limits, self.workers)
-            try:
-                yield engine
-            finally:
-                engine.shutdown(cancel_futures=True)
+    def graders(self) -> Iterator[Callable[..., Future]]:
+        """Yield a function that lets a submission be graded, and gives a future of it."""
+        if self.scheduler:
+            from coursekit.grading import cluster
 
-    def write_grades(
-        self, ledger: Ledger, ended: dict[tuple[str, str], str]
-    ) -> dict[tuple[str, str], Result]:
-        """Write grades.csv and report.html: all of the gradebook, not only what was just graded."""
-        known = list(state.read_all(self.places.autograded))
-        states = {(student, module): found for student, module, found in known}
-        rows = scores.all_rows(ledger, states, ended)
-        scores.write_csv(rows.values(), self.places.root / "grades.csv")
-        left_out = [row for row in rows.values() if row.status in {"refused", "failed"}]
-        page = self.places.root / "report.html"
-        strays = intake.strays(self.course, self.places.submitted)
-        report_page.write(page, self.course, ledger.gradebook, known, left_out, strays)
-        return rows
+            with cluster.graders(self.scheduler, COURSEKIT, sandboxed=self.sandboxed) as submit:
+                yield submit
+            return
+        own = threading.local()
+        workers: list[Worker] = []
+
+        def ask(key: str, data: bytes, work: Work) -> Graded:
+            for last in (False, True):
+                if not getattr(own, "worker", None):
+                    own.worker = Worker(COURSEKIT, sandboxed=self.sandboxed)
+                    workers.append(own.worker)
+                try:
+                    return own.worker.ask(key, data, work)
+                except WorkerDied:
+                    own.worker.close()
+                    own.worker = None
+                    if last:
+                        raise
+            raise AssertionError("unreachable")
+
+        pool = ThreadPoolExecutor(self.jobs, "grader")
+        try:
+            yield lambda *args: pool.submit(ask, *args)
+        finally:
+            for worker in workers:
+                worker.process.stdin.close()  # type: ignore[union-attr]
+            pool.shutdown(cancel_futures=True)
+            for worker in workers:
+                worker.process.wait()
+
+
+def refuse_unknown_drops(course: Course, record: ModuleRecord) -> None:
+    """Raise a CourseError where [grading] drop names a cell that no built module has."""
+    stored = [assignments.stored(course, module) for module in course.modules()]
+    from coursekit.notebook import grade_id
+
+    known = {grade_id(cell) for kept in stored for cell in kept.get("cells", [])}
+    if unknown := [name for name in course.grading["drop"] if name not in known]:
+        names = ", ".join(sorted({cell.name for cell in record.cells if cell.type == "GradeCell"}))
+        raise CourseError(
+            f"{course.file}: [grading] drop names {unknown[0]!r}, which no module has. "
+            f"{record.module} has: {names}."
+        )
+
+
+@dataclass
+class ModuleGrader:
+    """Grades submissions of one module: it alone decides and writes, workers do the rest."""
+
+    grading: Grading
+    module: Module
+    gradebook: Gradebook
+    record: ModuleRecord
+    assignment: Assignment
+    submit: Callable[..., Future]
+    report: Callable[[Submission, str], None]
+    waiting: dict[Future, Submission] = field(default_factory=dict)
+    done: list[tuple[Submission, Graded]] = field(default_factory=list)
+
+    def run(self, submissions: Iterable[Submission]) -> None:
+        """Grade submissions, a few on their way at a time."""
+        self.known = self.gradebook.read(self.record)
+        course = self.grading.course
+        self.policy = late.policy(course.late, course.timezone)
+        self.key, self.data = self.assignment.key, pickle.dumps(self.assignment)
+        for submission in submissions:
+            self.begin(submission)
+            while len(self.waiting) >= AT_ONCE * self.grading.jobs:
+                self.collect()
+        while self.waiting:
+            self.collect()
+        self.save()
+
+    def begin(self, submission: Submission) -> None:
+        """Have a submission graded, unless it is what was graded last time."""
+        limit = 1e6 * self.assignment.limits["file_mb"]  # type: ignore[index]
+        handed_in = collect.read(submission, limit)
+        key = sha256(self.key, *handed_in.contents())
+        last = state.read(self.grading.workspace.graded(submission))
+        grades = self.known.get(submission.student) or self.record.empty(submission.student)
+        if last.key == key and grades.id and not self.grading.force:
+            return self.unchanged(submission, grades, last)
+        work = Work(handed_in, grades, key, self.policy, last.answers)
+        self.waiting[self.submit(self.key, self.data, work)] = submission
+        return None
+
+    def collect(self) -> None:
+        """Wait for what is being graded; save when there is enough of it."""
+        ready, _ = cf.wait(self.waiting, return_when=cf.FIRST_COMPLETED)
+        for future in ready:
+            submission = self.waiting.pop(future)
+            try:
+                self.done.append((submission, future.result()))
+            except CourseError:
+                raise
+            except Exception as error:  # a fault of ours, or of the machine: it stops nobody else
+                reason = f"failed: {type(error).__name__}: {error}"
+                folder = self.grading.workspace.graded(submission)
+                state.write(folder, State(status="failed", reason=reason))
+                self.report(submission, "failed")
+        if len(self.done) >= BATCH:
+            self.save()
+
+    def save(self) -> None:
+        """Save what was graded in one transaction; then publish each, and only then mark it done."""
+        batch, self.done = self.done, []
+        workspace = self.grading.workspace
+        for submission, _ in batch:
+            state.forget(workspace.graded(submission))
+        if batch:
+            self.gradebook.save(self.record, [graded.grades for _, graded in batch])
+        for submission, graded in batch:
+            folder = workspace.graded(submission)
+            target = folder / self.assignment.file
+            if graded.notebook:
+                files.write_text(target, graded.notebook)
+            else:
+                target.unlink(missing_ok=True)
+            for path in self.module.beside:
+                files.copy(path, folder / path.name)
+            files.write_text(workspace.page(submission), graded.page)
+            state.write(folder, graded.state)
+            self.report(submission, graded.state.status)
+
+    def unchanged(self, submission: Submission, grades: SubmissionGrades, last: State) -> None:
+        """Renew penalty and page of what was graded before, if marked or given time since."""
+        now = standing(grades, self.policy)
+        page = self.grading.workspace.page(submission)
+        if last.marks != now or not page.is_file():
+            grades.late_penalty = self.policy.penalty(grades.score, grades.handed_in, grades.due)
+            self.gradebook.save(self.record, [grades])
+            folder = self.grading.workspace.graded(submission)
+            files.write_text(page, self.page_again(folder, grades, last))
+            state.write(folder, replace(last, marks=now))
+        self.report(submission, "zero" if last.status == "zero" else "unchanged")
+
+    def page_again(self, folder: Path, grades: SubmissionGrades, last: State) -> str:
+        """Return the page of a submission that was graded before."""
+        import json
+
+        path = folder / self.assignment.file
+        if not path.is_file():
+            return feedback.refusal(self.assignment, last.reason)
+        cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return feedback.page(self.assignment, cells, grades, last)

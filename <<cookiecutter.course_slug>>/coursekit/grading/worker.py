@@ -1,0 +1,115 @@
+"""A process that grades: pickles in, pickles out. Its end of input is its end.
+
+Each of the grader's threads has one, here or on a Dask worker. So a file that brings its reader down
+takes one process with it, and `grade` needs no more of a machine than Python and one dependency group.
+"""
+
+import contextlib
+import os
+import pickle
+import queue
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+LENGTH = 8  # bytes before a message that say how long it is
+MEMORY = 4 * 1024**3  # of one worker, so that no file takes the machine's
+DIED = "the process that graded it ended, twice: its file may be made to do that"
+
+
+class WorkerDied(Exception):
+    """The process that graded a submission ended."""
+
+
+class Worker:
+    """A worker process, and the assignment that it knows."""
+
+    def __init__(self, folder: Path, *, sandboxed: bool) -> None:
+        self.known = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "coursekit.grading.worker", *([] if sandboxed else ["--bare"])],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the grader's, who then closes our input
+        )
+
+    def ask(self, key: str, assignment: bytes, work: Any) -> Any:
+        """Return what `grade_one` makes of a submission; raise what it raised."""
+        try:
+            if key != self.known:
+                send(self.process.stdin, assignment)  # type: ignore[arg-type]
+                self.known = key
+            send(self.process.stdin, pickle.dumps(work))  # type: ignore[arg-type]
+            well, answer = pickle.loads(receive(self.process.stdout))  # type: ignore[arg-type]
+        except (EOFError, OSError) as error:
+            raise WorkerDied(DIED) from error
+        if not well:
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        self.process.wait()
+
+
+def send(pipe: BinaryIO, data: bytes) -> None:
+    pipe.write(len(data).to_bytes(LENGTH, "big") + data)
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> bytes:
+    size = pipe.read(LENGTH)
+    data = pipe.read(int.from_bytes(size, "big"))
+    if len(size) < LENGTH or len(data) < int.from_bytes(size, "big"):
+        raise EOFError
+    return data
+
+
+def main(*, sandboxed: bool) -> None:
+    """Answer until the input ends; then end at once, with all that runs for us."""
+    from coursekit import execution
+    from coursekit.assignment import Assignment
+    from coursekit.grading.submission import grade_one
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what anything here prints must not come among the answers
+    asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    running: list[Any] = []
+    threading.Thread(target=listen, args=(asked, running), daemon=True).start()
+    with contextlib.ExitStack() as stack:
+        while (message := asked.get()) is not None:
+            if isinstance(message, Assignment):
+                stack.close()
+                assignment = message
+                warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
+                warm.start()
+                running[:] = [warm]
+                continue
+            try:
+                answer = True, grade_one(assignment, message, warm)
+            except Exception as error:
+                answer = False, error
+            send(answers, pickle.dumps(answer))
+
+
+def listen(asked: "queue.SimpleQueue[Any]", running: list[Any]) -> None:
+    """Hand over what is asked. At the end, end what runs, so that nothing of it stays."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            asked.put(pickle.loads(receive(sys.stdin.buffer)))
+    asked.put(None)
+    for warm in running:
+        warm.kill()
+
+
+if __name__ == "__main__":
+    main(sandboxed="--bare" not in sys.argv)
