@@ -16,7 +16,13 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import ClearOutput, GetGrades, OverwriteKernelspec
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearOutput,
+    GetGrades,
+    OverwriteCells,
+    OverwriteKernelspec,
+)
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
@@ -47,7 +53,13 @@ def config(course: Course) -> Config:
 def with_doors(course: Course, rebuild: type, execute: type, late: type, hide: type) -> Config:
     """Return those settings with our own steps in nbgrader's chains (grading/plain.py)."""
     c = config(course)
-    c.Autograde.sanitize_preprocessors = [ClearOutput, OverwriteKernelspec, rebuild]
+    c.Autograde.sanitize_preprocessors = [
+        ClearOutput,
+        OverwriteKernelspec,
+        rebuild,
+        OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
+        CheckCellMetadata,
+    ]
     chain = Autograde.autograde_preprocessors.default_args[0]
     ours = {"Execute": execute, "AssignLatePenalties": late}
     c.Autograde.autograde_preprocessors = [
