@@ -86,7 +86,7 @@ def package_file(cells: Iterable[notebook.Cell]) -> str:
 
 
 def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
-    """Return the names of these modules, and those before them, whose sources have changed since."""
+    """Return the names of these and earlier modules whose sources have changed since."""
     last = max(module.name for module in modules)
     return [
         module.name

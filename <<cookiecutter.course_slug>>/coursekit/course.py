@@ -293,7 +293,9 @@ def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
         tables = value if several and isinstance(value, list) else [value]
         if isinstance(value, list) != several or not all(isinstance(t, dict) for t in tables):
             form = f"[[{name}]]" if several else f"[{name}]"
-            raise CourseError(f"{path}: {name} must be a section {form}, once{', or more' * several}.")
+            raise CourseError(
+                f"{path}: {name} must be a section {form}, once{', or more' * several}."
+            )
         for key in sorted({key for each in tables for key in each} - set(SETTINGS[name])):
             raise CourseError(f"{path}: [{name}] has no setting {key}{meant(key, SETTINGS[name])}")
 

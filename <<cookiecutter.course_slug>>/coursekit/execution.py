@@ -1,6 +1,7 @@
 """A notebook's cells as a job for the sandbox, and what came of it: outputs and points."""
 
 import ast
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from coursekit.notebook import grade_id
 from coursekit.sandbox.engine import Cell, Engine, Job, Limits, Outcome
 
 Output = Mapping[str, Any]
+FRAME = re.compile(r"^<([^>]+)>:(\d+), in")
 TIME_IS_UP = "CellTimeoutError"  # both names are nbgrader's
 NEVER_CAME = "DeadKernelError"
 
@@ -137,6 +139,16 @@ def not_run(ended: str) -> dict[str, Any]:
 def is_error(output: Output) -> bool:
     """Tell whether a test with this output gets no points: nbgrader's rule."""
     return output["output_type"] == "error" or output.get("name") == "stderr"
+
+
+def line_of(name: str, outputs: Iterable[Output]) -> int:
+    """Return in which line of a cell its error arose; 0 if its traceback names none."""
+    for output in outputs:
+        frames = map(FRAME.match, output.get("traceback", []))
+        lines = [int(frame[2]) for frame in frames if frame and frame[1] == name]
+        if lines:
+            return lines[-1]
+    return 0
 
 
 def fails(outputs: Iterable[Output]) -> bool:

@@ -1,8 +1,9 @@
 """Tests that no right solution passes: found at build, put among the real ones when grading.
 
-A test that cannot fail proves nothing about whoever passes it. So each test gets decoys: itself with
-one literal changed, 3 to 4, ValueError to KeyError. The reference solution fails each, twice, by an
-AssertionError. Whoever passes one has read the expectation, equals everything, or disarmed the check.
+A test that cannot fail proves nothing about whoever passes it. So each test gets decoys: itself
+with one literal changed, 3 to 4, ValueError to KeyError. The reference solution fails each, twice,
+by an AssertionError. Whoever passes one has read the expectation, equals everything, or disarmed
+the check.
 """
 
 import ast
@@ -10,7 +11,6 @@ import copy
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from coursekit import execution, notebook
 from coursekit.assignment import Assignment
@@ -20,12 +20,15 @@ from coursekit.notebook import grade_id
 from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.engine import Cell, Engine
 
-MOST = 24  # decoys kept of a test
+MOST = 8  # decoys kept of a test: a worker compiles each of them once
 TRIED = 80  # of its literals
 
 
 def prepare(course: Course, module: Module, assignment: Assignment) -> Assignment:
-    """Return a module with its decoys. CourseError if its solution loses a point, or a stub gains."""
+    """Return a module with its decoys.
+
+    CourseError if its solution loses a point, or the untouched release gains one.
+    """
     if bubblewrap.windows():
         return assignment
     assignment = replace(assignment, limits=course.grading)
@@ -105,7 +108,10 @@ def parses(source: str) -> bool:
 def failing(
     assignment: Assignment, warm: Engine, candidates: dict[str, list[str]]
 ) -> dict[str, list[str]]:
-    """Return those candidates that the solution fails by an AssertionError."""
+    """Return those candidates that the solution fails by an AssertionError.
+
+    First come some that fail in different lines, then those that fail where one did before.
+    """
     binds, cells, runs = execution.solved_names(assignment), [], []
     for number in execution.to_run(assignment.cells):
         cell = assignment.cells[number]
@@ -115,12 +121,11 @@ def failing(
             cells.append(Cell(grade_id(cell), source, "test", decoy=True, counts=False))
             runs.append((grade_id(cell), source))
     outcome = warm.run(execution.job(assignment, cells))
-    kept: dict[str, list[str]] = {name: [] for name in candidates}
+    first: dict[str, dict[int, str]] = {name: {} for name in candidates}
+    more: dict[str, list[str]] = {name: [] for name in candidates}
     for candidate, outputs in zip(runs, outcome.outputs, strict=True):
-        if candidate and any(is_assertion(output) for output in outputs or []):
-            kept[candidate[0]].append(candidate[1])
-    return kept
-
-
-def is_assertion(output: dict[str, Any]) -> bool:
-    return output.get("ename") == "AssertionError"
+        if candidate and any(output.get("ename") == "AssertionError" for output in outputs or []):
+            name, source = candidate
+            if first[name].setdefault(execution.line_of(name, outputs), source) is not source:
+                more[name].append(source)
+    return {name: [*first[name].values(), *more[name]] for name in candidates}

@@ -21,7 +21,6 @@ from coursekit.notebook import grade_id
 
 CODE, OUTPUT = 4_000, 2_000  # characters of a cell, of an output: a page stays below 60 kB
 ALL, PICTURES = 45_000, 12_000  # characters of all cells together; of a picture's base64
-FRAME = re.compile(r"^<([^>]+)>:(\d+), in")
 STDERR = (
     "Something was written to stderr while this test ran: a warning, a log message, print(…, "
     "file=sys.stderr). A test that passes writes nothing there."
@@ -162,12 +161,8 @@ def add_failure(part: Part, cell: dict[str, Any]) -> None:
 
 def topic_of(cell: dict[str, Any]) -> str:
     """Return what the hidden test that failed was about, by the line that its traceback names."""
-    for output in cell["outputs"]:
-        frames = map(FRAME.match, output.get("traceback", []))
-        lines = [int(f[2]) for f in frames if f and f[1] == grade_id(cell)]
-        if lines:
-            return notebook.topic(cell["source"], lines[-1]) or ""
-    return ""
+    line = execution.line_of(grade_id(cell), cell["outputs"])
+    return (notebook.topic(cell["source"], line) or "") if line else ""
 
 
 def text_of(output: dict[str, Any]) -> str:
@@ -185,4 +180,8 @@ def pictures(cell: dict[str, Any]) -> Iterator[str]:
 
 
 def cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: max(0, most)] + "\n… (cut here; your notebook has it all)"
+    return (
+        text
+        if len(text) <= most
+        else text[: max(0, most)] + "\n… (cut here; your notebook has it all)"
+    )

@@ -109,9 +109,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def run(
-    assignment: Assignment, cells: Cells, key: str, warm: Engine
-) -> tuple[Outcome, list[str]]:
+def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[Outcome, list[str]]:
     """Run all cells, each test twice among decoys; return how it went and what no test proves.
 
     The places are drawn from the digest of what is graded: the same each time, known to nobody.
@@ -177,9 +175,7 @@ def score(assignment: Assignment, cells: Cells, grades: SubmissionGrades) -> Ite
             grades.comments[name].auto_comment = "No response." if untouched else None
 
 
-def confirm(
-    grades: SubmissionGrades, before: Mapping[str, str], now: Mapping[str, str]
-) -> None:
+def confirm(grades: SubmissionGrades, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Ask again for the mark of an answer only if the answer is another one."""
     for grade in grades.grades.values():
         if grade.manual_score is not None:
@@ -241,7 +237,5 @@ def refused(assignment: Assignment, work: Work, reason: str) -> Graded:
     for grade in grades.grades.values():
         grade.auto_score, grade.needs_manual_grade = 0.0, grade.manual_score is not None
     grades.late_penalty = work.policy.penalty(grades.score, grades.handed_in, grades.due)
-    state = State(
-        key=work.key, marks=standing(grades, work.policy), status="zero", reason=reason
-    )
+    state = State(key=work.key, marks=standing(grades, work.policy), status="zero", reason=reason)
     return Graded(grades, state, "", feedback.refusal(assignment, reason))

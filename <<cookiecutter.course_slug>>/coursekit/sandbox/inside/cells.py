@@ -122,7 +122,9 @@ def execute(cell: dict, namespace: dict) -> tuple:
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     set_alarms(cell["seconds"], cell["wall"])
     try:
-        statements, last = marshal.loads(cell["code"]) if cell["code"] else compiled(source, filename)
+        statements, last = (
+            marshal.loads(cell["code"]) if cell["code"] else compiled(source, filename)
+        )
         exec(statements, namespace)
         value = eval(last, namespace) if last else None
         return (None if value is None else exactly(repr(value))), None
@@ -200,7 +202,9 @@ def printed(name: str, stream: Stream, number: int, limit: int) -> list:
     text = "".join([exactly(part) for part in stream.parts if isinstance(part, str)])
     size = os.fstat(number).st_size
     if size:
-        text += os.pread(number, limit, 0).decode("utf-8", "replace") + (CUT if size > limit else "")
+        text += os.pread(number, limit, 0).decode("utf-8", "replace") + (
+            CUT if size > limit else ""
+        )
         os.ftruncate(number, 0)
     return [{"output_type": "stream", "name": name, "text": text}] if text else []
 
