@@ -274,10 +274,7 @@ def parsed(path: Path) -> dict[str, Any]:
         raise CourseError(f"{path} is missing: run this from the folder of your course.") from None
     except UnicodeDecodeError as error:
         line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise CourseError(
-            f"{path}: line {line} is not in UTF-8 (it holds the byte 0x{error.object[error.start]:02x}"
-            "). Save the file in UTF-8."
-        ) from None
+        raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -293,9 +290,8 @@ def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
         tables = value if several and isinstance(value, list) else [value]
         if isinstance(value, list) != several or not all(isinstance(t, dict) for t in tables):
             form = f"[[{name}]]" if several else f"[{name}]"
-            raise CourseError(
-                f"{path}: {name} must be a section {form}, once{', or more' * several}."
-            )
+            often = "once or more" if several else "once"
+            raise CourseError(f"{path}: {name} must be a section {form}, {often}.")
         for key in sorted({key for each in tables for key in each} - set(SETTINGS[name])):
             raise CourseError(f"{path}: [{name}] has no setting {key}{meant(key, SETTINGS[name])}")
 

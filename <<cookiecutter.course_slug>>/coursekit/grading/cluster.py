@@ -1,6 +1,6 @@
 """The same on other machines: each thread of a Dask worker keeps a worker process of its own.
 
-coursekit goes there as a zip; a worker needs Python, the dependency group `cluster`, and bubblewrap.
+coursekit goes there as a zip. A worker needs Python, the dependency group `cluster`, bubblewrap.
 """
 
 import io

@@ -180,8 +180,7 @@ def pictures(cell: dict[str, Any]) -> Iterator[str]:
 
 
 def cut(text: str, most: int) -> str:
-    return (
-        text
-        if len(text) <= most
-        else text[: max(0, most)] + "\n… (cut here; your notebook has it all)"
-    )
+    """Return the beginning of a text, and that it is one."""
+    if len(text) <= most:
+        return text
+    return text[: max(0, most)] + "\n… (cut here; your notebook has it all)"

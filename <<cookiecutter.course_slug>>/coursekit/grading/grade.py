@@ -202,7 +202,7 @@ class ModuleGrader:
             self.save()
 
     def save(self) -> None:
-        """Save what was graded in one transaction; then publish each, and only then mark it done."""
+        """Save what was graded in one transaction; publish each; only then mark it done."""
         batch, self.done = self.done, []
         workspace = self.grading.workspace
         for submission, _ in batch:

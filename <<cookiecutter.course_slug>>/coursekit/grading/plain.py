@@ -1,4 +1,4 @@
-"""Our own steps in nbgrader's chains, so that `nbgrader autograde` and formgrader are the same door.
+"""Our own steps in nbgrader's chains: `nbgrader autograde` and formgrader are the same door.
 
 Each does to nbgrader's notebook what `grade_one` does to a submission, with the same code.
 """

@@ -1,7 +1,7 @@
 """A process that grades: pickles in, pickles out. Its end of input is its end.
 
-Each of the grader's threads has one, here or on a Dask worker. So a file that brings its reader down
-takes one process with it, and `grade` needs no more of a machine than Python and one dependency group.
+Each of the grader's threads has one, here or on a Dask worker. So a file that brings its reader
+down takes one process with it, and no more.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Runs the code cells of notebooks, each notebook in a process of its own, forked from a warm one."""
+"""Runs the code cells of notebooks, each notebook in a process forked from a warm one."""
 
 import contextlib
 import json
@@ -192,7 +192,7 @@ class Engine:
             self.parent = None
 
     def kill(self) -> None:
-        """End what runs, at once; what it ran is lost. For another thread than the one that runs."""
+        """End what runs, at once; what it ran is lost. Another thread than the runner calls it."""
         self.closed = True
         if self.parent:
             self.parent.kill()

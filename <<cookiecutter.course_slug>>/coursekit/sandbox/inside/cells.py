@@ -1,7 +1,6 @@
 """Runs a student's cells, one after the other, as the supervisor hands them over."""
 
 import builtins
-import gc
 import json
 import linecache
 import marshal

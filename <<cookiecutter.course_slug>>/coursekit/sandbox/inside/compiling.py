@@ -12,10 +12,10 @@ __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, wha
 # `%magic`, `!command`, `name?` and `?name`; and what `name = !command` sets.
 IPYTHONS = re.compile(r"\s*(%{1,2}[A-Za-z_]|!|\?{1,2}[\w.*]+\s*$|[\w.*]+\?{1,2}\s*$)").match
 ASSIGNED = re.compile(r"(\s*\w+\s*=)\s*[%!]").match
-NO_PYTHON = frozenset(  # cell magics below which stands something else
-    "bash cmd file html javascript js latex markdown perl ruby script sh sql svg sx system"
-    " writefile".split()
-)
+# Cell magics below which stands something else.
+NO_PYTHON = frozenset({"bash", "cmd", "file", "html", "javascript", "js", "latex", "markdown",
+                       "perl", "ruby", "script", "sh", "sql", "svg", "sx", "system",
+                       "writefile"})  # fmt: skip
 
 Expr, Expression, AST_ONLY = ast.Expr, ast.Expression, ast.PyCF_ONLY_AST
 BUILT_IN = frozenset(vars(builtins)) - {"super"}  # which the compiler itself looks for

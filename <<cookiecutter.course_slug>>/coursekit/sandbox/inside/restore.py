@@ -1,4 +1,4 @@
-"""What tests rely on, put back before each of them: provided names, built-ins, NumPy, the reference.
+"""What tests rely on, put back before each: provided names, built-ins, NumPy, the reference.
 
 Mostly this mends accidents: a student who calls a variable `check`, or leaves NumPy shouting. Who
 wants to deceive a test has other ways in the same process; decoys tell of them.
@@ -22,7 +22,7 @@ MISSING = object()
 
 
 def remember(reference: list) -> types.SimpleNamespace:
-    """Return the state of the libraries and of the reference's modules, before any student's code."""
+    """Return the state of the libraries and of the reference before any student's code runs."""
     kept = types.SimpleNamespace(namespaces=[], modules={}, classes=[], names={}, code=[])
     for name in (*LIBRARIES, *reference):
         module = sys.modules[name]
