@@ -4,8 +4,8 @@ Its children stand ready before a job comes: a supervisor (supervisor.py), and t
 child, in which the student's code will run (cells.py). Only then does the supervisor read a job
 from the input, and hands it over cell by cell; it answers with one line of JSON. So neither the
 student's process nor any process that it was forked from has ever held a test before its turn, or
-anything of another submission. Nothing is left behind: when the parent ends, the kernel ends every process in
-its namespace.
+anything of another submission. Nothing is left behind: when the parent ends, the kernel ends every
+process in its namespace.
 """
 
 import gc
