@@ -154,7 +154,7 @@ def test_running_every_cell_twice_changes_nothing(
     each_twice = [(f"{name} ({time})", source) for name, source in cells for time in (1, 2)]
     path = write_reference(course, module.name, tmp_path)
     for order in (each_twice, [(f"{name} (again)", source) for name, source in cells + cells]):
-        results = runner.run(order, path, beside=module.beside)
+        results = runner.run(order, path, 600.0, beside=module.beside)
         assert {name: error for name, error in results.items() if error} == {}
         assert len(results) == len({name for name, _ in order})
 
