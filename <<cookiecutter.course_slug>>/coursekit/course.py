@@ -3,64 +3,17 @@
 import datetime as dt
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from dateutil import tz
 
+from coursekit import settings
 from coursekit.errors import CourseError
 
-REQUIRED = object()  # stands for the default of a setting that must be there
 MODULE_NAME = re.compile(r"\d{2}_[a-z][a-z0-9_]*")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting of course.toml: what it must be, and what it is where it is not there."""
-
-    kind: type
-    default: Any = REQUIRED
-    least: float | None = None  # of a number; 0 itself is allowed only if `zero`
-    zero: bool = True
-
-
-def positive(kind: type, default: float) -> Setting:
-    return Setting(kind, default, least=0, zero=False)
-
-
-# [section] and its settings. A number of kind float may be written as a whole number.
-SETTINGS: dict[str, dict[str, Setting]] = {
-    "course": {
-        name: Setting(str)
-        for name in ("title", "slug", "package", "term", "institution", "timezone")
-    },
-    "staff": {"name": Setting(str), "email": Setting(str)},  # several: [[staff]]
-    "schedule": {
-        "first_day": Setting(dt.date),
-        "days_per_module": Setting(int),
-        "due": Setting(dict, {}),
-    },
-    "grading": {
-        "cell_seconds": positive(float, 10),
-        "notebook_seconds": positive(float, 120),
-        "memory_mb": positive(int, 2048),
-        "processes": positive(int, 32),
-        "disk_mb": positive(int, 64),
-        "output_kb": positive(int, 256),
-        "file_mb": positive(float, 20),
-        "drop": Setting(list, []),
-        "db_url": Setting(str, ""),
-    },
-    "late": {
-        name: Setting(float, 0, least=0)
-        for name in ("percent_per_day", "grace_minutes", "zero_after_days")
-    },
-}
-KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date", list: "list"}
 
 
 @dataclass(frozen=True)
@@ -144,10 +97,8 @@ class Course:
     institution: str
     timezone: str
     staff: tuple[Mapping[str, str], ...]
-    first_day: dt.date
-    days_per_module: int
-    due_dates: Mapping[str, dt.date]
-    grading: Mapping[str, Any]  # the section of this name, complete
+    schedule: Mapping[str, Any]  # the section of this name, complete
+    grading: Mapping[str, Any]  # likewise
     late: Mapping[str, float]  # likewise
 
     @property
@@ -194,8 +145,8 @@ class Course:
 
     def due(self, module: Module) -> dt.datetime:
         """Return when a module is due: 23:59 in the course's time zone."""
-        days = self.days_per_module * int(module.name[:2])
-        day = self.due_dates.get(module.name, self.first_day + dt.timedelta(days=days))
+        rhythm = dt.timedelta(days=self.schedule["days_per_module"] * int(module.name[:2]))
+        day = self.schedule["due"].get(module.name, self.schedule["first_day"] + rhythm)
         return dt.datetime.combine(day, dt.time(23, 59), self.zone)
 
     def due_utc(self, module: Module) -> dt.datetime:
@@ -248,99 +199,9 @@ def pick(name: str, modules: list[Module]) -> Module:
 def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the line or the setting that is wrong."""
     path = root / "course.toml"
-    table = parsed(path)
-    refuse_unknown(path, table)
-    sections = {name: section(path, table, name) for name in SETTINGS if name != "staff"}
-    schedule = sections["schedule"]
-    course = Course(
-        root=root.resolve(),
-        **sections["course"],
-        staff=staff(path, table.get("staff", [])),
-        first_day=schedule["first_day"],
-        days_per_module=schedule["days_per_module"],
-        due_dates=dates(path, schedule["due"]),
-        grading=sections["grading"],
-        late=sections["late"],
-    )
+    course = Course(root.resolve(), **settings.read(path))
     check(path, course)
     return course
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    """Return the tables of a course.toml; a byte order mark at its start says nothing."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise CourseError(f"{path} is missing: run this from the folder of your course.") from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CourseError(f"{path} is not valid TOML: {error}.") from None
-
-
-def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
-    """Raise a CourseError for the first section or key that nothing reads: a misspelt one, say."""
-    for name, value in table.items():
-        if name not in SETTINGS:
-            raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
-        several = name == "staff"
-        tables = value if several and isinstance(value, list) else [value]
-        if isinstance(value, list) != several or not all(isinstance(t, dict) for t in tables):
-            form = f"[[{name}]]" if several else f"[{name}]"
-            often = "once or more" if several else "once"
-            raise CourseError(f"{path}: {name} must be a section {form}, {often}.")
-        for key in sorted({key for each in tables for key in each} - set(SETTINGS[name])):
-            raise CourseError(f"{path}: [{name}] has no setting {key}{meant(key, SETTINGS[name])}")
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence: the known name that is most like this one, or all of them."""
-    like = get_close_matches(name, known, 1)
-    return f"; did you mean {like[0]}?" if like else f". Known are {', '.join(sorted(known))}."
-
-
-def section(path: Path, table: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the settings of one section, each of its kind, defaults where there are none."""
-    given = table.get(name, {})
-    return {key: value_of(path, name, key, given.get(key, s.default), s)
-            for key, s in SETTINGS[name].items()}  # fmt: skip
-
-
-def value_of(path: Path, section: str, key: str, value: Any, setting: Setting) -> Any:
-    """Return a value if it is what the setting must be."""
-    kinds = (int, float) if setting.kind is float else setting.kind
-    if value is REQUIRED or not isinstance(value, kinds) or type(value) in (bool, dt.datetime):
-        found = "is missing" if value is REQUIRED else f"is {value!r}"
-        wanted = KINDS.get(setting.kind, f"section [{section}.{key}]")
-        raise CourseError(f"{path}: [{section}] {key} {found}; it must be a {wanted}.")
-    if setting.least is not None and (value < setting.least or (value == 0 and not setting.zero)):
-        least = "not be below zero" if setting.zero else "be above zero"
-        raise CourseError(f"{path}: [{section}] {key} is {value!r}; it must {least}.")
-    return value
-
-
-def staff(path: Path, people: list[dict[str, Any]]) -> tuple[Mapping[str, str], ...]:
-    """Return the tables `[[staff]]`, each with a name and an email."""
-    for person in people:
-        for key in ("name", "email"):
-            if not isinstance(person.get(key), str):
-                raise CourseError(
-                    f'{path}: [staff] {key} is missing; write it like email = "ada@lovelace.org".'
-                )
-    return tuple(people)
-
-
-def dates(path: Path, table: Mapping[str, Any]) -> Mapping[str, dt.date]:
-    """Return the table [schedule.due]: a date for each module named in it."""
-    for name, value in table.items():
-        if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
-            raise CourseError(
-                f"{path}: [schedule] due.{name} is {value!r}; write it like 2027-02-01."
-            )
-    return table
 
 
 def check(path: Path, course: Course) -> None:
@@ -355,5 +216,10 @@ def check(path: Path, course: Course) -> None:
             f"{path}: [course] package is {course.package!r}, but {course.package}/__init__.py "
             "does not exist. Rename the package's folder, too, and its name in the modules."
         )
-    if unknown := sorted(set(course.due_dates) - {p.name for p in course.modules_dir.glob("*")}):
-        raise CourseError(f"{path}: [schedule.due] names no module of this course: {unknown[0]}.")
+    for name, day in course.schedule["due"].items():
+        if not settings.is_a(dt.date, day):
+            raise CourseError(
+                f"{path}: [schedule] due.{name} is {day!r}; write it like 2027-02-01."
+            )
+        if not (course.modules_dir / name).is_dir():
+            raise CourseError(f"{path}: [schedule.due] names no module of this course: {name}.")
