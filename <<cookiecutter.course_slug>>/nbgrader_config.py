@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT))  # nbgrader reads this file from anywhere; coursekit is found from here
+sys.path.insert(
+    0, str(ROOT)
+)  # nbgrader reads this file from anywhere; coursekit is found from here
 
 from coursekit import course  # noqa: E402
 from coursekit.grading import plain  # noqa: E402

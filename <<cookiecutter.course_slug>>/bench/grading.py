@@ -25,7 +25,8 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from coursekit import course as course_file
-from coursekit import demo, mutants, notebook
+from coursekit import notebook
+from coursekit.authoring import demo, mutants
 from coursekit.course import Module
 
 COURSE = course_file.load(Path(__file__).resolve().parent.parent)

@@ -85,6 +85,17 @@ def package_file(cells: Iterable[notebook.Cell]) -> str:
     return export.exported([cell["source"] for cell in cells if notebook.is_code(cell)])
 
 
+def write_package(course: Course, before: str, folder: Path) -> Path:
+    """Write the package, from the sources, with all modules before one into a folder; return it."""
+    texts = {"__init__": (course.package_dir / "__init__.py").read_text(encoding="utf-8")}
+    for module in course.modules():
+        if module.name < before:
+            texts[module.stem] = package_file(notebook.read(module.source).cells)
+    for name, text in texts.items():
+        files.write_text(folder / course.package / f"{name}.py", text)
+    return folder
+
+
 def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
     """Return the names of these and earlier modules whose sources have changed since."""
     last = max(module.name for module in modules)

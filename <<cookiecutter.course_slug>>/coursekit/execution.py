@@ -49,7 +49,9 @@ def to_run(cells: Sequence[dict[str, Any]]) -> list[int]:
     return [n for n in code if n <= last or not notebook.is_provided(cells[n])]
 
 
-def cell_of(cell: dict[str, Any], number: int, binds: frozenset[str], *, hidden: bool) -> Cell:
+def cell_of(
+    cell: dict[str, Any], number: int, binds: frozenset[str], *, hidden: bool = True
+) -> Cell:
     """Return a cell as the sandbox takes it; a test without its hidden part if so wanted."""
     name, source = grade_id(cell) or f"cell {number}", cell["source"]
     if notebook.is_test(cell):

@@ -4,17 +4,22 @@ Tests marked `needs("layers")` are about the framework as a whole: they run if M
 """
 
 import importlib
+import json
+import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from nbformat import NotebookNode
 
+from coursekit import assignment, execution, notebook
 from coursekit import course as course_file
-from coursekit import mutants, notebook
+from coursekit.assignment import Assignment
+from coursekit.authoring import mutants, release
 from coursekit.course import Course, Module
-from coursekit.reference import write_reference
+from coursekit.sandbox.engine import Engine
 
 COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 
@@ -57,9 +62,65 @@ def nb(module: Module) -> NotebookNode:
 
 
 @pytest.fixture(scope="session")
+def engine(course: Course, module: Module, source: Assignment) -> Iterator[Engine]:
+    """Run code as grading does, but without a sandbox: it is ours."""
+    with execution.engine(source, sandboxed=False) as warm:
+        yield warm
+
+
+@pytest.fixture(scope="session")
+def source(module: Module, from_source: Callable[[Module], Assignment]) -> Assignment:
+    """The module as it stands in its source, without decoys."""
+    return from_source(module)
+
+
+@pytest.fixture(scope="session")
+def from_source(
+    course: Course, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Module], Assignment]:
+    """Return a function that makes an Assignment of a module as it stands in its source."""
+
+    def made(module: Module) -> Assignment:
+        nb = notebook.read(module.source)
+        package = assignment.write_package(course, module.name, tmp_path_factory.mktemp("package"))
+        return Assignment(
+            name=module.name,
+            file=module.notebook.name,
+            cells=tuple(json.loads(json.dumps(nb.cells))),
+            given=tuple(notebook.public(cell.source) for cell in nb.cells),
+            kernelspec={},
+            data=assignment.data_of(module),
+            decoys={},
+            digest="",
+            package=course.package,
+            reference={p.stem: p.read_text(encoding="utf-8") for p in package.glob("*/*.py")},
+            limits={**course.grading, "cell_seconds": 60, "notebook_seconds": 600},
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def built(course: Course, module: Module, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """A copy of the course with this module and those before it, in which it was built."""
+    root = tmp_path_factory.mktemp("course")
+    for name in ("course.toml", "pyproject.toml", "student", f"{course.package}/__init__.py"):
+        copy = shutil.copytree if (course.root / name).is_dir() else shutil.copy
+        (root / name).parent.mkdir(exist_ok=True)
+        copy(course.root / name, root / name)
+    for each in [*course.earlier(module), module]:
+        no_notebooks = shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints")
+        shutil.copytree(each.path, root / "modules" / each.name, ignore=no_notebooks)
+    found = course_file.load(root)
+    release.build(found, found.modules([module.name]))
+    return found
+
+
+@pytest.fixture(scope="session")
 def framework(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Return the reference framework: every public name of every module, as one namespace."""
-    folder = write_reference(COURSE, "~", tmp_path_factory.mktemp("framework"))  # "~": all modules
+    folder = tmp_path_factory.mktemp("framework")
+    assignment.write_package(COURSE, "~", folder)  # "~": all modules
     sys.path.insert(0, str(folder))
     names = {}
     for module in COURSE.modules():

@@ -11,12 +11,16 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
-from coursekit import demo, grade, intake, mutants, notebook, runner, sandbox
-from coursekit.course import Course, Module
-from coursekit.mutants import Mutant
-from coursekit.places import Places
-from coursekit.reference import write_reference
-from coursekit.scores import Result
+from coursekit import execution, notebook
+from coursekit.assignment import Assignment, write_package
+from coursekit.authoring import demo, mutants
+from coursekit.authoring.mutants import Mutant
+from coursekit.course import Course, Module, Workspace
+from coursekit.grading.grade import Grading
+from coursekit.grading.results import Result
+from coursekit.intake import collect
+from coursekit.sandbox import bubblewrap
+from coursekit.sandbox.engine import Engine
 
 HONEST = ("perfect", "untouched", "half-done", "reference-import")
 LATE = "2099-12-31 23:59:00 UTC"
@@ -24,26 +28,32 @@ LATE = "2099-12-31 23:59:00 UTC"
 
 @pytest.fixture(scope="session")
 def term(
-    course: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
-) -> Places:
+    built: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
     """A term of made-up students; one of them has a bug and is late. Nothing is graded yet."""
-    places = demo.places_in(tmp_path_factory.mktemp("term"))
-    demo.make(course, [module], places, HONEST)
-    folder = places.submitted / "wrong" / module.name
-    shutil.copytree(places.submitted / "perfect" / module.name, folder)
+    place = demo.workspace_in(tmp_path_factory.mktemp("term"))
+    demo.make(built, built.modules([module.name]), place, HONEST)
+    folder = place.submitted / "wrong" / module.name
+    shutil.copytree(place.submitted / "perfect" / module.name, folder)
     work = nbformat.read(folder / module.notebook.name, as_version=4)
     demo.solution_of(mutants.apply(nb, mutants.load(module)[0]), work)
     nbformat.write(work, folder / module.notebook.name)
     (folder / "timestamp.txt").write_text(LATE, encoding="utf-8")
-    return places
+    return place
 
 
 @pytest.fixture(scope="session")
-def grades(course: Course, module: Module, term: Places) -> dict[str, Result]:
+def grades(built: Course, module: Module, term: Workspace) -> dict[str, Result]:
     """How they are graded, by name."""
-    submissions = intake.find(course, term.submitted, [module], [])
-    marking = grade.Round(course, term, sandboxed=sandbox.available())
-    return {row.student: row for row in marking.run(submissions)}
+    submissions = collect.find(built, term, built.modules([module.name]), [])
+    results, ended = Grading(built, term, sandboxed=bubblewrap.available()).run(submissions)
+    return {row.student: row for row in results.of(ended)}
+
+
+def test_of_honest_work_nothing_is_told(grades: dict) -> None:
+    assert {
+        name: row.state.suspicious for name, row in grades.items() if row.state.suspicious
+    } == {}
 
 
 def test_the_solution_gets_every_automatic_point(grades: dict, nb: NotebookNode) -> None:
@@ -79,19 +89,19 @@ c.Execute.skip_cells_with_tag = "profiling"
 
 
 def test_plain_nbgrader_gives_the_same_scores(
-    course: Course, module: Module, term: Places, grades: dict, tmp_path: Path
+    built: Course, module: Module, term: Workspace, grades: dict, tmp_path: Path
 ) -> None:
     """Cell by cell, automatic scores and comments, by its own kernel in its own way."""
-    plain = demo.places_in(tmp_path)
-    demo.make(course, [module], plain, ())
+    plain = demo.workspace_in(tmp_path)
+    demo.make(built, built.modules([module.name]), plain, ())
     shutil.copytree(term.submitted, plain.submitted)
     values = {
         "root": str(tmp_path),
         "gradebook": plain.gradebook,
-        "modules": str(course.modules_dir),
+        "modules": str(built.modules_dir),
     }
     (tmp_path / "nbgrader_config.py").write_text(PLAIN.format(**values), encoding="utf-8")
-    reference = write_reference(course, module.name, tmp_path / "reference")
+    reference = write_package(built, module.name, tmp_path / "reference")
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", "autograde", module.name],
         env={**os.environ, "PYTHONPATH": str(reference), "MPLBACKEND": "Agg"},
@@ -123,17 +133,8 @@ def found_out(gradebook: str) -> dict[str, list]:
         }
 
 
-def test_grading_without_jupyter_gives_the_same(
-    course: Course, module: Module, nb: NotebookNode, grades: dict
-) -> None:
-    """The mutants below are scored by coursekit.runner: it must agree with nbgrader."""
-    results = mutants.results(course, module, nb)
-    assert {name: error for name, error in results.items() if error} == {}
-    assert mutants.score(nb, results) == grades["perfect"].automatic
-
-
 def test_runs_as_a_script(course: Course, module: Module, nb: NotebookNode, tmp_path: Path) -> None:
-    path = write_reference(course, module.name, tmp_path)
+    path = write_package(course, module.name, tmp_path)
     done = subprocess.run(
         [sys.executable, module.source],
         env={**os.environ, "PYTHONPATH": str(path), "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
@@ -148,20 +149,26 @@ def test_runs_as_a_script(course: Course, module: Module, nb: NotebookNode, tmp_
 
 
 def test_running_every_cell_twice_changes_nothing(
-    course: Course, module: Module, nb: NotebookNode, tmp_path: Path
+    engine: Engine, source: Assignment, nb: NotebookNode
 ) -> None:
-    cells = [(notebook.grade_id(cell), cell.source) for cell in filter(notebook.is_code, nb.cells)]
-    each_twice = [(f"{name} ({time})", source) for name, source in cells for time in (1, 2)]
-    path = write_reference(course, module.name, tmp_path)
-    for order in (each_twice, [(f"{name} (again)", source) for name, source in cells + cells]):
-        results = runner.run(order, path, beside=module.beside)
-        assert {name: error for name, error in results.items() if error} == {}
-        assert len(results) == len({name for name, _ in order})
+    """Each cell twice, then all of them twice, plots and profiling among them."""
+    code = [cell for cell in nb.cells if notebook.is_code(cell)]
+    for order in ([cell for cell in code for _ in range(2)], [*code, *code]):
+        cells = [execution.cell_of(cell, n, frozenset()) for n, cell in enumerate(order)]
+        outcome = engine.run(execution.job(source, cells))
+        assert outcome.ended == ""
+        failed = [c.name for c, o in zip(cells, outcome.outputs, strict=True) if fails(o)]
+        assert failed == []
+
+
+def fails(outputs: list | None) -> bool:
+    return outputs is None or execution.fails(outputs)
 
 
 def test_a_student_bug_loses_points(
-    course: Course, module: Module, nb: NotebookNode, mutant: Mutant
+    engine: Engine, source: Assignment, nb: NotebookNode, mutant: Mutant
 ) -> None:
     buggy = mutants.apply(nb, mutant)
-    full = notebook.points(list(filter(notebook.is_test, nb.cells)))
-    assert mutants.score(buggy, mutants.results(course, module, buggy)) < full
+    execution.run(engine, source, buggy.cells)
+    full = notebook.points(filter(notebook.is_test, nb.cells))
+    assert sum(execution.scores(buggy.cells).values()) < full
