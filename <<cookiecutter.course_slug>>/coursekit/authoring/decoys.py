@@ -21,7 +21,7 @@ from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.engine import Cell, Engine
 
 MOST = 8  # decoys kept of a test: a worker compiles each of them once
-TRIED = 80  # of its literals
+TRIED = 40  # of its literals
 
 
 def prepare(course: Course, module: Module, assignment: Assignment) -> Assignment:

@@ -52,14 +52,22 @@ def compiled(source: str, filename: str, binds: frozenset | None = None) -> tupl
 
 def mean_built_ins(tree: ast.Module, binds: frozenset) -> None:
     """Rename built-ins where a cell uses them, unless it, or the module, binds such a name."""
-    nodes = list(ast.walk(tree))
-    own = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    own |= {n.arg for n in nodes if isinstance(n, ast.arg)}
-    own |= {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    own |= {n.name for n in nodes if isinstance(n, ast.ExceptHandler)}
-    own |= {n.asname or n.name for n in nodes if isinstance(n, ast.alias)}
-    for node in nodes:
-        if isinstance(node, ast.Name) and node.id in BUILT_IN - own - binds:
+    used, own = [], {*binds}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                used.append(node)
+            else:
+                own.add(node.id)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            own.add(node.name)
+        elif isinstance(node, ast.alias):
+            own.add(node.asname or node.name)
+    foreign = BUILT_IN - own
+    for node in used:
+        if node.id in foreign:
             node.id = f"{node.id} (built-in)"
 
 
