@@ -162,7 +162,8 @@ class ModuleGrader:
         self.known = self.gradebook.read(self.record)
         course = self.grading.course
         self.policy = late.policy(course.late, course.timezone)
-        self.key, self.data = self.assignment.key, pickle.dumps(self.assignment)
+        self.key = self.assignment.key
+        self.data = pickle.dumps((self.key, replace(self.assignment)))  # without what it cached
         for submission in submissions:
             self.begin(submission)
             while len(self.waiting) >= AT_ONCE * self.grading.jobs:

@@ -7,6 +7,7 @@ down takes one process with it, and no more.
 import contextlib
 import os
 import pickle
+import platform
 import queue
 import resource
 import subprocess
@@ -75,7 +76,6 @@ def receive(pipe: BinaryIO) -> bytes:
 def main(*, sandboxed: bool) -> None:
     """Answer until the input ends; then end at once, with all that runs for us."""
     from coursekit import execution
-    from coursekit.assignment import Assignment
     from coursekit.grading.submission import grade_one
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -87,18 +87,33 @@ def main(*, sandboxed: bool) -> None:
     threading.Thread(target=listen, args=(asked, running), daemon=True).start()
     with contextlib.ExitStack() as stack:
         while (message := asked.get()) is not None:
-            if isinstance(message, Assignment):
+            if isinstance(message, tuple):
                 stack.close()
-                assignment = message
+                key, assignment = message
                 warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
-                warm.start()
                 running[:] = [warm]
                 continue
             try:
+                check(assignment, key, sandboxed=sandboxed)
                 answer = True, grade_one(assignment, message, warm)
             except Exception as error:
                 answer = False, error
             send(answers, pickle.dumps(answer))
+
+
+def check(assignment: Any, key: str, *, sandboxed: bool) -> None:
+    """Raise a CourseError unless grades are the same here as where they are kept."""
+    from coursekit.assignment import versions
+    from coursekit.errors import CourseError
+    from coursekit.sandbox import bubblewrap
+
+    if assignment.key != key:  # which holds the versions of what runs
+        here = ", ".join(f"{name} {version}" for name, version in versions().items())
+        raise CourseError(
+            f"A worker on {platform.node()} has {here}, which is not what this machine has, and "
+            "grades could differ: install the same there."
+        )
+    bubblewrap.check(wanted=sandboxed)
 
 
 def listen(asked: "queue.SimpleQueue[Any]", running: list[Any]) -> None:
