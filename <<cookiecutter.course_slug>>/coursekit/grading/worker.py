@@ -90,11 +90,14 @@ def main(*, sandboxed: bool) -> None:
             if isinstance(message, tuple):
                 stack.close()
                 key, assignment = message
+                known_good = False
                 warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
                 running[:] = [warm]
                 continue
             try:
-                check(assignment, key, sandboxed=sandboxed)
+                if not known_good:
+                    check(assignment, key, sandboxed=sandboxed)
+                    known_good = True
                 answer = True, grade_one(assignment, message, warm)
             except Exception as error:
                 answer = False, error

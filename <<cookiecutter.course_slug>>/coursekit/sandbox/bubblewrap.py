@@ -16,7 +16,6 @@ import sysconfig
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 
 from coursekit.errors import CourseError
@@ -66,7 +65,6 @@ def environment(reference: Path, *, boxed: bool) -> dict[str, str]:
     return {**os.environ, **ENVIRONMENT, "PYTHONPATH": paths}
 
 
-@cache
 def check(*, wanted: bool = True) -> None:
     """Raise a CourseError that says how to go on unless what is wanted can be done here."""
     if sys.platform == "win32":
