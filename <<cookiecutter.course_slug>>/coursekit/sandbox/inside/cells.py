@@ -102,6 +102,7 @@ def run(cell: dict, namespace: dict, kept, limit: int, spill: list) -> list:
     """Run one cell; return its outputs."""
     if cell["kind"] == "test":
         restore.put_back(kept, namespace)
+        restore.warn_again(kept, namespace, cell["name"])
     elif cell["kind"] == "provided":
         namespace.update(restore.OWN_BUILTINS)
     out, err = Stream(1, limit), Stream(2, limit)

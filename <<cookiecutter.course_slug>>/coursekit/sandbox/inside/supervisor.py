@@ -25,6 +25,7 @@ ERROR = {"output_type", "ename", "evalue", "traceback"}
 STREAM = {"output_type", "name", "text"}
 RESULT = {"output_type", "metadata", "data", "execution_count"}
 OUTPUTS = {"error": ERROR, "stream": STREAM, "execute_result": RESULT}
+TOLD = "name", "kind", "source", "code", "binds"  # of a cell; which runs are decoys, nobody there is
 
 
 class GraderGone(Exception):
@@ -145,7 +146,8 @@ class Supervisor:
         if seconds <= 0:
             return None, "the notebook ran out of time"
         start = self.cpu_seconds()
-        line = self.exchange({**cell, "seconds": seconds, "wall": WALL * seconds}, seconds)
+        told = {key: cell[key] for key in TOLD} | {"seconds": seconds, "wall": WALL * seconds}
+        line = self.exchange(told, seconds)
         taken = self.cpu_seconds() - start
         self.used += taken if cell["counts"] else 0.0
         self.extra += 0.0 if cell["counts"] else taken
