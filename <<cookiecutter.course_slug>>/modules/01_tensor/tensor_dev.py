@@ -775,7 +775,7 @@ def test_reductions():
     assert empty.data.shape == (0,), f"var of no rows: expected shape (0,), got {empty.data.shape}"
     # hidden: any axes, keepdims, both dtypes
     plain = {"sum": sum, "max": max, "min": min, "mean": lambda v: sum(v) / len(v)}
-    plain["var"] = lambda v: sum((x - sum(v) / len(v)) ** 2 for x in v) / (len(v) - 1)
+    plain["var"] = lambda v: (sum(x * x for x in v) - sum(v) ** 2 / len(v)) / (len(v) - 1)
     plain["argmax"] = lambda v: v.index(max(v))
     x, folded = np.random.default_rng(6).normal(size=(3, 4, 5)), {None: (0, 1, 2), 0: (0,), 1: (1,)}
     for axis, gone in (folded | {-1: (2,), (0, 2): (0, 2), (-3, 1): (0, 1)}).items():
@@ -783,11 +783,12 @@ def test_reductions():
         for index in np.ndindex(3, 4, 5):
             key = tuple(i for d, i in enumerate(index) if d not in gone)
             groups.setdefault(key, []).append(x[index].item())
+        values = {name: [plain[name](v) for v in groups.values()] for name in plain}
         for keep, dtype in ((True, np.float64), (False, np.float64), (False, np.float32)):
             t, old = Tensor(x, dtype=dtype), x.astype(dtype)
             shape = [1 if d in gone else n for d, n in enumerate(x.shape) if keep or d not in gone]
             for name in [n for n in plain if n != "argmax" or len(gone) != 2]:
-                expected = np.reshape([plain[name](v) for v in groups.values()], shape).tolist()
+                expected = np.reshape(values[name], shape).tolist()
                 what, got = f"{name}({axis=}, {keep=})", getattr(t, name)(axis=axis, keepdims=keep)
                 check(got, expected, what, None if name == "argmax" else dtype)
                 # hidden: the input is not modified
@@ -886,7 +887,7 @@ def test_strides():
     # hidden: random shapes, as in NumPy
     rng = np.random.default_rng(7)
     for n in range(20):
-        shape = tuple(rng.integers(2, 5, size=n % 5 + 1).tolist())
+        shape = tuple(rng.integers(2, 5, size=n % 4 + 1).tolist())
         array = rng.normal(size=[n if rng.random() < 0.5 else 1 for n in shape])
         view = np.broadcast_to(array, (2, *shape))
         got = contiguous_strides(shape, 8)
