@@ -17,7 +17,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from delimiters import ROOT
 from gradebooks import MODULE, NOTEBOOK, hand_in, opened, url_of, with_module
-from living import Living, copy_of, table
+from living import Living, table
 from nbgrader import api
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
@@ -31,14 +31,6 @@ from coursekit.report import console  # noqa: E402
 from coursekit.report import page as report_page  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
-
-
-@pytest.fixture(scope="module")
-def demo(built: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
-    """Return a course whose made-up term was graded. Tests must not change it."""
-    course = copy_of(built.root, tmp_path_factory.mktemp("demo") / built.root.name)
-    course.ok("grade", "--demo")
-    return course
 
 
 @pytest.fixture(scope="module")

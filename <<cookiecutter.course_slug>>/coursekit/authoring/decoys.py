@@ -48,7 +48,7 @@ def check(module: Module, assignment: Assignment, warm: Engine) -> None:
     solved = copy.deepcopy(list(assignment.cells))
     outcome = execution.run(warm, assignment, solved)
     full = {grade_id(c): notebook.meta(c)["points"] for c in solved if notebook.is_test(c)}
-    for name, got in execution.scores(solved).items():
+    for name, got in scores(module, solved).items():
         if got != full[name]:
             (cell,) = [c for c in solved if grade_id(c) == name]
             why = next((o.get("evalue", o.get("text", "")) for o in cell["outputs"]), outcome.ended)
@@ -59,12 +59,24 @@ def check(module: Module, assignment: Assignment, warm: Engine) -> None:
         for cell, given in zip(assignment.cells, assignment.given, strict=True)
     ]
     execution.run(warm, assignment, untouched)
-    for name, got in execution.scores(untouched).items():
+    for name, got in scores(module, untouched).items():
         if got:
             raise CourseError(
                 f"{module.source.name}: {name} gives {got:g} points for the untouched release; "
                 "make it ask for something that the stub does not do."
             )
+
+
+def scores(module: Module, cells: list) -> dict[str, float]:
+    """Return the points of each test of a notebook that was run, by grade_id."""
+    found = {}
+    for cell in filter(notebook.is_test, cells):
+        name, most = grade_id(cell), notebook.meta(cell)["points"]
+        try:
+            found[name] = execution.points(cell["outputs"], most)
+        except ValueError as error:
+            raise CourseError(f"{module.source.name}: {name}: {error}") from None
+    return found
 
 
 def sampled(source: str) -> list[str]:

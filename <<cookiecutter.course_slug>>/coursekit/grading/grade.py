@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from coursekit import assignment as assignments
-from coursekit import files
+from coursekit import files, notebook
 from coursekit.assignment import Assignment, sha256
 from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.errors import CourseError
@@ -132,9 +132,7 @@ class Grading:
 def refuse_unknown_drops(course: Course, record: ModuleRecord) -> None:
     """Raise a CourseError where [grading] drop names a cell that no built module has."""
     stored = [assignments.stored(course, module) for module in course.modules()]
-    from coursekit.notebook import grade_id
-
-    known = {grade_id(cell) for kept in stored for cell in kept.get("cells", [])}
+    known = notebook.titles(cell for kept in stored for cell in kept.get("cells", []))
     if unknown := [name for name in course.grading["drop"] if name not in known]:
         names = ", ".join(sorted({cell.name for cell in record.cells if cell.type == "GradeCell"}))
         raise CourseError(

@@ -25,7 +25,7 @@ ERROR = {"output_type", "ename", "evalue", "traceback"}
 STREAM = {"output_type", "name", "text"}
 RESULT = {"output_type", "metadata", "data", "execution_count"}
 OUTPUTS = {"error": ERROR, "stream": STREAM, "execute_result": RESULT}
-TOLD = "name", "kind", "source", "code", "binds"  # of a cell; which runs are decoys, nobody there is
+TOLD = "name", "kind", "source", "code", "binds"  # of a cell; not which runs are decoys
 
 
 class GraderGone(Exception):
