@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from coursekit.assignment import sha256
 from coursekit.errors import CourseError
@@ -21,11 +20,16 @@ without nox: pip install --group cluster"""
 UNREACHABLE = """\
 No Dask scheduler with workers answers at {url} ({error}).
 Start one with `dask scheduler` on that machine, workers with `dask worker {url}`, and try again."""
+LOST = """\
+The Dask scheduler at {url} is gone, or has no workers any more. Start them, and run this again: it
+goes on where it stopped."""
 
 
 @contextmanager
-def graders(url: str, folder: Path, *, sandboxed: bool) -> Iterator[Callable[..., Future]]:
-    """Yield a function that lets a submission be graded in a cluster."""
+def graders(
+    url: str, folder: Path, *, sandboxed: bool
+) -> Iterator[tuple[Callable[..., Future], Callable[[], None]]]:
+    """Yield a function that lets a submission be graded, and one that raises if nobody can."""
     try:
         import cloudpickle
         from distributed import Client
@@ -43,9 +47,15 @@ def graders(url: str, folder: Path, *, sandboxed: bool) -> Iterator[Callable[...
         code = packed(folder)
         sent = client.scatter(code, broadcast=True)
         executor = client.get_executor(pure=False)
-        yield lambda key, data, work: executor.submit(
-            ask_there, sha256(code), sent, sandboxed, key, data, work
-        )
+
+        def submit(key: str, data: bytes, work: bytes) -> Future:
+            return executor.submit(ask_there, sha256(code), sent, sandboxed, key, data, work)
+
+        def check() -> None:
+            if not client.nthreads():
+                raise CourseError(LOST.format(url=url))
+
+        yield submit, check
 
 
 def packed(folder: Path) -> bytes:
@@ -58,7 +68,9 @@ def packed(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def ask_there(digest: str, code: bytes, sandboxed: bool, key: str, data: bytes, work: Any) -> Any:
+def ask_there(
+    digest: str, code: bytes, sandboxed: bool, key: str, data: bytes, work: bytes
+) -> bytes:
     """Grade a submission on a Dask worker, in a process of the thread that this runs in."""
     import io
     import sys

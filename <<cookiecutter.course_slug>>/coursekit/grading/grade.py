@@ -22,7 +22,7 @@ from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
 from coursekit.grades import ModuleRecord, SubmissionGrades
-from coursekit.grading import feedback, late, results, state
+from coursekit.grading import feedback, late, results, state, worker
 from coursekit.grading.results import Key, Results
 from coursekit.grading.state import State
 from coursekit.grading.submission import Graded, Work, standing
@@ -80,7 +80,7 @@ class Grading:
             if stranger not in named:
                 report(stranger, "refused")
         named.sort(key=lambda s: s.module.name)
-        with self.graders() as submit:
+        with self.graders() as (submit, check):
             for module, group in itertools.groupby(named, key=lambda s: s.module):
                 record = gradebook.module(module.name)
                 due = self.course.due_utc(module)
@@ -89,22 +89,22 @@ class Grading:
                     record = gradebook.module(module.name)
                 built = assignments.load(self.course, module)
                 refuse_unknown_drops(self.course, record)
-                grader = ModuleGrader(self, module, gradebook, record, built, submit, report)
+                grader = ModuleGrader(self, module, gradebook, record, built, submit, check, report)
                 grader.run(group)
 
     @contextmanager
-    def graders(self) -> Iterator[Callable[..., Future]]:
-        """Yield a function that lets a submission be graded, and gives a future of it."""
+    def graders(self) -> Iterator[tuple[Callable[..., Future], Callable[[], None]]]:
+        """Yield what has a submission graded, giving a future, and what raises if nobody can."""
         if self.scheduler:
             from coursekit.grading import cluster
 
-            with cluster.graders(self.scheduler, COURSEKIT, sandboxed=self.sandboxed) as submit:
-                yield submit
+            with cluster.graders(self.scheduler, COURSEKIT, sandboxed=self.sandboxed) as theirs:
+                yield theirs
             return
         own = threading.local()
         workers: list[Worker] = []
 
-        def ask(key: str, data: bytes, work: Work) -> Graded:
+        def ask(key: str, data: bytes, work: bytes) -> bytes:
             for last in (False, True):
                 if not getattr(own, "worker", None):
                     own.worker = Worker(COURSEKIT, sandboxed=self.sandboxed)
@@ -120,13 +120,13 @@ class Grading:
 
         pool = ThreadPoolExecutor(self.jobs, "grader")
         try:
-            yield lambda *args: pool.submit(ask, *args)
+            yield lambda *args: pool.submit(ask, *args), lambda: None
         finally:
-            for worker in workers:
-                worker.process.stdin.close()  # type: ignore[union-attr]
+            for each in workers:
+                each.process.stdin.close()  # type: ignore[union-attr]
             pool.shutdown(cancel_futures=True)
-            for worker in workers:
-                worker.process.wait()
+            for each in workers:
+                each.process.wait()
 
 
 def refuse_unknown_drops(course: Course, record: ModuleRecord) -> None:
@@ -151,6 +151,7 @@ class ModuleGrader:
     record: ModuleRecord
     assignment: Assignment
     submit: Callable[..., Future]
+    check: Callable[[], None]
     report: Callable[[Submission, str], None]
     waiting: dict[Future, Submission] = field(default_factory=dict)
     done: list[tuple[Submission, Graded]] = field(default_factory=list)
@@ -180,17 +181,22 @@ class ModuleGrader:
         if last.key == key and grades.id and not self.grading.force:
             return self.unchanged(submission, grades, last)
         work = Work(handed_in, grades, key, self.policy, last.answers)
-        self.waiting[self.submit(self.key, self.data, work)] = submission
+        self.waiting[self.submit(self.key, self.data, pickle.dumps(work))] = submission
         return None
 
     def collect(self) -> None:
         """Wait for what is being graded; save when there is enough of it."""
-        ready, _ = cf.wait(self.waiting, return_when=cf.FIRST_COMPLETED)
+        ready, _ = cf.wait(self.waiting, timeout=30, return_when=cf.FIRST_COMPLETED)
+        if not ready:
+            self.check()
         for future in ready:
             submission = self.waiting.pop(future)
             try:
-                self.done.append((submission, future.result()))
+                self.done.append((submission, worker.result(future.result())))
             except CourseError:
+                raise
+            except cf.CancelledError:  # by a scheduler that is gone
+                self.check()
                 raise
             except Exception as error:  # a fault of ours, or of the machine: it stops nobody else
                 reason = f"failed: {type(error).__name__}: {error}"

@@ -39,25 +39,30 @@ class Worker:
             start_new_session=True,  # Ctrl-C is the grader's, who then closes our input
         )
 
-    def ask(self, key: str, assignment: bytes, work: Any) -> Any:
-        """Return what `grade_one` makes of a submission; raise what it raised."""
+    def ask(self, key: str, assignment: bytes, work: bytes) -> bytes:
+        """Return what `grade_one` makes of a submission, all of it pickled: see `result`."""
         try:
             if key != self.known:
                 send(self.process.stdin, assignment)  # type: ignore[arg-type]
                 self.known = key
-            send(self.process.stdin, pickle.dumps(work))  # type: ignore[arg-type]
-            well, answer = pickle.loads(receive(self.process.stdout))  # type: ignore[arg-type]
+            send(self.process.stdin, work)  # type: ignore[arg-type]
+            return receive(self.process.stdout)  # type: ignore[arg-type]
         except (EOFError, OSError) as error:
             raise WorkerDied(DIED) from error
-        if not well:
-            raise answer
-        return answer
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
         self.process.wait()
+
+
+def result(answer: bytes) -> Any:
+    """Return what a worker answered, or raise what it raised."""
+    well, value = pickle.loads(answer)
+    if not well:
+        raise value
+    return value
 
 
 def send(pipe: BinaryIO, data: bytes) -> None:
