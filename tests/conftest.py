@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from delimiters import ROOT, tracked_files
 from hypothesis import settings
-from living import Living, copy_of
+from living import Living, copy_of, only_folder
 
 sys.path[:0] = [str(ROOT / "hooks"), str(ROOT / "<<cookiecutter.course_slug>>")]
 from coursekit.assignment import Assignment  # noqa: E402
@@ -105,11 +105,6 @@ def bake(bake_into: Callable[..., None], tmp_path_factory) -> Callable[..., Path
         return only_folder(folder)
 
     return bake_course
-
-
-def only_folder(folder: Path) -> Path:
-    (found,) = folder.iterdir()
-    return found
 
 
 # ---- Courses that all tests share, and must not change

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,6 +112,14 @@ class Living:
         return nb
 
 
+def until(ready: Callable[[], object]) -> None:
+    """Wait until something holds; a minute is no limit of ours but the sign of a hang."""
+    end = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.05)
+
+
 def as_can_be(command: Sequence[str]) -> list[str]:
     """Return a command, which grades without a sandbox where there is none."""
     bare = "grade" in command and not shutil.which("bwrap")
@@ -183,3 +192,8 @@ def marked(course: Living, student: str, points: float) -> None:
 def words_on(page: str) -> str:
     """Return the text of a page, with its styles and single spaces."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", page)).split())
+
+
+def only_folder(folder: Path) -> Path:
+    (found,) = folder.iterdir()
+    return found

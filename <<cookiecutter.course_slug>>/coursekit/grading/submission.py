@@ -199,7 +199,10 @@ def explain(cells: Cells, outcome: Outcome) -> Iterator[str]:
             broken.append(f"{name}: {printable(errors[0])}")
     yield from broken[:1]
     if outcome.ended:
-        yield f"not all cells ran: {outcome.ended}"
+        unfinished = [execution.not_run(outcome.ended)]
+        names = [grade_id(cell) for cell in cells if cell.get("outputs") == unfinished]
+        where = f", in {names[0]}" if any(names[:1]) else ""
+        yield f"not all cells ran: {outcome.ended}{where}"
     if loud:
         yield f"failed by writing to stderr: {', '.join(loud)}"
 

@@ -133,7 +133,7 @@ class WarmParent:
         self.kill()
         self.process.wait()
         self.listener.join(timeout=5)
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
         self.stack.close()
@@ -175,14 +175,14 @@ class Engine:
         message = job.message()
         for _ in range(2):
             self.start()
+            if self.closed:  # after the start, or one that `kill` came too early for would go on
+                break
             if not self.waited:
                 self.parent.started()  # type: ignore[union-attr]
                 self.waited = True
             answer = self.parent.run(message)  # type: ignore[union-attr]
             if answer and "cells" in answer:
                 return Outcome(tuple(answer["cells"]), answer["ended"], answer["seconds"])
-            if self.closed:
-                break
             self.drop()
         return Outcome((None,) * len(job.cells), "the process that ran it died, twice")
 
