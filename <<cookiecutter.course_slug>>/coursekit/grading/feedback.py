@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import escape
 
 from coursekit import execution, notebook
 from coursekit.assignment import Assignment
@@ -19,8 +20,8 @@ from coursekit.grades import SubmissionGrades
 from coursekit.grading.state import State
 from coursekit.notebook import grade_id
 
-CODE, OUTPUT = 4_000, 2_000  # characters of a cell, of an output: a page stays below 60 kB
-ALL, PICTURES = 45_000, 12_000  # characters of all cells together; of a picture's base64
+CODE, OUTPUT = 4_000, 2_000  # characters of a cell, of an output
+ALL, PICTURE = 45_000, 12_000  # bytes of all of them, so that a page stays below 60 kB; of one
 STDERR = (
     "Something was written to stderr while this test ran: a warning, a log message, print(…, "
     "file=sys.stderr). A test that passes writes nothing there."
@@ -70,6 +71,7 @@ def page(
 ) -> str:
     """Return the page of a graded notebook, whose test cells hold the outputs of the graded run."""
     parts = list(parts_of(assignment, cells, grades))
+    leave_out_what_is_too_much(parts)
     return template().render(
         title=heading(assignment),
         score=max(0.0, grades.score - (grades.late_penalty or 0)),
@@ -102,7 +104,6 @@ def parts_of(
     """Yield the exercises and questions, in order, each with its solution and its tests."""
     parts: dict[str, Part] = {}
     solutions: list[dict[str, Any]] = []  # since the last graded cell
-    left = ALL
     for cell in cells:
         name = grade_id(cell)
         if notebook.is_solution(cell):
@@ -114,9 +115,7 @@ def parts_of(
         add_grade(part, cell, grades)
         written = [*solutions, *([cell] if notebook.is_answer(cell) else [])]
         for each in written:
-            text = cut(each["source"], min(CODE, left))
-            left -= len(text)
-            part.blocks.append(("code", text))
+            part.blocks.append(("code", cut(each["source"], CODE)))
             part.blocks += [("picture", p) for p in pictures(each)]
             comment = grades.comments.get(grade_id(each))
             part.comments += [comment.comment] if comment and comment.comment else []
@@ -124,6 +123,18 @@ def parts_of(
         if notebook.is_test(cell) and execution.fails(cell["outputs"]):
             add_failure(part, cell)
     yield from parts.values()
+
+
+def leave_out_what_is_too_much(parts: list[Part]) -> None:
+    """Empty blocks that have no room on the page; exercises that lost points come first."""
+    left = ALL
+    for part in sorted(parts, key=lambda part: not part.lost):
+        for number, (_, text) in enumerate(part.blocks):
+            size = len(escape(text).encode())
+            if size > left:
+                part.blocks[number] = "code", cut(text, 0)
+            else:
+                left -= size
 
 
 def add_grade(part: Part, cell: dict[str, Any], grades: SubmissionGrades) -> None:
@@ -175,7 +186,7 @@ def pictures(cell: dict[str, Any]) -> Iterator[str]:
     """Yield the small pictures of an answer as addresses; larger ones stay in the notebook."""
     for bundle in cell.get("attachments", {}).values():
         for kind, data in bundle.items():
-            if re.fullmatch(r"image/(png|jpeg|gif|webp)", kind) and len(data) <= PICTURES:
+            if re.fullmatch(r"image/(png|jpeg|gif|webp)", kind) and len(data) <= PICTURE:
                 yield f"data:{kind};base64,{data}"
 
 
