@@ -53,14 +53,20 @@ def fork_student(kept, boxed: bool) -> tuple:
     student = os.fork()
     if not student:
         try:
-            os.close(questions)
-            os.close(replies_in)
+            close_all_but(asks, replies)  # the grader's pipe among them: no code may answer there
             cells.serve(asks, replies, kept, jail.confine if boxed else jail.restrain)
         finally:
             os._exit(70)
     os.close(asks)
     os.close(replies)
     return student, (questions, replies_in)
+
+
+def close_all_but(*kept: int) -> None:
+    """Close all file descriptors but these and the standard ones."""
+    ends = sorted(kept)
+    for low, high in zip([2, *ends], [*ends, 2**16], strict=True):
+        os.closerange(low + 1, high)
 
 
 def answer_job(student: int, pipes: tuple, answers: int, boxed: bool) -> int:
