@@ -29,6 +29,9 @@ def nox(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+pytestmark = pytest.mark.xdist_group("life")  # one course, in one process
+
+
 @pytest.fixture(scope="module")
 def life(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
     """A course in git, as an instructor would have it."""
@@ -37,6 +40,7 @@ def life(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
     return course
 
 
+@pytest.mark.slow
 def test_every_session_passes(life: Living) -> None:
     shown = nox(life.root, "-s", "lint", "sync", "build", "test")
     assert re.search(r"\d+ passed", shown)
