@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from coursekit import course as course_file
 from coursekit.assignment import write_package
+from coursekit.errors import CourseError
 
 SIZES, BATCH = (784, 128, 64, 10), 64
 ROUNDS, STEPS = 75, 8
@@ -206,4 +207,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CourseError as error:
+        sys.exit(str(error))

@@ -86,15 +86,12 @@ def grade(course: Course, args: argparse.Namespace) -> int:
 
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
-    from coursekit.authoring import sync as syncing
-
     if args.oracle and not importlib.util.find_spec("torch"):
         raise CourseError("PyTorch is not installed here; `nox -s test -- --oracle` does that.")
-    syncing.sync(course, course.modules(args.modules))  # nbgrader reads the notebooks
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
     only = ["-k", args.k] if args.k else []
-    at_once = ["-n", "auto", "--dist", "loadgroup"]  # `-n 0` after it: one after the other
-    return run("pytest", "tests", *at_once, *chosen, *only, *args.rest)
+    # `-n0` after it: one after the other.
+    return run("pytest", "tests", "-n", "auto", *chosen, *only, *args.rest)
 
 
 def lint(course: Course, args: argparse.Namespace) -> int:

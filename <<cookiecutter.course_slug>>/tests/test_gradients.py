@@ -316,14 +316,16 @@ def test_what_cannot_have_a_gradient_says_so(framework: SimpleNamespace) -> None
             (flat * 1.0).sum().backward()
 
 
-def test_a_backward_that_does_nothing_earns_nothing(course: Course, from_source: Callable) -> None:
+def test_a_backward_that_does_nothing_earns_nothing(
+    course: Course, from_source: Callable, tmp_path: Path
+) -> None:
     """From the exercise that writes backward on, every test asks for gradients."""
     (module,) = course.modules(["05_autograd"])
     nb = notebook.read(module.source)
     (cell,) = (c for c in nb.cells if notebook.grade_id(c) == "autograd-backward")
     start, body = cell.source.rsplit("    ### BEGIN SOLUTION\n", 1)
     cell.source = start + "    return None\n" + body.split("    ### END SOLUTION")[1]
-    known = from_source(module)
+    known = from_source(module, write_package(course, module.name, tmp_path))
     with execution.engine(known, sandboxed=False) as warm:
         execution.run(warm, known, nb.cells)
     points = execution.scores(nb.cells)

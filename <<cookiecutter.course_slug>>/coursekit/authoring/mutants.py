@@ -3,12 +3,14 @@
 import copy
 import tomllib
 from dataclasses import dataclass
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from coursekit import notebook
 from coursekit.course import Module
 from coursekit.errors import CourseError
+
+if TYPE_CHECKING:  # nbformat takes two seconds to import
+    from nbformat import NotebookNode
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def load(module: Module) -> list[Mutant]:
         ) from None
 
 
-def apply(nb: NotebookNode, mutant: Mutant) -> NotebookNode:
+def apply(nb: "NotebookNode", mutant: Mutant) -> "NotebookNode":
     """Return the notebook with the bug in it."""
     mutated = copy.deepcopy(nb)
     cells = [c for c in filter(notebook.is_solution, mutated.cells) if mutant.old in c.source]
