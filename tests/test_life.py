@@ -29,9 +29,6 @@ def nox(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-pytestmark = pytest.mark.xdist_group("life")  # one course, in one process
-
-
 @pytest.fixture(scope="module")
 def life(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
     """A course in git, as an instructor would have it."""
@@ -49,6 +46,7 @@ def test_every_session_passes(life: Living) -> None:
     nox(life.root, "-s", "sync", "--", "--check")
 
 
+@pytest.mark.slow  # for what the one above generates
 def test_what_was_generated_is_ignored_by_git(life: Living) -> None:
     listed = subprocess.run(
         ["git", "ls-files", "--others", "--exclude-standard"],
