@@ -18,10 +18,12 @@ from coursekit.course import Course, Module
 from coursekit.errors import CourseError
 from coursekit.notebook import grade_id
 from coursekit.sandbox import bubblewrap
-from coursekit.sandbox.engine import Cell, Engine
+from coursekit.sandbox.engine import Cell, Engine, Outcome
 
 MOST = 8  # decoys kept of a test: a worker compiles each of them once
-TRIED = 40  # of its literals
+TRIED = 20  # of its literals
+
+Candidate = tuple[str, str]  # a test's grade_id, and a changed version of it
 
 
 def prepare(course: Course, module: Module, assignment: Assignment) -> Assignment:
@@ -34,13 +36,18 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
     assignment = replace(assignment, limits=course.grading)
     with execution.engine(assignment, sandboxed=bubblewrap.available()) as warm:
         check(module, assignment, warm)
-        candidates = {
-            grade_id(cell): list(sampled(cell["source"]))
+        candidates = [
+            (grade_id(cell), source)
             for cell in assignment.cells
             if notebook.is_test(cell)
-        }
-        kept = failing(assignment, warm, failing(assignment, warm, candidates))
-    return replace(assignment, decoys={name: found[:MOST] for name, found in kept.items()})
+            for source in sampled(cell["source"])
+        ]
+        kept = chosen(proved(assignment, warm, candidates))
+        kept = chosen(proved(assignment, warm, kept))
+    found: dict[str, list[str]] = {grade_id(c): [] for c in assignment.cells if notebook.is_test(c)}
+    for name, source in kept:
+        found[name].append(source)
+    return replace(assignment, decoys=found)
 
 
 def check(module: Module, assignment: Assignment, warm: Engine) -> None:
@@ -117,27 +124,54 @@ def parses(source: str) -> bool:
     return True
 
 
-def failing(
-    assignment: Assignment, warm: Engine, candidates: dict[str, list[str]]
-) -> dict[str, list[str]]:
-    """Return those candidates that the solution fails by an AssertionError.
+def proved(
+    assignment: Assignment, warm: Engine, candidates: list[Candidate]
+) -> dict[Candidate, int]:
+    """Return in which line the solution fails each of these by an AssertionError, before and after
+    the test itself.
 
-    First come some that fail in different lines, then those that fail where one did before.
+    None is among them that changes anything for a test: that leaves gradients switched off, say, or
+    another class under a name that is used later. Halves are tried until it is found.
     """
-    binds, cells, runs = execution.solved_names(assignment), [], []
+    cells, outcome = tried(assignment, warm, candidates)
+    if outcome.ended or disturbed(cells, outcome):
+        half = len(candidates) // 2
+        halves = (candidates[:half], candidates[half:]) if half else ()
+        return {c: line for part in halves for c, line in proved(assignment, warm, part).items()}
+    lines: dict[Candidate, list[int]] = {}
+    for cell, outputs in zip(cells, outcome.outputs, strict=True):
+        if any(output.get("ename") == "AssertionError" for output in outputs or []):
+            line = execution.line_of(cell.name, outputs or [])
+            lines.setdefault((cell.name, cell.source), []).append(line)
+    return {candidate: failed[0] for candidate, failed in lines.items() if len(failed) == 2}
+
+
+def disturbed(cells: list[Cell], outcome: Outcome) -> bool:
+    """Tell whether the solution fails a test itself."""
+    pairs = zip(cells, outcome.outputs, strict=True)
+    tests = [outputs or [] for cell, outputs in pairs if cell.kind == "test" and not cell.decoy]
+    return any(map(execution.fails, tests))
+
+
+def tried(
+    assignment: Assignment, warm: Engine, candidates: list[Candidate]
+) -> tuple[list[Cell], Outcome]:
+    """Run the solution, each test's candidates before and after it; return the cells, and how."""
+    binds, cells = execution.solved_names(assignment), []
     for number in execution.to_run(assignment.cells):
-        cell = assignment.cells[number]
-        cells.append(execution.cell_of(cell, number, binds, hidden=True))
-        runs.append(None)
-        for source in candidates.get(grade_id(cell), []):
-            cells.append(Cell(grade_id(cell), source, "test", decoy=True, counts=False))
-            runs.append((grade_id(cell), source))
-    outcome = warm.run(execution.job(assignment, cells))
-    first: dict[str, dict[int, str]] = {name: {} for name in candidates}
-    more: dict[str, list[str]] = {name: [] for name in candidates}
-    for candidate, outputs in zip(runs, outcome.outputs, strict=True):
-        if candidate and any(output.get("ename") == "AssertionError" for output in outputs or []):
-            name, source = candidate
-            if first[name].setdefault(execution.line_of(name, outputs), source) is not source:
-                more[name].append(source)
-    return {name: [*first[name].values(), *more[name]] for name in candidates}
+        cell = execution.cell_of(assignment.cells[number], number, binds, hidden=True)
+        sources = [source for name, source in candidates if name == cell.name]
+        around = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
+        cells += [*around, cell, *around]
+    return cells, warm.run(execution.job(assignment, cells))
+
+
+def chosen(lines: dict[Candidate, int]) -> list[Candidate]:
+    """Return a few for each test: first some that fail in different lines."""
+    first: dict[str, dict[int, Candidate]] = {}
+    more: dict[str, list[Candidate]] = {}
+    for candidate, line in lines.items():
+        name, _ = candidate
+        if first.setdefault(name, {}).setdefault(line, candidate) is not candidate:
+            more.setdefault(name, []).append(candidate)
+    return [c for name in first for c in [*first[name].values(), *more.get(name, [])][:MOST]]
