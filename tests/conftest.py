@@ -170,6 +170,13 @@ def demo(built: Living, shared: Callable[..., Path]) -> Living:
     return Living(only_folder(shared("demo", grade)))
 
 
+@pytest.fixture(scope="session")
+def whole(course: Path, shared: Callable[..., Path]) -> Living:
+    """Return a course with all modules, built."""
+    made = shared("whole", lambda folder: copy_of(course, folder / course.name).ok("build"))
+    return Living(only_folder(made))
+
+
 # ---- Courses of one test
 
 

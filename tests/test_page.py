@@ -38,7 +38,7 @@ def everything_failing(course: Living) -> nbformat.NotebookNode:
     nb = course.solved()
     for cell in solutions(nb):
         if cell.cell_type == "code":
-            cell.source += "\n" + "# 長い <thought> & \"more\"\n" * 2000
+            cell.source += "\n" + '# 長い <thought> & "more"\n' * 2000
         else:
             cell.source = "A long <answer> & 答え. " * 5000
     cells = {cell.id: cell for cell in nb.cells}

@@ -114,9 +114,7 @@ def test_an_unknown_module_is_refused_with_the_choice(built: Living) -> None:
 
 
 @pytest.mark.parametrize("command", ["sync", "lint"])
-def test_every_command_tells_what_is_wrong_in_course_toml(
-    spoilable: Living, command: str
-) -> None:
+def test_every_command_tells_what_is_wrong_in_course_toml(spoilable: Living, command: str) -> None:
     """All that can be wrong is in test_course_file.py."""
     spoilable.edit(spoilable.root / "course.toml", "[grading]", "[[grading]]")
     message = spoilable.refused(command)

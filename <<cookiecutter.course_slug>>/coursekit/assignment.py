@@ -19,7 +19,8 @@ from coursekit.course import Course, Module
 from coursekit.errors import CourseError
 
 HERE = Path(__file__).resolve().parent
-RULES = "notebook.py", "assignment.py", "intake/*.py", "sandbox/**/*.py", "grading/*.py"
+RULES = ("notebook.py", "assignment.py", "execution.py", "intake/*.py", "sandbox/**/*.py",
+         "grading/*.py")  # fmt: skip
 FILE = "assignment.json"
 
 
@@ -35,6 +36,7 @@ class Assignment:
     data: Mapping[str, str]  # files beside the notebook: names, and bytes in base64
     decoys: Mapping[str, list[str]]  # by test: versions of it that no right solution passes
     digest: str  # of the sources it was built from
+    proven: str = ""  # the key of what the solution was run with, and the decoys
     package: str = ""
     reference: Mapping[str, str] | None = None  # files of the package: the modules before this one
     others: Mapping[str, str] | None = None  # names of other modules by each of their grade_ids
@@ -116,7 +118,8 @@ def stored(course: Course, module: Module) -> dict[str, Any]:
 
 def store(course: Course, module: Module, assignment: Assignment) -> None:
     """Leave a module for `grade`, with its file of the package for the modules after it."""
-    fields = ("name", "file", "cells", "given", "kernelspec", "data", "decoys", "digest")
+    fields = ("name", "file", "cells", "given", "kernelspec", "data", "decoys", "digest",
+              "proven")  # fmt: skip
     kept = {field: getattr(assignment, field) for field in fields}
     files.write_text(course.built / module.name / FILE, json.dumps(kept))
     store_export(course, module, assignment.cells)

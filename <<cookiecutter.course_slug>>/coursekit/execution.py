@@ -36,6 +36,7 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
         for name, text in (assignment.reference or {}).items():
             (package / f"{name}.py").write_text(text, encoding="utf-8")
         with Engine(reference, limits_of(assignment), sandboxed=sandboxed) as warm:
+            warm.start([c["source"] for c in assignment.cells if notebook.is_code(c)])
             yield warm
 
 

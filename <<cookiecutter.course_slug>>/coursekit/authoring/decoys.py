@@ -1,19 +1,20 @@
 """Tests that no right solution passes: found at build, put among the real ones when grading.
 
 A test that cannot fail proves nothing about whoever passes it. So each test gets decoys: itself
-with one literal changed, 3 to 4, ValueError to KeyError. The reference solution fails each, twice,
-by an AssertionError. Whoever passes one has read the expectation, equals everything, or disarmed
-the check.
+with one literal or operator changed: 3 to 4, ValueError to KeyError, * to +. The reference
+solution fails each by an AssertionError, again and again. Whoever passes one has read the
+expectation, equals everything, or disarmed the check.
 """
 
 import ast
 import copy
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 
 from coursekit import execution, notebook
-from coursekit.assignment import Assignment
+from coursekit.assignment import Assignment, stored
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError
 from coursekit.notebook import grade_id
@@ -21,19 +22,24 @@ from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.engine import Cell, Engine, Outcome
 
 MOST = 8  # decoys kept of a test: a worker compiles each of them once
-TRIED = 20  # of its literals
+TRIED = 20  # of its literals and operators
+OPERATORS = {ast.Mult: "+", ast.Add: "-", ast.Sub: "+"}
 
 Candidate = tuple[str, str]  # a test's grade_id, and a changed version of it
 
 
 def prepare(course: Course, module: Module, assignment: Assignment) -> Assignment:
-    """Return a module with its decoys.
+    """Return a module with its decoys: those of the last build, if nothing has changed since.
 
     CourseError if its solution loses a point, or the untouched release gains one.
     """
     if bubblewrap.windows():
         return assignment
     assignment = replace(assignment, limits=course.grading)
+    assignment = replace(assignment, proven=assignment.key)
+    last = stored(course, module)
+    if last.get("proven") == assignment.proven:
+        return replace(assignment, decoys=last["decoys"])
     with execution.engine(assignment, sandboxed=bubblewrap.available()) as warm:
         check(module, assignment, warm)
         candidates = [
@@ -43,9 +49,10 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
             for source in sampled(cell["source"])
         ]
         kept = chosen(proved(assignment, warm, candidates))
-        kept = chosen(proved(assignment, warm, kept))
+        rounds = itertools.zip_longest(*kept.values())  # one of a test: no harm hides another
+        proven = [c for each in rounds for c in proved(assignment, warm, [c for c in each if c])]
     found: dict[str, list[str]] = {grade_id(c): [] for c in assignment.cells if notebook.is_test(c)}
-    for name, source in kept:
+    for name, source in proven:
         found[name].append(source)
     return replace(assignment, decoys=found)
 
@@ -93,10 +100,10 @@ def sampled(source: str) -> list[str]:
 
 
 def changed(source: str) -> Iterator[str]:
-    """Yield versions of a test with one number, truth value or kind of error changed."""
+    """Yield versions of a test with one number, truth value, kind of error or operator changed."""
     lines = source.split("\n")
     for node in ast.walk(ast.parse(source)):
-        new = other(node)
+        new = other(node, source)
         if new and node.lineno == node.end_lineno:
             line = lines[node.lineno - 1].encode()  # columns count bytes
             text = line[: node.col_offset] + new.encode() + line[node.end_col_offset :]
@@ -105,14 +112,17 @@ def changed(source: str) -> Iterator[str]:
                 yield version
 
 
-def other(node: ast.AST) -> str:
-    """Return what may stand in place of a literal; "" for anything else."""
+def other(node: ast.AST, source: str) -> str:
+    """Return what may stand in place of a literal or a calculation; "" for anything else."""
     if isinstance(node, ast.Name) and node.id.endswith("Error"):
         return "KeyError" if node.id != "KeyError" else "OSError"
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return str(not node.value)
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return repr(node.value + 1)
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        sides = (ast.get_source_segment(source, side) for side in (node.left, node.right))
+        return OPERATORS[type(node.op)].join(f"({side})" for side in sides)
     return ""
 
 
@@ -166,12 +176,15 @@ def tried(
     return cells, warm.run(execution.job(assignment, cells))
 
 
-def chosen(lines: dict[Candidate, int]) -> list[Candidate]:
+def chosen(lines: dict[Candidate, int]) -> dict[str, list[Candidate]]:
     """Return a few for each test: first some that fail in different lines."""
-    first: dict[str, dict[int, Candidate]] = {}
-    more: dict[str, list[Candidate]] = {}
+    found: dict[str, list[Candidate]] = {}
+    seen: set[tuple[str, int]] = set()
     for candidate, line in lines.items():
-        name, _ = candidate
-        if first.setdefault(name, {}).setdefault(line, candidate) is not candidate:
-            more.setdefault(name, []).append(candidate)
-    return [c for name in first for c in [*first[name].values(), *more.get(name, [])][:MOST]]
+        of_test = found.setdefault(candidate[0], [])
+        if (candidate[0], line) in seen:
+            of_test.append(candidate)
+        else:
+            seen.add((candidate[0], line))
+            of_test.insert(0, candidate)
+    return {name: candidates[:MOST] for name, candidates in found.items()}

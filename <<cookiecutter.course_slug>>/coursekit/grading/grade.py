@@ -31,7 +31,7 @@ from coursekit.intake import collect
 from coursekit.sandbox import bubblewrap
 
 BATCH = 20  # submissions saved in one transaction
-AT_ONCE = 3  # on their way for each worker, so that none has to wait
+AT_ONCE = 4  # on their way for each worker, so that none has to wait
 COURSEKIT = Path(__file__).resolve().parents[2]  # the folder that has coursekit in it
 
 

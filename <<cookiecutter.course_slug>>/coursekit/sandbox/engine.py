@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -18,6 +19,7 @@ from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.inside.compiling import packed
 
 LENGTH = 8  # bytes before a job that say how long it is
+SLOW = {"matplotlib": "matplotlib.pyplot"}  # what takes long to import, by a word of the code
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,13 @@ class WarmParent:
 class Engine:
     """Runs jobs, one at a time: `run(job)` gives an Outcome. It is a context manager.
 
-    `reference` is a folder with the package that code may import. Modules named in `preload` are
-    loaded in the warm parent, so that their loading takes nobody's time.
+    `reference` is a folder with the package that code may import. What is slow to import is loaded
+    in the warm parent, so that it takes nobody's time.
     """
 
     def __init__(self, reference: Path, limits: Limits, *, sandboxed: bool = True) -> None:
         self.reference, self.limits, self.sandboxed = reference, limits, sandboxed
-        self.preload: tuple[str, ...] = ()
+        self.preload: list[str] = []
         self.parent: WarmParent | None = None
         self.closed = False
 
@@ -158,8 +160,12 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self) -> None:
-        """Start the warm parent if there is none, without waiting for it."""
+    def start(self, sources: Sequence[str]) -> None:
+        """Start the warm parent for such code if there is none, without waiting for it."""
+        wanted = [SLOW[word] for word in SLOW if any(word in source for source in sources)]
+        if not {*wanted} <= {*self.preload}:
+            self.drop()
+            self.preload = wanted
         if not self.parent:
             command = bubblewrap.command(self.reference, self.preload, boxed=self.sandboxed)
             environment = bubblewrap.environment(self.reference, boxed=self.sandboxed)
@@ -168,13 +174,9 @@ class Engine:
 
     def run(self, job: Job) -> Outcome:
         """Run a job in the warm parent; in another one if that dies over it."""
-        wanted = ("matplotlib.pyplot",) if any("matplotlib" in c.source for c in job.cells) else ()
-        if not set(wanted) <= set(self.preload):
-            self.drop()
-            self.preload = wanted
         message = job.message()
         for _ in range(2):
-            self.start()
+            self.start([cell.source for cell in job.cells])
             if self.closed:  # after the start, or one that `kill` came too early for would go on
                 break
             if not self.waited:

@@ -121,6 +121,8 @@ def execute(cell: dict, namespace: dict) -> tuple:
     source, filename = cell["source"], f"<{cell['name']}>"
     if cell["kind"] != "test":  # whose lines no traceback of anybody's should find
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    for number in (_signal.SIGPROF, _signal.SIGALRM):
+        _signal.signal(number, ring)
     set_alarms(cell["seconds"], cell["wall"])
     try:
         statements, last = (
@@ -141,12 +143,8 @@ def set_alarms(seconds: float, wall: float) -> None:
 
     Again and again from then on: a bare `except` may swallow the first. 0 rings never.
     """
-    for timer, number, left in (
-        (_signal.ITIMER_PROF, _signal.SIGPROF, seconds),
-        (_signal.ITIMER_REAL, _signal.SIGALRM, wall),
-    ):
-        _signal.signal(number, ring)
-        _signal.setitimer(timer, left, 0.25)
+    _signal.setitimer(_signal.ITIMER_PROF, seconds, 0.25)
+    _signal.setitimer(_signal.ITIMER_REAL, wall, 0.25)
 
 
 def exactly(text: str, most: int = 2**30) -> str:

@@ -59,6 +59,7 @@ def fork_student(kept, boxed: bool) -> tuple:
             os._exit(70)
     os.close(asks)
     os.close(replies)
+    os.set_blocking(questions, False)
     return student, (questions, replies_in)
 
 
@@ -178,46 +179,48 @@ class Supervisor:
 
     def exchange(self, question: dict, seconds: float) -> bytes | None:
         """Write a question to the student's process and read a line, or None if it ends before."""
-        limits = self.cpu_seconds() + seconds + GRACE, time.monotonic() + WALL * seconds + GRACE
+        self.cpu_end = self.cpu_seconds() + seconds + GRACE
+        self.look_again = time.monotonic() + GRACE
+        self.wall_end = self.look_again + WALL * seconds
         data = marshal.dumps(question)
         data = len(data).to_bytes(8, "big") + data
         try:
-            while data and self.in_time(*limits, writing=True):
-                data = data[os.write(self.questions, data[:4096]) :]
-            return self.read_line(*limits)
+            while data and self.ready([], [self.questions]):
+                data = data[os.write(self.questions, data) :]  # what has room: it does not wait
+            return self.read_line()
         except OSError:
             return None
 
-    def in_time(self, cpu_end: float, wall_end: float, *, writing: bool = False) -> bool:
-        """Wait until the pipe is ready. At the end of the time, end the student's process.
-
-        Nobody can use up processor time faster than the clock runs but with threads, so waiting
-        for what is left of it, and looking again, is enough.
-        """
-        readers, writers = ([0], [self.questions]) if writing else ([0, self.replies], [])
-        while True:
-            left = min(cpu_end - self.cpu_seconds(), wall_end - time.monotonic())
-            if left <= 0:
-                self.late = True
-                end(self.student, self.boxed)
-                return False
-            readable, writable, _ = select.select(readers, writers, [], left)
-            if 0 in readable:
-                raise GraderGone
-            if readable or writable:
-                return True
-
-    def read_line(self, cpu_end: float, wall_end: float) -> bytes | None:
+    def read_line(self) -> bytes | None:
         """Read up to a line's end, of which there is a limited size."""
         most = 64 * self.limits["output_kb"] * 1024 + 1024 * 1024
         parts, size = [], 0
-        while size < most and self.in_time(cpu_end, wall_end):
+        while size < most and self.ready([self.replies], []):
             part = os.read(self.replies, 65536)
             parts.append(part)
             size += len(part)
             if part.endswith(b"\n") or not part:
                 return b"".join(parts) if part else None
         return None
+
+    def ready(self, readers: list, writers: list) -> bool:
+        """Wait until a pipe is ready. At the end of the time, end the student's process.
+
+        The clocks are looked at now and then, also when it is: it may write a byte a second.
+        """
+        while True:
+            readable, writable, _ = select.select([0, *readers], writers, [], GRACE)
+            if 0 in readable:
+                raise GraderGone
+            now = time.monotonic()
+            if now >= self.look_again:
+                self.look_again = now + GRACE
+                if now >= self.wall_end or self.cpu_seconds() >= self.cpu_end:
+                    self.late = True
+                    end(self.student, self.boxed)
+                    return False
+            if readable or writable:
+                return True
 
     def how_it_ended(self) -> str:
         """Return how the student's process ended."""
