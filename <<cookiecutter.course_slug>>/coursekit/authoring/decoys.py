@@ -22,7 +22,7 @@ from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.engine import Cell, Engine, Outcome
 
 MOST = 8  # decoys kept of a test: a worker compiles each of them once
-TRIED = 20  # of its literals and operators
+TRIED = 14  # of its literals and operators
 OPERATORS = {ast.Mult: "+", ast.Add: "-", ast.Sub: "+"}
 
 Candidate = tuple[str, str]  # a test's grade_id, and a changed version of it
@@ -50,7 +50,8 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
         ]
         kept = chosen(proved(assignment, warm, candidates))
         rounds = itertools.zip_longest(*kept.values())  # one of a test: no harm hides another
-        proven = [c for each in rounds for c in proved(assignment, warm, [c for c in each if c])]
+        of_rounds = ([c for c in each if c] for each in rounds)
+        proven = [c for each in of_rounds for c in proved(assignment, warm, each, after=True)]
     found: dict[str, list[str]] = {grade_id(c): [] for c in assignment.cells if notebook.is_test(c)}
     for name, source in proven:
         found[name].append(source)
@@ -135,25 +136,26 @@ def parses(source: str) -> bool:
 
 
 def proved(
-    assignment: Assignment, warm: Engine, candidates: list[Candidate]
+    assignment: Assignment, warm: Engine, candidates: list[Candidate], *, after: bool = False
 ) -> dict[Candidate, int]:
-    """Return in which line the solution fails each of these by an AssertionError, before and after
-    the test itself.
+    """Return in which line the solution fails each of these by an AssertionError: before the test
+    itself and, if so wanted, also after it.
 
     None is among them that changes anything for a test: that leaves gradients switched off, say, or
     another class under a name that is used later. Halves are tried until it is found.
     """
-    cells, outcome = tried(assignment, warm, candidates)
+    cells, outcome = tried(assignment, warm, candidates, after=after)
     if outcome.ended or disturbed(cells, outcome):
         half = len(candidates) // 2
         halves = (candidates[:half], candidates[half:]) if half else ()
-        return {c: line for part in halves for c, line in proved(assignment, warm, part).items()}
+        found = [proved(assignment, warm, part, after=after) for part in halves]
+        return {candidate: line for part in found for candidate, line in part.items()}
     lines: dict[Candidate, list[int]] = {}
     for cell, outputs in zip(cells, outcome.outputs, strict=True):
         if any(output.get("ename") == "AssertionError" for output in outputs or []):
             line = execution.line_of(cell.name, outputs or [])
             lines.setdefault((cell.name, cell.source), []).append(line)
-    return {candidate: failed[0] for candidate, failed in lines.items() if len(failed) == 2}
+    return {candidate: failed[0] for candidate, failed in lines.items() if len(failed) == 1 + after}
 
 
 def disturbed(cells: list[Cell], outcome: Outcome) -> bool:
@@ -164,15 +166,15 @@ def disturbed(cells: list[Cell], outcome: Outcome) -> bool:
 
 
 def tried(
-    assignment: Assignment, warm: Engine, candidates: list[Candidate]
+    assignment: Assignment, warm: Engine, candidates: list[Candidate], *, after: bool
 ) -> tuple[list[Cell], Outcome]:
-    """Run the solution, each test's candidates before and after it; return the cells, and how."""
+    """Run the solution, and each test's candidates before (and after) it: the cells, and how."""
     binds, cells = execution.solved_names(assignment), []
     for number in execution.to_run(assignment.cells):
         cell = execution.cell_of(assignment.cells[number], number, binds, hidden=True)
         sources = [source for name, source in candidates if name == cell.name]
-        around = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
-        cells += [*around, cell, *around]
+        own = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
+        cells += [*own, cell, *(own if after else [])]
     return cells, warm.run(execution.job(assignment, cells))
 
 
