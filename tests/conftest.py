@@ -193,7 +193,8 @@ def decoys_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     from coursekit.authoring import release
 
     def prepare(course: Course, module: Module, made: Assignment) -> Assignment:
-        kept = assignment.stored(course, module).get("decoys", {})
-        return replace(made, decoys=kept, limits=course.grading)
+        kept = assignment.stored(course, module)
+        same = {name: kept[name] for name in ("decoys", "proven") if kept}
+        return replace(made, limits=course.grading, **same)
 
     monkeypatch.setattr(release.decoys, "prepare", prepare)

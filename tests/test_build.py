@@ -572,6 +572,7 @@ def test_a_module_in_the_making_does_not_stop_the_others(
     assert "activations_dev.py: the header names no kernelspec" in spoilable.refused("build")
 
 
+@pytest.mark.slow
 def test_plain_nbgrader_commands_work(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     spoilable.hand_in("bob", spoilable.solved(lambda number: number < 4))

@@ -99,6 +99,7 @@ def deserved(lab: Lab) -> dict[str, float]:
     return {name: lab.grade("01_tensor", cells, "any")[0] for name, cells in undone.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_who_gains_is_told(lab: Lab, deserved: dict[str, float], cheat: str) -> None:
     """Sooner or later: who cheats in every exercise of a course is drawn many times."""
@@ -112,6 +113,7 @@ def test_who_gains_is_told(lab: Lab, deserved: dict[str, float], cheat: str) -> 
     raise AssertionError("it gains, and is never told")
 
 
+@pytest.mark.slow
 def test_most_are_told_at_once(lab: Lab, deserved: dict[str, float]) -> None:
     told_of = {}
     for cheat, (exercise, effect, code) in CHEATS.items():
@@ -124,6 +126,7 @@ def test_most_are_told_at_once(lab: Lab, deserved: dict[str, float]) -> None:
     assert len(told_of) > 40 and sum(told_of.values()) > 0.75 * len(told_of), told_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HONEST)
 def test_of_honest_work_nothing_is_told(lab: Lab, name: str) -> None:
     module, where, effect, code = HONEST[name]
@@ -134,6 +137,7 @@ def test_of_honest_work_nothing_is_told(lab: Lab, name: str) -> None:
         assert points == full if effect == "all" else 0 < points < full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_of_a_solution_and_half_of_it_nothing_is_told(lab: Lab, module: str) -> None:
     half = lab.source(module)
@@ -147,6 +151,7 @@ def test_of_a_solution_and_half_of_it_nothing_is_told(lab: Lab, module: str) -> 
         assert told == [] and 0 < points < full
 
 
+@pytest.mark.slow
 def test_every_test_of_some_length_has_decoys(lab: Lab) -> None:
     for module in MODULES:
         found = lab.module(module)[0].decoys
@@ -177,6 +182,7 @@ print(count({EARLY[::-1]!r}) > 0, count({LATE[::-1]!r}))
 """
 
 
+@pytest.mark.slow
 def test_before_its_turn_a_test_is_not_to_be_found(lab: Lab) -> None:
     """Search memory and frames: a test that has run is there, one that comes later is not."""
     cells = lab.solved("01_tensor", "after tensor-broadcast", SEARCH)

@@ -74,6 +74,7 @@ def test_without_bubblewrap_both_refuse_in_the_same_words(
     assert not (spoilable.root / "autograded" / "eve" / MODULE / "tensor_dev.ipynb").exists()
 
 
+@pytest.mark.slow
 @needs_sandbox
 def test_autograde_gives_the_same_points_and_lets_nobody_write_outside(
     spoilable: Living,

@@ -152,6 +152,7 @@ def served(here: Living, database: str, tmp_path: Path, monkeypatch: pytest.Monk
     return course
 
 
+@pytest.mark.slow
 def test_it_gives_the_grades_of_sqlite(here: Living, served: Living) -> None:
     served.ok("build")
     served.ok("grade")

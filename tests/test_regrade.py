@@ -146,6 +146,7 @@ def test_an_earlier_module_in_the_making_stops_nobody(second: Living) -> None:
     assert row["automatic"] == row["automatic_max"] and row["note"] == ""
 
 
+@pytest.mark.slow
 def test_new_rules_of_ours_change_grades(graded_once: Living) -> None:
     """Each file of coursekit that decides about grades is part of what a grade is good for."""
     graded_once.run("coursekit", "grade")
