@@ -103,12 +103,17 @@ def grade(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Test this template, then the course in build/. With --course DIR: only that. [MODULE …]"""
+    """Test this template (--all: also what takes minutes), then the course in build/. [MODULE …]
+
+    With --course DIR: only that course.
+    """
+    everything = "--all" in session.posargs
+    session.posargs[:] = [word for word in session.posargs if word != "--all"]
     course, rest = arguments(session)
     if not course:
         compiled = {"UV_COMPILE_BYTECODE": "1"}  # many tests start Python anew
         session.install(*nox.project.dependency_groups(PYPROJECT, "test"), env=compiled)
-        session.run("pytest", "-n", "2")
+        session.run("pytest", "-n", "2", *([] if everything else ["-m", "not slow"]))
     in_course(session, course or baked(session), *rest)
 
 

@@ -8,9 +8,8 @@ sys.path.insert(
     0, str(ROOT)
 )  # nbgrader reads this file from anywhere; coursekit is found from here
 
-from coursekit import course, nbgrader_settings  # noqa: E402
+from coursekit import course  # noqa: E402
+from coursekit.grading import plain  # noqa: E402
 
 c = get_config()  # noqa: F821  (nbgrader puts it here)
-here = course.load(ROOT)
-c.merge(nbgrader_settings.config(here))
-c.CourseDirectory.db_url = here.db_url
+c.merge(plain.config(course.load(ROOT)))

@@ -1,18 +1,22 @@
 """Courses for the tests, baked by Cookiecutter's own command line, far from the user's home."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from delimiters import ROOT, tracked_files
 from hypothesis import settings
-from living import Living, copy_of
+from living import Living, copy_of, only_folder
 
-sys.path.insert(0, str(ROOT / "hooks"))  # so that tests can import the hooks
+sys.path[:0] = [str(ROOT / "hooks"), str(ROOT / "<<cookiecutter.course_slug>>")]
+from coursekit.assignment import Assignment  # noqa: E402
+from coursekit.course import Course, Module  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -26,15 +30,53 @@ UNUSUAL = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)  # of xdist, which may be switched off
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Let one worker live the life of a course, and begin with it: it takes minutes.
+
+    `--dist loadgroup` would do the same, but with pytest 9.2 xdist 3.8 sees no group.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class LifeFirst(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "life" if "test_life.py" in nodeid else nodeid
+
+    return LifeFirst(config, log)
+
+
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that has a folder made once, whichever of xdist's workers comes first."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # of all workers
+
+    def shared_folder(name: str, make: Callable[[Path], object]) -> Path:
+        folder, ready = base / name, base / f"{name}.ready"
+        with (base / f"{name}.lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of one who failed
+                folder.mkdir()
+                make(folder)
+                ready.touch()
+        return folder
+
+    return shared_folder
+
+
+@pytest.fixture(scope="session")
+def template(shared: Callable[..., Path]) -> Path:
     """Return a copy of the template as a clone would have it, without what git ignores."""
-    copy = tmp_path_factory.mktemp("template")
-    for path in tracked_files():
-        target = copy / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    return copy
+
+    def clone(folder: Path) -> None:
+        for path in tracked_files():
+            target = folder / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+
+    return shared("template", clone)
 
 
 @pytest.fixture(scope="session")
@@ -57,41 +99,102 @@ def cookiecutter(template, tmp_path_factory) -> Callable[..., subprocess.Complet
 
 
 @pytest.fixture(scope="session")
-def bake(cookiecutter, tmp_path_factory) -> Callable[..., Path]:
-    """Return a function that bakes a course from the given answers, and returns its folder."""
+def bake_into(cookiecutter: Callable[..., subprocess.CompletedProcess]) -> Callable[..., None]:
+    """Return a function that bakes a course from the given answers into an empty folder."""
 
-    def bake_course(**answers: str) -> Path:
-        folder = tmp_path_factory.mktemp("bake")
+    def bake_course(folder: Path, **answers: str) -> None:
         given = [f"{name}={value}" for name, value in answers.items()]
         result = cookiecutter(folder, "--no-input", *given)
         assert result.returncode == 0, result.stdout + result.stderr
-        (course,) = folder.iterdir()
-        return course
 
     return bake_course
 
 
 @pytest.fixture(scope="session")
-def course(bake) -> Path:
+def bake(bake_into: Callable[..., None], tmp_path_factory) -> Callable[..., Path]:
+    """Return a function that bakes a course from the given answers, and returns its folder."""
+
+    def bake_course(**answers: str) -> Path:
+        folder = tmp_path_factory.mktemp("bake")
+        bake_into(folder, **answers)
+        return only_folder(folder)
+
+    return bake_course
+
+
+# ---- Courses that all tests share, and must not change
+
+
+@pytest.fixture(scope="session")
+def course(shared: Callable[..., Path], bake_into: Callable[..., None]) -> Path:
     """Return a course baked from the default answers."""
-    return bake()
+    return only_folder(shared("course", bake_into))
 
 
 @pytest.fixture(scope="session")
-def fresh(bake) -> Living:
+def fresh(shared: Callable[..., Path], bake_into: Callable[..., None]) -> Living:
     """Return a course with nobody's default answers, as it comes out of the template."""
-    return Living(bake(**UNUSUAL))
+    return Living(only_folder(shared("fresh", lambda folder: bake_into(folder, **UNUSUAL))))
 
 
 @pytest.fixture(scope="session")
-def built(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
-    """Return a course that was built. Tests must not change it."""
-    course = copy_of(fresh.root, tmp_path_factory.mktemp("built") / fresh.root.name)
-    course.ok("build")
-    return course
+def built(fresh: Living, shared: Callable[..., Path]) -> Living:
+    """Return a course that was built."""
+
+    def build(folder: Path) -> None:
+        copy_of(fresh.root, folder / fresh.root.name).ok("build")
+
+    return Living(only_folder(shared("built", build)))
+
+
+@pytest.fixture(scope="session")
+def pair(shared: Callable[..., Path], bake_into: Callable[..., None]) -> Living:
+    """Return a course with the first two modules, built."""
+
+    def build(folder: Path) -> None:
+        bake_into(folder, **(UNUSUAL | {"last_module": "02_activations"}))
+        Living(only_folder(folder)).ok("build")
+
+    return Living(only_folder(shared("pair", build)))
+
+
+@pytest.fixture(scope="session")
+def demo(built: Living, shared: Callable[..., Path]) -> Living:
+    """Return a course whose made-up term was graded."""
+
+    def grade(folder: Path) -> None:
+        made = copy_of(built.root, folder / built.root.name)
+        made.edit(made.root / "course.toml", "cell_seconds = 10", "cell_seconds = 1")
+        made.ok("grade", "--demo")
+
+    return Living(only_folder(shared("demo", grade)))
+
+
+@pytest.fixture(scope="session")
+def whole(course: Path, shared: Callable[..., Path]) -> Living:
+    """Return a course with all modules, built."""
+    made = shared("whole", lambda folder: copy_of(course, folder / course.name).ok("build"))
+    return Living(only_folder(made))
+
+
+# ---- Courses of one test
 
 
 @pytest.fixture
 def spoilable(built: Living, tmp_path: Path) -> Living:
     """Return a copy of the built course that a test may change."""
     return copy_of(built.root, tmp_path / built.root.name)
+
+
+@pytest.fixture
+def decoys_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a module that is built again keep its decoys: to find them takes ten seconds."""
+    from coursekit import assignment
+    from coursekit.authoring import release
+
+    def prepare(course: Course, module: Module, made: Assignment) -> Assignment:
+        kept = assignment.stored(course, module)
+        same = {name: kept[name] for name in ("decoys", "proven") if kept}
+        return replace(made, limits=course.grading, **same)
+
+    monkeypatch.setattr(release.decoys, "prepare", prepare)

@@ -20,6 +20,7 @@ from cookiecutter.utils import create_env_with_context
 from delimiters import ROOT, TEMPLATE, is_binary, tracked_files
 from hypothesis import given
 from hypothesis import strategies as st
+from living import only_folder
 from markdown_it import MarkdownIt
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -77,11 +78,12 @@ class Baked:
         }
 
 
-@pytest.fixture(scope="module", params=ANSWERS.values(), ids=ANSWERS.keys())
-def baked(request, bake) -> Baked:
+@pytest.fixture(scope="module", params=ANSWERS)
+def baked(request, shared, bake_into) -> Baked:
     """Bake a course from each set of answers in turn."""
-    course = bake(**request.param)
-    return Baked(course, DEFAULTS | {"course_slug": course.name} | request.param)
+    answers = ANSWERS[request.param]
+    course = only_folder(shared(f"bake-{request.param}", lambda to: bake_into(to, **answers)))
+    return Baked(course, DEFAULTS | {"course_slug": course.name} | answers)
 
 
 def expected_files(answers: dict[str, str]) -> set[Path]:

@@ -1,17 +1,27 @@
-"""build: what students get, and the gates that nothing else passes."""
+"""build: what students get, and the checks that nothing else passes."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
+from delimiters import ROOT
 from living import MODULE, Living, graded, points, secrets_of, snapshot, solutions, table
 from nbformat.v4 import new_code_cell
+
+sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
+from coursekit import assignment, gradebook  # noqa: E402
+from coursekit.assignment import Assignment  # noqa: E402
+from coursekit.course import Course, Module, load  # noqa: E402
+from coursekit.errors import CourseError  # noqa: E402
+from coursekit.export import exported  # noqa: E402
 
 
 def test_release_and_kit_show_no_line_of_a_solution(built: Living) -> None:
@@ -52,17 +62,125 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     assert "25 January 2027" in readme, "the due date of Module 01 is not in the student's README"
 
 
-def test_the_same_sources_give_the_same_kit(built: Living) -> None:
-    (path,) = (built.root / "dist").glob("*.zip")
-    before = path.read_bytes()
-    built.ok("build")
-    assert path.read_bytes() == before
+def test_the_same_sources_give_the_same_kit(spoilable: Living) -> None:
+    folders = [spoilable.root / name for name in ("release", "dist", ".coursekit/built")]
+    before = [snapshot(folder) for folder in folders]
+    shutil.rmtree(folders[2])  # the decoys, too, are found anew
+    spoilable.ok("build")
+    assert [snapshot(folder) for folder in folders] == before
 
 
-def test_a_student_exports_what_they_wrote(built: Living, tmp_path: Path) -> None:
-    (path,) = (built.root / "dist").glob("*.zip")
-    zipfile.ZipFile(path).extractall(tmp_path)
-    kit = tmp_path / path.stem
+# --- what grade goes by ---
+
+
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return authoring.release, which runs no solution and finds no decoys."""
+    from coursekit.authoring import release
+
+    monkeypatch.setattr(release.decoys, "prepare", lambda course, module, assignment: assignment)
+    return release
+
+
+def test_grade_goes_by_what_was_built(built: Living) -> None:
+    course = load(built.root)
+    (module,) = course.modules()
+    known = assignment.load(course, module)
+    source, released = (nbformat.read(p, as_version=4) for p in (built.notebook, built.released))
+    assert [cell["source"] for cell in known.cells] == [cell.source for cell in source.cells]
+    assert list(known.given) == [cell.source for cell in released.cells]
+    assert (known.name, known.file) == (MODULE, "tensor_dev.ipynb")
+    assert list(known.reference) == ["__init__"], "a module never sees itself"
+    assert assignment.changed_since_build(course, [module]) == []
+
+
+def test_what_changed_since_the_build_is_told(spoilable: Living) -> None:
+    course = load(spoilable.root)
+    (module,) = course.modules()
+    spoilable.edit(spoilable.source, "Module 01", "Module One")
+    assert assignment.changed_since_build(course, [module]) == [MODULE]
+
+
+def test_a_solution_that_loses_a_point_is_not_released(
+    spoilable: Living, release: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(course: Course, module: Module, made: Assignment) -> Assignment:
+        raise CourseError(f"{module.source.name}: tensor-init-test: 0 of 8 points.")
+
+    monkeypatch.setattr(release.decoys, "prepare", refuse)
+    spoilable.edit(spoilable.source, "Module 01", "Module One")
+    folders = [spoilable.root / name for name in ("release", "dist", ".coursekit/built")]
+    before = [snapshot(folder) for folder in folders]
+    message = refusal(spoilable)
+    assert (
+        "Nothing was released" in message and "tensor_dev.py: tensor-init-test: 0 of 8" in message
+    )
+    assert [snapshot(folder) for folder in folders] == before
+
+
+def with_second_module(course: Living) -> Course:
+    """Return a course to which the template's second module was added."""
+    folder = course.root / "modules" / "02_activations"
+    shutil.copytree(ROOT / "<<cookiecutter.course_slug>>" / "modules" / folder.name, folder)
+    source = folder / "activations_dev.py"
+    text = source.read_text(encoding="utf-8")
+    text = text.replace("<< cookiecutter.package_name >>", course.package)
+    source.write_text(text, encoding="utf-8")
+    return load(course.root)
+
+
+def test_a_module_can_be_built_before_those_it_needs(
+    spoilable: Living, release: ModuleType
+) -> None:
+    course = with_second_module(spoilable)
+    shutil.rmtree(course.built)
+    first, second = course.modules()
+    release.build(course, [second])
+    assert assignment.stored(course, first) == {}, "only its file of the package is needed"
+    known = assignment.load(course, second)
+    assert "class Tensor" in known.reference["tensor"]
+    spoilable.edit(spoilable.source, "#| export\n", "#| export\nNEW = 1\n")
+    release.build(course, [second])
+    assert "NEW = 1" in assignment.load(course, second).reference["tensor"], "it may go stale"
+
+
+def test_a_solution_runs_with_what_is_built_beside_it(
+    spoilable: Living, release: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with what was built last time, nor with what is being edited and not built."""
+    seen = {}
+
+    def prepare(course: Course, module: Module, made: Assignment) -> Assignment:
+        seen[module.name] = made.reference.get("tensor", "")
+        return made
+
+    monkeypatch.setattr(release.decoys, "prepare", prepare)
+    course = with_second_module(spoilable)
+    first, second = course.modules()
+    spoilable.edit(spoilable.source, "#| export\n", "#| export\nNEW = 1\n")
+    release.build(course, [second])
+    assert "NEW" not in seen[second.name] and assignment.changed_since_build(course, [second])
+    release.build(course, [first, second])
+    assert "NEW = 1" in seen[second.name] and not assignment.changed_since_build(course, [second])
+
+
+def test_build_tells_which_cells_came_after_students_handed_in(
+    spoilable: Living, release: ModuleType
+) -> None:
+    course = load(spoilable.root)
+    with gradebook.Gradebook(course.workspace.gradebook) as opened:
+        record = opened.module(MODULE)
+        opened.save(record, [record.empty("ada")])
+    text = spoilable.source.read_text(encoding="utf-8")
+    start = text.rindex("# %%", 0, text.index("def test_"))
+    cell = text[start : text.index("\n# %%", start)].replace("tensor-init-test", "tensor-more-test")
+    spoilable.source.write_text(f"{text[:start]}{cell}\n{text[start:]}", encoding="utf-8")
+    _, changes = release.build(course, course.modules())
+    assert changes == [f"{MODULE}: tensor-more-test was added"]
+    assert release.build(course, course.modules())[1] == []
+
+
+def test_a_student_exports_what_they_wrote(built: Living, kit: Path) -> None:
     nbformat.write(built.solved(), kit / MODULE / "tensor_dev.ipynb")
     run = [sys.executable, "export.py"]
     done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=True)
@@ -92,10 +210,109 @@ def test_pip_installs_the_kit_as_its_readme_says(built: Living, tmp_path: Path) 
     assert [name.split(">=")[0] for name in needed] == ["jupyterlab", "matplotlib", "numpy"]
 
 
-def test_export_writes_only_the_modules_named(built: Living, tmp_path: Path) -> None:
+DIRECTIVES = [
+    "#| export",
+    "# | export",
+    "#|export",
+    "# |export",
+    "#| export  ",
+    "#  |  export",
+    "  # | export",
+    "\n#| export",
+    "\n\n\n# | export",
+    "# The Tensor.\n#\n#| export\n# of Module 01",
+    "%%time\n#| export",
+    "%%prun -s cumtime\n#|export",
+    "%%capture out\n\n# Noisy.\n# | export",
+    "\n%%time\n#| export",
+    "%%timeit -n 1\n#| export",
+    "%load_ext autoreload\n#| export",
+    "#| default_exp tensor\n#| export",
+]
+
+
+@pytest.mark.parametrize("directive", DIRECTIVES)
+def test_however_it_is_written_it_is_the_directive(directive: str) -> None:
+    assert exported(["y = 2", f"{directive}\nx = 1\n", "y = 3"]) == "x = 1\n"
+    assert exported([f"{directive}\nx = 1"] * 2) == "x = 1\n\n\nx = 1\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "x = 1",
+        "x = 1\n#| export",
+        "# export\nx = 1",
+        "#| exports\nx = 1",
+        "#| export tensor\nx = 1",
+        "# '#| export'\nx = 1",
+        "%%bash\n#| export\nls",
+        "%%writefile tensor.py\n#| export\nx = 1",
+        "#| export",
+        "#| export\n# To be written.\n",
+    ],
+)
+def test_what_is_not_exported_is_nothing(source: str) -> None:
+    assert exported([source, "y = 2"]) == ""
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("%matplotlib inline\nx = 1", "pass\nx = 1"),
+        ("!pip install numpy\nx = 1", "pass\nx = 1"),
+        ("%%time\nx = 1", "pass\nx = 1"),
+        ("def f():\n    %time g()\n    return 1", "def f():\n    pass\n    return 1"),
+        ("x = !ls\ny = %pwd", "x = None\ny = None"),
+        ("f?\n?f\nf.g??\nx = 1", "pass\npass\npass\nx = 1"),
+        ('text = """\n%d of them\n!\n"""', 'text = """\n%d of them\n!\n"""'),
+        ("x = 7\\\n  %2", "x = 7\\\n  %2"),
+        ("    ### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "x = 1"),
+    ],
+)
+def test_magics_do_not_break_the_package(source: str, expected: str) -> None:
+    assert exported([f"#| export\n{source}"]) == expected + "\n"
+    compile(expected, "tensor.py", "exec")
+
+
+@pytest.fixture
+def kit(built: Living, tmp_path: Path) -> Path:
+    """Return a student kit, unpacked."""
     (path,) = (built.root / "dist").glob("*.zip")
     zipfile.ZipFile(path).extractall(tmp_path)
-    kit = tmp_path / path.stem
+    return tmp_path / path.stem
+
+
+def test_an_export_of_nothing_leaves_the_module_as_it_was(built: Living, kit: Path) -> None:
+    """A notebook written anew, say, by someone who does not know of the directive."""
+    nb = built.solved()
+    for cell in nb.cells:
+        cell.source = cell.source.replace("#| export", "# to be exported")
+    nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
+    module = kit / built.package / "tensor.py"
+    module.write_text("Tensor = 7\n", encoding="utf-8")
+    run = [sys.executable, "export.py"]
+    done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    wanted = f"{MODULE}/tensor_dev.ipynb: not exported, because no cell in it starts with"
+    assert done.stdout.startswith(wanted), done.stdout
+    assert module.read_text(encoding="utf-8") == "Tensor = 7\n"
+    assert sorted(p.name for p in module.parent.iterdir()) == ["__init__.py", "tensor.py"]
+
+
+def test_a_file_that_does_not_parse_leaves_the_module_as_it_was(built: Living, kit: Path) -> None:
+    (kit / MODULE / "tensor_dev.ipynb").write_text("<html>Log in</html>", encoding="utf-8")
+    module = kit / built.package / "tensor.py"
+    module.write_text("Tensor = 7\n", encoding="utf-8")
+    run = [sys.executable, "export.py"]
+    done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "not exported, because it does not parse" in done.stdout
+    assert module.read_text(encoding="utf-8") == "Tensor = 7\n"
+
+
+def test_export_writes_only_the_modules_named(built: Living, kit: Path) -> None:
     for arguments, code, words in (
         ([MODULE], 0, f"{MODULE}/tensor_dev.ipynb -> {built.package}/tensor.py"),
         ([MODULE + "/"], 0, "tensor.py"),
@@ -106,11 +323,8 @@ def test_export_writes_only_the_modules_named(built: Living, tmp_path: Path) -> 
         assert (done.returncode, words in done.stdout) == (code, True), done.stdout
 
 
-def test_export_names_what_it_leaves_behind(built: Living, tmp_path: Path) -> None:
+def test_export_names_what_it_leaves_behind(built: Living, kit: Path) -> None:
     """In the notebook everything is there; in the package only what exported cells define."""
-    (path,) = (built.root / "dist").glob("*.zip")
-    zipfile.ZipFile(path).extractall(tmp_path)
-    kit = tmp_path / path.stem
     nb = built.solved()
     solutions(nb)[0].source += "\n\ndef half(x):\n    return [mine(v) for v in x if v > int(2)]"
     nb.cells.insert(1, new_code_cell("def mine(v):\n    return v / 2"))
@@ -122,10 +336,7 @@ def test_export_names_what_it_leaves_behind(built: Living, tmp_path: Path) -> No
     assert (kit / built.package / "tensor.py").is_file()
 
 
-def test_export_names_a_notebook_that_does_not_parse(built: Living, tmp_path: Path) -> None:
-    (path,) = (built.root / "dist").glob("*.zip")
-    zipfile.ZipFile(path).extractall(tmp_path)
-    kit = tmp_path / path.stem
+def test_export_names_a_notebook_that_does_not_parse(built: Living, kit: Path) -> None:
     nb = built.solved()
     solutions(nb)[0].source += "\nreturn return"
     nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
@@ -135,7 +346,7 @@ def test_export_names_a_notebook_that_does_not_parse(built: Living, tmp_path: Pa
     assert f"{MODULE}/tensor_dev.ipynb: not exported" in done.stdout
 
 
-# --- gates: each plants one fault and says what the message must name ---
+# --- checks: each plants one fault and says what the message must name ---
 
 
 def first_solution(text: str) -> tuple[str, str]:
@@ -161,13 +372,6 @@ def leak_in_the_student_readme(course: Living) -> str:
     readme = course.root / "student" / "README.md"
     readme.write_text(readme.read_text("utf-8") + f"\n    {line}\n", encoding="utf-8")
     return "in the student kit, README.md would show students a line"
-
-
-def staff_file(course: Living) -> str:
-    (course.source.parent / "old").mkdir()
-    (course.source.parent / "old" / "tensor_dev.py").write_text("x = 1\n", encoding="utf-8")
-    course.edit(course.root / "coursekit/nbgrader_settings.py", ", *STAFF_FILES]", "]")
-    return "tensor_dev.py is a staff file"
 
 
 def duplicate_id(course: Living) -> str:
@@ -250,11 +454,52 @@ def docstring_inside_the_solution(course: Living) -> str:
     return "has no docstring in the release"
 
 
-GATES = [
+def no_exported_cell(course: Living) -> str:
+    text = course.source.read_text("utf-8")
+    course.source.write_text(text.replace("#| export", "# not exported"), encoding="utf-8")
+    return "tensor_dev.py: no cell starts with `#| export`"
+
+
+def conflict_in_code(course: Living) -> str:
+    """As git leaves it, in a cell that students fill in."""
+    before, after = first_solution(course.source.read_text("utf-8"))
+    ours, theirs = "<" * 7 + " HEAD\n", ">" * 7 + " a1b2c3d (typo)\n"
+    text = f"{before}{ours}    x = 1\n{'=' * 7}\n    x = 2\n{theirs}{after}"
+    course.source.write_text(text, encoding="utf-8")
+    return f"{MODULE}/tensor_dev.py: line {before.count(chr(10)) + 1} is git's mark of a conflict"
+
+
+def conflict_in_text(course: Living) -> str:
+    line = "# Module 01"
+    course.edit(course.source, line, f"{'<' * 7} HEAD\n{line}")
+    return "is git's mark of a conflict"
+
+
+def end_of_a_conflict(course: Living) -> str:
+    readme = course.source.parent / "README.md"
+    readme.write_text(f"One\n{'>' * 7} main\n", encoding="utf-8")
+    return f"{MODULE}/README.md: line 2 is git's mark of a conflict"
+
+
+def conflict_in_the_student_readme(course: Living) -> str:
+    readme = course.root / "student" / "README.md"
+    readme.write_text(readme.read_text("utf-8") + f"\n{'|' * 7} base\n", encoding="utf-8")
+    return "student/README.md: line "
+
+
+def no_topic(course: Living) -> str:
+    """The first hidden tests stand below no comment; those after them do."""
+    start = course.source.read_text("utf-8").index("### BEGIN HIDDEN TESTS")
+    line = course.source.read_text("utf-8")[start:].split("\n")[1]
+    assert line.startswith("    # hidden: ")
+    course.edit(course.source, line + "\n", "    # They ask for more.\n")
+    return "test cell 'tensor-init-test': say above its hidden tests what they ask, e.g. `# hidden"
+
+
+CHECKS = [
     leak_in_markdown,
     leak_in_a_file_beside_the_notebook,
     leak_in_the_student_readme,
-    staff_file,
     duplicate_id,
     blank_stub,
     missing_metadata,
@@ -265,21 +510,49 @@ GATES = [
     unclosed_region,
     syntax_error_in_a_solution,
     docstring_inside_the_solution,
+    no_exported_cell,
+    conflict_in_code,
+    conflict_in_text,
+    end_of_a_conflict,
+    conflict_in_the_student_readme,
+    no_topic,
 ]
 
 
-@pytest.mark.parametrize("plant", GATES, ids=lambda plant: plant.__name__)
+def refusal(course: Living) -> str:
+    """Return why a course is not built: in this process, where nbgrader is imported only once."""
+    from coursekit.authoring import release
+
+    here = load(course.root)
+    with pytest.raises(CourseError) as caught:
+        release.build(here, here.modules())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("plant", CHECKS, ids=lambda plant: plant.__name__)
 def test_a_planted_fault_stops_the_build(spoilable: Living, plant: Callable[[Living], str]) -> None:
     expected = plant(spoilable)
-    before = snapshot(spoilable.root / "release") | snapshot(spoilable.root / "dist")
-    message = spoilable.refused("build")
+    folders = [spoilable.root / name for name in ("release", "dist", ".coursekit/built")]
+    before = [snapshot(folder) for folder in folders]
+    assert all(before)
+    message = refusal(spoilable)
     assert expected in message, message
-    assert "tensor" in message, "the message does not name the file"
-    after = snapshot(spoilable.root / "release") | snapshot(spoilable.root / "dist")
-    assert after == before, "something was released all the same"
+    assert "tensor" in message or "student" in message, "the message does not name the file"
+    assert [snapshot(folder) for folder in folders] == before, "something was released all the same"
 
 
-def test_data_beside_a_notebook_reaches_students_byte_for_byte(spoilable: Living) -> None:
+def test_a_staff_file_is_told_on_the_command_line(spoilable: Living) -> None:
+    (spoilable.source.parent / "old").mkdir()
+    (spoilable.source.parent / "old" / "tensor_dev.py").write_text("x = 1\n", encoding="utf-8")
+    settings = spoilable.root / "coursekit" / "nbgrader_config.py"
+    spoilable.edit(settings, ", *STAFF_FILES]", "]")  # nbgrader's own, without ours
+    message = spoilable.run("coursekit", "build").stderr
+    assert "Nothing was released" in message and "tensor_dev.py is a staff file" in message
+
+
+def test_data_beside_a_notebook_reaches_students_byte_for_byte(
+    spoilable: Living, decoys_stay: None
+) -> None:
     data = bytes(range(256)) * 99
     (spoilable.source.parent / "data.npz").write_bytes(data)
     spoilable.ok("build")
@@ -287,7 +560,9 @@ def test_data_beside_a_notebook_reaches_students_byte_for_byte(spoilable: Living
     assert zipfile.ZipFile(path).read(f"{path.stem}/{MODULE}/data.npz") == data
 
 
-def test_a_module_in_the_making_does_not_stop_the_others(spoilable: Living) -> None:
+def test_a_module_in_the_making_does_not_stop_the_others(
+    spoilable: Living, decoys_stay: None
+) -> None:
     folder = spoilable.root / "modules" / "02_activations"
     folder.mkdir()
     (folder / "activations_dev.py").write_text("# %%\ndef relu(x):\n    pass\n", encoding="utf-8")
@@ -297,6 +572,7 @@ def test_a_module_in_the_making_does_not_stop_the_others(spoilable: Living) -> N
     assert "activations_dev.py: the header names no kernelspec" in spoilable.refused("build")
 
 
+@pytest.mark.slow
 def test_plain_nbgrader_commands_work(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     spoilable.hand_in("bob", spoilable.solved(lambda number: number < 4))

@@ -42,7 +42,10 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
         ["line of timezone", "UTF-8"],
     ),
     "UTF-16": (lambda text: text.decode().encode("utf-16"), ["line 1 ", "UTF-8"]),
-    "[[grading]]": (replaced(GRADING, "[[grading]]\n"), ["[grading]", "once"]),
+    "[[grading]]": (
+        replaced(GRADING, "[[grading]]\n"),
+        ["line of [grading]", "[grading]", "once"],
+    ),
     "[staff]": (replaced("[[staff]]", "[staff]"), ["[[staff]]"]),
     "no section": (replaced(GRADING, "[gradign]\n"), ["[gradign]", "did you mean grading?"]),
     "another section": (

@@ -12,24 +12,19 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, graded, points, secrets_of, solutions, table
+from living import (
+    MODULE,
+    Living,
+    graded,
+    grades,
+    marked,
+    points,
+    secrets_of,
+    solutions,
+    table,
+    words_on,
+)
 from nbformat.v4 import new_code_cell, new_markdown_cell
-
-
-def grades(course: Living, folder: str = ".") -> dict[str, dict[str, str]]:
-    """Return the rows of grades.csv by student."""
-    return {row["student"]: row for row in table(course.root / folder / "grades.csv")}
-
-
-def marked(course: Living, student: str, points: float) -> None:
-    """Give every written answer of a student points by hand, as formgrader does."""
-    with closing(sqlite3.connect(course.root / "gradebook.db")) as db, db:
-        db.execute(
-            "UPDATE grade SET manual_score = ?, needs_manual_grade = 0 WHERE needs_manual_grade"
-            " AND notebook_id IN (SELECT n.id FROM submitted_notebook n JOIN submitted_assignment a"
-            " ON n.assignment_id = a.id WHERE a.student_id = ?)",
-            (points, student),
-        )
 
 
 def test_without_submissions_it_says_where_to_put_them(built: Living) -> None:
@@ -38,9 +33,8 @@ def test_without_submissions_it_says_where_to_put_them(built: Living) -> None:
     assert "--demo" in message
 
 
-def test_the_made_up_term(spoilable: Living) -> None:
-    shown = spoilable.ok("grade", "--demo")
-    rows = grades(spoilable, "demo")
+def test_the_made_up_term(demo: Living) -> None:
+    rows = grades(demo, "demo")
     scores = {student: float(row["automatic"]) for student, row in rows.items()}
     assert 0 < scores.pop("half-done") < 80
     assert 0 < scores.pop("endless-loop") < 80, "the cells before the loop keep their points"
@@ -51,13 +45,11 @@ def test_the_made_up_term(spoilable: Living) -> None:
     assert "notes.txt" in rows["missing-notebook"]["note"]
     assert "SyntaxError" in rows["syntax-error"]["note"]
     assert "ran out of time" in rows["endless-loop"]["note"]
+    assert (demo.root / "demo/feedback/half-done" / MODULE / "tensor_dev.html").is_file()
+    assert not (demo.root / "submitted").exists(), "the demo must not mix with real work"
     for student in rows:
-        assert student in shown
-    assert (spoilable.root / "demo/feedback/half-done" / MODULE / "tensor_dev.html").is_file()
-    assert not (spoilable.root / "submitted").exists(), "the demo must not mix with real work"
-    for student in rows:
-        (page,) = (spoilable.root / "demo/feedback" / student).rglob("*.html")
-        assert hidden_lines_on(page, spoilable) == []
+        (page,) = (demo.root / "demo/feedback" / student).rglob("*.html")
+        assert hidden_lines_on(page, demo) == []
 
 
 def hidden_lines_on(page: Path, course: Living) -> list[str]:
@@ -166,27 +158,6 @@ def test_late_work_is_noted(spoilable: Living) -> None:
     assert rows["bob"]["note"] == ""
 
 
-@pytest.mark.parametrize(
-    ("policy", "late", "penalty"),
-    [
-        ("percent_per_day = 10", "2027-01-27 01:59:00 UTC", 16),  # a day and two hours: two days
-        ("percent_per_day = 10", "2027-01-26 00:00:00 UTC", 8),  # a minute: a day begun
-        ("percent_per_day = 10\ngrace_minutes = 5", "2027-01-26 00:00:00 UTC", 0),
-        ("percent_per_day = 60", "2027-01-29 00:00:00 UTC", 80),  # never more than there is
-        ("zero_after_days = 2", "2027-01-27 12:00:00 UTC", 0),
-        ("zero_after_days = 2", "2027-01-28 12:00:00 UTC", 80),
-    ],
-)
-def test_what_late_work_costs(spoilable: Living, policy: str, late: str, penalty: float) -> None:
-    settings = spoilable.root / "course.toml"
-    text = settings.read_text(encoding="utf-8").partition("[late]")[0]
-    settings.write_text(f"{text}[late]\n{policy}\n", encoding="utf-8")
-    spoilable.hand_in("ada", spoilable.solved(), stamp=late)
-    spoilable.ok("grade")
-    row = grades(spoilable)["ada"]
-    assert (float(row["late_penalty"]), float(row["total"])) == (penalty, 80 - penalty)
-
-
 def test_marks_and_extensions_given_later_change_what_lateness_costs(spoilable: Living) -> None:
     spoilable.edit(spoilable.root / "course.toml", "percent_per_day = 0", "percent_per_day = 10")
     spoilable.hand_in("ada", spoilable.solved(), stamp="2027-01-26 12:00:00 UTC")
@@ -200,7 +171,7 @@ def test_marks_and_extensions_given_later_change_what_lateness_costs(spoilable: 
     assert "unchanged" in spoilable.ok("grade")
     assert float(grades(spoilable)["ada"]["total"]) == 100
     page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
-    assert "Score: 100.0 / 100.0" in page.read_text(encoding="utf-8")
+    assert "Score: 100 / 100" in words_on(page.read_text(encoding="utf-8"))
 
 
 SPYING = """
@@ -214,11 +185,6 @@ def contiguous_strides(shape, itemsize):
 """
 
 
-def words_on(page: str) -> str:
-    """Return the text of a page, with its styles and single spaces."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", page)).split())
-
-
 def test_feedback_never_tells_what_a_hidden_test_asked(spoilable: Living) -> None:
     """Printed at once, in an error, cells later, or remembered until a visible test fails."""
     nb = spoilable.solved()
@@ -230,16 +196,15 @@ def test_feedback_never_tells_what_a_hidden_test_asked(spoilable: Living) -> Non
     spoilable.hand_in("eve", nb)
     spoilable.ok("grade")
     page = spoilable.root / "feedback" / "eve" / MODULE / "tensor_dev.html"
-    ours = page.read_text(encoding="utf-8")
+    ours = words_on(page.read_text(encoding="utf-8"))
     done = spoilable.run("nbgrader", "generate_feedback", MODULE, "--force")
     assert done.returncode == 0, done.stderr
-    assert ">tensor-init-test</a> (Score" in ours, "the list of tests has their names"
-    named = re.sub(r'(<a href="#([^"]+)">)Test cell', r"\1\2", page.read_text(encoding="utf-8"))
-    pages = [words_on(ours), words_on(named)]
-    assert pages[0] == pages[1], "our page says something else than nbgrader's"
-    for shown in pages:
-        assert "SEEN () 8" not in shown and "a hidden test failed" in shown.lower()
-        assert "LATER ['SEEN (2, 3, 4) 4'" in shown and "ASKED ['SEEN (2, 3, 4) 4'" in shown
+    theirs = words_on(page.read_text(encoding="utf-8"))
+    assert ours != theirs, "nbgrader wrote no page"
+    for shown in (ours, theirs):
+        assert "SEEN () 8" not in shown and "LATER ['" not in shown
+        assert "ASKED ['SEEN (2, 3, 4) 4'" in shown, "what a visible test gave is there"
+        assert "(hidden: types of results, 0-d arrays)" in shown
 
 
 def test_the_page_says_why_a_test_that_passes_in_jupyter_failed(spoilable: Living) -> None:
@@ -303,14 +268,6 @@ def test_a_new_version_is_graded_again(spoilable: Living) -> None:
     assert few < float(grades(spoilable)["ada"]["automatic"]) == 80
 
 
-def test_changed_points_count_after_the_next_build(spoilable: Living) -> None:
-    spoilable.hand_in("ada", spoilable.solved())
-    spoilable.ok("grade")
-    spoilable.edit(spoilable.source, '"points": 8', '"points": 10')
-    spoilable.ok("build")
-    assert "82/82" in spoilable.ok("grade")
-
-
 def test_two_cannot_grade_one_course(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     with (spoilable.root / ".grade.lock").open("w", encoding="utf-8") as file:
@@ -335,7 +292,7 @@ sys.path.insert(0, ".")
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from coursekit import course
-from coursekit.nbgrader_settings import config
+from coursekit.grading.plain import config
 from pathlib import Path
 c = config(course.load(Path()))
 api = NbGraderAPI(CourseDirectory(config=c), config=c)
@@ -475,16 +432,3 @@ def test_importing_the_reference_gets_nothing(spoilable: Living, statement: str)
     spoilable.hand_in("eve", nb)
     spoilable.ok("grade")
     assert float(grades(spoilable)["eve"]["automatic"]) == 0
-
-
-def test_a_change_of_the_tests_counts_after_the_next_build(spoilable: Living) -> None:
-    spoilable.hand_in("ada", spoilable.solved())
-    spoilable.ok("grade")
-    begin = "    ### BEGIN HIDDEN TESTS\n"
-    spoilable.edit(spoilable.source, begin, begin + "    assert False\n")
-    shown = spoilable.ok("grade")
-    assert "unchanged" in shown
-    assert "The tests of 01_tensor have changed since the last build" in shown
-    spoilable.ok("build")
-    spoilable.ok("grade")
-    assert float(grades(spoilable)["ada"]["automatic"]) < 80

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from living import Living
+from living import Living, copy_of
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTER = ("NOX", "VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "PYTEST")
@@ -30,12 +30,14 @@ def nox(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def life(fresh: Living) -> Living:
+def life(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
     """A course in git, as an instructor would have it."""
-    subprocess.run(["git", "init", "--quiet"], cwd=fresh.root, check=True)
-    return fresh
+    course = copy_of(fresh.root, tmp_path_factory.mktemp("life") / fresh.root.name)
+    subprocess.run(["git", "init", "--quiet"], cwd=course.root, check=True)
+    return course
 
 
+@pytest.mark.slow
 def test_every_session_passes(life: Living) -> None:
     shown = nox(life.root, "-s", "lint", "sync", "build", "test")
     assert re.search(r"\d+ passed", shown)
@@ -44,6 +46,7 @@ def test_every_session_passes(life: Living) -> None:
     nox(life.root, "-s", "sync", "--", "--check")
 
 
+@pytest.mark.slow  # for what the one above generates
 def test_what_was_generated_is_ignored_by_git(life: Living) -> None:
     listed = subprocess.run(
         ["git", "ls-files", "--others", "--exclude-standard"],

@@ -3,36 +3,34 @@
 import base64
 import datetime as dt
 import hashlib
+import json
 import random
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 from delimiters import ROOT
-from living import MODULE, Living, copy_of, table
+from gradebooks import MODULE, NOTEBOOK, hand_in, opened, url_of, with_module
+from living import Living, table
+from nbgrader import api
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from coursekit import course as course_file  # noqa: E402
-from coursekit import nbgrader_settings, report_data, report_page, scores, state  # noqa: E402
-from coursekit.ledger import Ledger  # noqa: E402
-from coursekit.scores import Result  # noqa: E402
-from coursekit.state import State  # noqa: E402
-from nbgrader.api import Gradebook  # noqa: E402
+from coursekit.course import Course, Workspace  # noqa: E402
+from coursekit.gradebook import Gradebook  # noqa: E402
+from coursekit.grading import results, state  # noqa: E402
+from coursekit.grading.results import Results  # noqa: E402
+from coursekit.grading.state import State  # noqa: E402
+from coursekit.report import console  # noqa: E402
+from coursekit.report import page as report_page  # noqa: E402
 
-
-@pytest.fixture(scope="module")
-def demo(built: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
-    """Return a course whose made-up term was graded. Tests must not change it."""
-    course = copy_of(built.root, tmp_path_factory.mktemp("demo") / built.root.name)
-    course.ok("grade", "--demo")
-    return course
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
 
 
 @pytest.fixture(scope="module")
@@ -41,44 +39,62 @@ def page(demo: Living) -> BeautifulSoup:
     return parsed(demo.root / "demo" / "report.html")
 
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
-assert nbgrader_settings  # it puts `alembic`, which a new gradebook runs, on the PATH
-
-
 def parsed(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
-def gradebook_of(folder: Path) -> Gradebook:
-    return Gradebook(f"sqlite:///{folder}/gradebook.db", "course")
-
-
 @pytest.fixture(scope="module")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an empty gradebook, which takes nbgrader a second to make."""
+    """Return a gradebook without modules, which takes nbgrader a second to make."""
     folder = tmp_path_factory.mktemp("blank")
-    gradebook_of(folder).close()
+    opened(folder).close()
     return folder / "gradebook.db"
 
 
+class Term:
+    """A gradebook that nbgrader filled, in a folder of its own, and our report of it."""
+
+    def __init__(self, folder: Path, course: Course) -> None:
+        self.course, self.workspace = course, Workspace(folder, url_of(folder))
+        self.book = opened(folder)
+
+    def hand_in(self, grades: dict[str, tuple[list, list]]) -> None:
+        """Fill it: by student, automatic and manual points of `a`, `b` and the text `q`."""
+        with_module(self.book)
+        for student, (automatic, by_hand) in grades.items():
+            hand_in(self.book, student, automatic, by_hand)
+            self.folder(student).mkdir(parents=True)
+
+    def folder(self, student: str) -> Path:
+        return self.workspace.submitted / student / MODULE
+
+    def knows(self, student: str, known: State) -> None:
+        """Leave what grading leaves in a submission's folder."""
+        state.write(self.workspace.autograded / student / MODULE, known)
+
+    def grade(self, student: str, name: str) -> api.Grade:
+        return self.book.find_grade(name, NOTEBOOK, MODULE, student)
+
+    def results(self, ended: dict | None = None) -> Results:
+        self.book.db.commit()
+        with Gradebook(self.workspace.gradebook) as gradebook:
+            return results.collect(self.course, gradebook, self.workspace, ended or {})
+
+    def page(self, ended: dict | None = None) -> Tag:
+        found = self.results(ended)
+        return parsed(report_page.write(self.course, self.workspace, found))
+
+    def csv(self) -> dict[str, dict[str, str]]:
+        results.write_csv(self.results(), self.workspace.root / "grades.csv")
+        return {row["student"]: row for row in table(self.workspace.root / "grades.csv")}
+
+
 @pytest.fixture
-def folder(blank: Path, tmp_path: Path) -> Path:
-    """Return a folder with an empty gradebook."""
+def term(blank: Path, fresh: Living, tmp_path: Path) -> Iterator[Term]:
     shutil.copy(blank, tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def write(built: Living, tmp_path: Path) -> Callable[..., BeautifulSoup]:
-    """Return a function that writes the page of a gradebook in a folder of its own."""
-
-    def written(gb: Gradebook, states: dict | None = None, refused: list | None = None) -> Tag:
-        known = [(*key, kept) for key, kept in (states or {}).items()]
-        course = course_file.load(built.root)
-        report_page.write(tmp_path / "report.html", course, gb, known, refused or [])
-        return parsed(tmp_path / "report.html")
-
-    return written
+    made = Term(tmp_path, course_file.load(fresh.root))
+    yield made
+    made.book.close()
 
 
 def text_of(tag: Tag) -> str:
@@ -141,13 +157,14 @@ def test_a_reader_who_does_not_see_is_told_what_each_table_and_drawing_is(
 
 
 def test_whoever_needs_a_person_is_named_with_the_reason(demo: Living, page: BeautifulSoup) -> None:
-    known = list(state.read_all(demo.root / "demo" / "autograded"))
-    zero = [(student, kept) for student, _, kept in known if kept.status == "zero"]
-    assert [student for student, _ in zero] == ["missing-notebook"]
+    graded = sorted((demo.root / "demo" / "autograded").glob(f"*/{MODULE}"))
+    known = {folder.parent.name: state.read(folder) for folder in graded}
+    zero = [student for student, kept in known.items() if kept.status == "zero"]
+    assert zero == ["missing-notebook"]
     (row,) = rows_below(page, "zero")
-    assert MODULE in row and "missing-notebook" in row and zero[0][1].reason in row
+    assert MODULE in row and zero[0] in row and known[zero[0]].reason in row
     people, runs = text_of(page.find(id="people")), text_of(page.find(id="runs"))
-    for student, _, kept in known:
+    for student, kept in known.items():
         assert all(note in people for note in (*kept.repaired, *kept.suspicious))
         assert kept.reason in people + runs
         assert not kept.reason or student in people + runs
@@ -167,67 +184,49 @@ def test_its_numbers_are_those_of_grades_csv(demo: Living, page: BeautifulSoup) 
         assert ("×" in cell) == (student == "missing-notebook")
 
 
-def test_its_sums_are_those_of_the_gradebook_whatever_was_marked(
-    spoilable: Living, demo: Living, tmp_path: Path
-) -> None:
-    """Marks, extra credit, penalties, extensions: as scores.row_of adds them up."""
+def test_its_sums_are_those_of_the_gradebook_whatever_was_marked(term: Term) -> None:
+    """Marks, extra credit, penalties, extensions: as nbgrader adds them up."""
     dice = random.Random(7)
-    (tmp_path / "gradebook.db").write_bytes((demo.root / "demo/gradebook.db").read_bytes())
-    with gradebook_of(tmp_path) as gb:
-        submitted = gb.assignment_submissions(MODULE)
-        for submission in submitted:
-            submission.timestamp = submission.duedate + dt.timedelta(hours=dice.randint(-9, 99))
-            submission.extension = dice.choice([None, dt.timedelta(hours=50)])
-            (nb,) = submission.notebooks
-            nb.late_submission_penalty = dice.choice([None, 0, 2.5, 500])
-            for grade in nb.grades:
-                grade.manual_score = dice.choice([None, 0, 1.25, 3])
-                grade.extra_credit = dice.choice([None, None, 1])
-                grade.needs_manual_grade = dice.random() < 0.1
-        gb.db.commit()
-        with Ledger(f"sqlite:///{tmp_path}/gradebook.db", "course") as ledger:
-            rows = scores.all_rows(ledger, {}, {}).values()
-        expected = [replace(row, note="") for row in rows]
-        figures = report_data.read(course_file.load(spoilable.root), gb, [])
-        late = {s.student.id: s.total_seconds_late for s in submitted}
-    assert [entry.row for entry in figures.entries] == expected
-    assert {e.row.student: e.late.total_seconds() for e in figures.entries} == late
-    assert len({row.total for row in expected}) > 4
-
-
-def made_up(folder: Path, grades: dict[str, list[tuple]]) -> Gradebook:
-    """Return a gradebook: by student, automatic and manual points of `a`, `b` and the text `q`.
-
-    Ten points each. An automatic score of None asks for a person.
-    """
-    gb = gradebook_of(folder)
-    gb.add_assignment(MODULE, duedate="2027-01-25 23:59:00 UTC")
-    gb.add_notebook("tensor_dev", MODULE)
-    for name, kind in (("b", "code"), ("a", "code"), ("q", "markdown")):
-        gb.add_grade_cell(name, "tensor_dev", MODULE, max_score=10, cell_type=kind)
-    for student, values in grades.items():
-        gb.add_student(student)
-        gb.add_submission(MODULE, student, timestamp="2027-01-25 20:00:00 UTC")
-        for name, (automatic, manual) in zip("abq", values, strict=True):
-            grade = gb.find_grade(name, "tensor_dev", MODULE, student)
-            grade.auto_score, grade.manual_score = automatic, manual
-            grade.needs_manual_grade = automatic is None and manual is None
-    gb.db.commit()
-    return gb
+    term.hand_in({f"s{number:02}": ([5, 0, None], [None, None, None]) for number in range(30)})
+    for submission in term.book.assignment_submissions(MODULE):
+        submission.timestamp = submission.duedate + dt.timedelta(hours=dice.randint(-9, 99))
+        submission.extension = dice.choice([None, dt.timedelta(hours=50)])
+        (nb,) = submission.notebooks
+        nb.late_submission_penalty = dice.choice([None, 0, 2.5, 500])
+        for grade in nb.grades:
+            grade.manual_score = dice.choice([None, 0, 1.25, 3])
+            grade.extra_credit = dice.choice([None, None, 1])
+            grade.needs_manual_grade = dice.random() < 0.3
+    shown, rows = everyone(term.page()), term.csv()
+    for submission in term.book.assignment_submissions(MODULE):
+        (nb,), student = submission.notebooks, submission.student.id
+        found = term.results().rows[student, MODULE]
+        asked = [g for g in nb.grades if g.needs_manual_grade and g.manual_score is None]
+        total = max(0, nb.score - (nb.late_submission_penalty or 0))
+        assert float(rows[student]["total"]) == found.total == total
+        assert float(shown[student][0]) == round(total, 1)
+        assert found.automatic + sum(g.score for g in nb.grades if g.cell.name == "q") == nb.score
+        assert found.waiting == len(asked)
+        assert (found.written is None) == ("q" in {g.cell.name for g in asked})
+        assert (rows[student]["written"] == "") == (found.written is None)
+        assert found.late.total_seconds() == submission.total_seconds_late
+        assert ("late" in rows[student]["note"]) == bool(found.late)
+    assert len({row["total"] for row in rows.values()}) > 4
 
 
 FOUR = {
-    "ada": [(10, None), (10, None), (None, 8)],
-    "bob": [(5, None), (0, None), (None, None)],
-    "cyd": [(10, None), (0, None), (None, 10)],
-    "dan": [(0, None), (5, None), (None, None)],
-    "eve": [(0, None), (0, None), (0, None)],
+    "ada": ([10, 10, None], [None, None, 8]),
+    "bob": ([5, 0, None], [None, None, None]),
+    "cyd": ([10, 0, None], [None, None, 10]),
+    "dan": ([0, 5, None], [None, None, None]),
+    "eve": ([0, 0, 0], [None, None, None]),
 }
 
 
-def test_shares_of_a_question_count_who_ran_and_was_marked(write, folder: Path) -> None:
-    with made_up(folder, FOUR) as gb:
-        page = write(gb, {("eve", MODULE): State(status="zero", reason="no notebook")})
+def test_shares_of_a_question_count_who_ran_and_was_marked(term: Term) -> None:
+    term.hand_in(FOUR)
+    term.knows("eve", State(status="zero", reason="no notebook"))
+    page = term.page()
     assert question(page, "a") == ["10", "62%", "50%", "25%", "25%"]
     assert question(page, "b") == ["10", "38%", "25%", "25%", "50%"]
     assert question(page, "q") == ["10", "90%", "50%", "50%", "0%"]
@@ -254,22 +253,28 @@ def test_questions_stand_in_the_order_of_the_notebook(page: BeautifulSoup, demo:
 EVIL = "<script>alert('from a student')</script><img src=x onerror=alert(1)>\u202e\ud800 & \x00"
 
 
-def test_nothing_of_a_student_is_run_or_hidden(write, folder: Path) -> None:
+def test_nothing_of_a_student_is_run_or_hidden(term: Term) -> None:
     student = "a+b@x"
+    term.hand_in({student: FOUR["ada"], "bob": FOUR["bob"]})
     for kind, suffix in (("feedback", "html"), ("autograded", "ipynb")):
-        path = folder / kind / student / MODULE / f"tensor_dev.{suffix}"
+        path = term.workspace.root / kind / student / MODULE / f"{NOTEBOOK}.{suffix}"
         path.parent.mkdir(parents=True)
         path.touch()
-    evil = State("", "", "graded", EVIL, (EVIL,), (EVIL, "x" * 9000, *map(str, range(99))), 1.5)
-    zero = State(status="zero", reason=EVIL)
-    refused = [Result(EVIL, MODULE, "refused", note=EVIL)]
-    with made_up(folder, {student: FOUR["ada"], "bob": FOUR["bob"]}) as gb:
-        page = write(gb, {(student, MODULE): evil, ("bob", MODULE): zero}, refused)
+    stranger = re.sub("[/\0\ud800]", "", EVIL)  # what the name of a folder can hold of it
+    (term.workspace.submitted / stranger / MODULE).mkdir(parents=True)
+    look = (EVIL, "x" * 9000, *map(str, range(99)))
+    kept = State(status="graded", reason=EVIL, repaired=(EVIL,), suspicious=look, seconds=1.5)
+    term.knows(student, kept)
+    term.knows("bob", State(status="zero", reason=EVIL))
+    page = term.page({(stranger, MODULE): "refused"})
     assert_self_contained(page)
-    for place in ("suspicious", "zero", "repaired", "refused"):
+    for place in ("suspicious", "zero", "repaired"):
         (row,) = rows_below(page, place)
         assert "<script>alert('from a student')</script>" in row
         assert r"\u202e" in row and r"\ud800" in row and r"\u0000" in row
+    (row,) = rows_below(page, "refused")
+    assert "<script>alert('from a student')<script>" in row and "rename the folder" in row
+    assert "\u202e" not in row
     (row,) = rows_below(page, "suspicious")
     assert "8700 characters more" in row and "x" * 400 not in row
     assert "and 93 more" in row
@@ -282,65 +287,120 @@ def test_nothing_of_a_student_is_run_or_hidden(write, folder: Path) -> None:
     assert everyone(page)[student][-1] == "28 !"
 
 
-def test_late_work_is_listed_and_flagged(write, folder: Path) -> None:
-    with made_up(folder, FOUR) as gb:
-        gb.find_submission(MODULE, "cyd").timestamp = dt.datetime(2027, 1, 27, 2, 5)
-        gb.db.commit()
-        page = write(gb)
+def test_late_work_is_listed_flagged_and_says_what_it_costs(term: Term) -> None:
+    term.hand_in(FOUR)
+    cyd = term.book.find_submission(MODULE, "cyd")
+    cyd.timestamp, cyd.notebooks[0].late_submission_penalty = dt.datetime(2027, 1, 27, 2, 5), 4
+    page = term.page()
     (listed,) = page.find(id=f"m-{MODULE}").select("ul.people li")
     assert text_of(listed) == "cyd 1 d 2 h"
-    assert everyone(page)["cyd"][-1] == "20 L"
+    assert everyone(page)["cyd"][-1] == "16 L"
+    assert term.csv()["cyd"]["note"] == "1 day, 2:06:00 late, costs 4 points"
 
 
-def test_marks_that_a_new_run_put_in_doubt_wait_for_a_person(write, folder: Path) -> None:
-    with made_up(folder, FOUR) as gb:
-        gb.find_grade("q", "tensor_dev", MODULE, "ada").needs_manual_grade = True
-        gb.db.commit()
-        (row,) = rows_below(write(gb), "doubtful")
+def test_marks_that_a_new_run_put_in_doubt_wait_for_a_person(term: Term) -> None:
+    term.hand_in(FOUR)
+    term.grade("ada", "q").needs_manual_grade = True
+    (row,) = rows_below(term.page(), "doubtful")
     assert "ada" in row and "bob" not in row
+    assert "confirm the marks" in term.csv()["ada"]["note"]
 
 
-def test_an_empty_gradebook_has_a_page(write, folder: Path) -> None:
-    with gradebook_of(folder) as gb:
-        page = write(gb)
+def test_a_submission_that_was_removed_leaves_the_report_and_no_mark_is_lost(term: Term) -> None:
+    term.hand_in(FOUR)
+    term.folder("ada").rmdir()
+    shutil.rmtree(term.folder("bob").parent)
+    page = term.page()
+    assert set(everyone(page)) == set(term.csv()) == {"cyd", "dan", "eve"}
+    assert "3 of 3 students" in text_of(page)
+    assert term.grade("ada", "q").manual_score == 8
+    term.folder("ada").mkdir()
+    assert everyone(term.page())["ada"] == ["28", "93%", "28"]
+
+
+def test_the_screen_shows_what_was_looked_at_just_now(term: Term) -> None:
+    term.hand_in(FOUR)
+    (term.workspace.submitted / "=no id" / MODULE).mkdir(parents=True)
+    ended = {("bob", MODULE): "unchanged", ("=no id", MODULE): "refused", ("ada", MODULE): "graded"}
+    found = term.results(ended).of(ended)
+    assert [row.student for row in found] == ["./=no id", "ada", "bob"]
+    assert console.summary(found) == "1 graded, 1 refused, 1 unchanged, 1 to mark."
+    assert console.table(found).row_count == 3
+    assert [row.status for row in term.results().rows.values()] == ["graded"] * 5
+
+
+def test_times_are_those_of_the_course(term: Term) -> None:
+    moved = Course(**{**vars(term.course), "timezone": "Asia/Kathmandu"})
+    term.course = moved
+    term.hand_in(FOUR)
+    assert "Tuesday 26 January 2027, 05:44" in text_of(term.page())
+
+
+def test_an_empty_gradebook_has_a_page(term: Term) -> None:
+    page = term.page()
     assert "Nothing was graded yet" in text_of(page)
     assert_self_contained(page)
 
 
-def test_modules_that_nobody_handed_in_are_named(write, folder: Path) -> None:
-    with made_up(folder, {}) as gb:
-        gb.add_student("ada")
-        page = write(gb)
-    assert f"Nobody has handed in {MODULE}" in text_of(page)
+def test_modules_that_nobody_handed_in_are_named(term: Term) -> None:
+    term.hand_in({})
+    term.book.add_student("ada")
+    assert f"Nobody has handed in {MODULE}" in text_of(term.page())
 
 
-def test_a_term_of_zeros_has_a_page(write, folder: Path) -> None:
-    nothing = [(0, None), (0, None), (0, None)]
-    with made_up(folder, {"ada": nothing, "bob": nothing}) as gb:
-        zero = State(status="zero", reason="no notebook")
-        page = write(gb, {(student, MODULE): zero for student in ("ada", "bob")})
+def test_a_term_of_zeros_has_a_page(term: Term) -> None:
+    term.hand_in({student: ([0, 0, 0], [None, None, None]) for student in ("ada", "bob")})
+    for student in ("ada", "bob"):
+        term.knows(student, State(status="zero", reason="no notebook"))
+    page = term.page()
     assert [row[:3] for row in rows_below(page, "zero")] == ["ada", "bob"]
     assert question(page, "a") == ["10", "–", "–", "–", "–"], "nobody's ran"
     assert not page.select("tr.worst")
 
 
-def test_a_student_without_work_has_a_row(write, folder: Path) -> None:
-    with made_up(folder, FOUR) as gb:
-        gb.add_student("idle")
-        page = write(gb)
-    assert everyone(page)["idle"] == ["0", "0%", "–"]
+def test_a_student_without_work_has_a_row(term: Term) -> None:
+    term.hand_in(FOUR)
+    term.book.add_student("idle")
+    assert everyone(term.page())["idle"] == ["0", "0%", "–"]
 
 
-def test_the_page_before_stands_until_the_new_one_is_whole(built: Living, folder: Path) -> None:
-    def broken():
-        yield "ada", MODULE, State()
+def test_questions_have_the_titles_and_the_order_of_what_was_built(
+    term: Term, tmp_path: Path
+) -> None:
+    """And not those of the source, which may be edited meanwhile."""
+    cells = [
+        {"cell_type": "markdown", "source": "## Exercise 1: The `b` in it", "metadata": {}},
+        *(
+            {"cell_type": "code", "source": "", "metadata": {"nbgrader": own}}
+            for own in ({"grade": True, "grade_id": "b"}, {"grade": True, "grade_id": "a"})
+        ),
+    ]
+    term.course = Course(**{**vars(term.course), "root": tmp_path})
+    built = term.course.built / MODULE / "assignment.json"
+    built.parent.mkdir(parents=True)
+    built.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    term.hand_in(FOUR)
+    shown = [text_of(cell) for cell in term.page().select(".questions th[scope=row]")]
+    assert [text.removesuffix(" hurts most") for text in shown] == [
+        "Exercise 1: The b in it b",
+        "Exercise 1: The b in it a",
+        "q q",
+    ]
+
+
+def test_the_page_before_stands_until_the_new_one_is_whole(
+    term: Term, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
         raise OSError("the disk is full")
 
-    (folder / "report.html").write_text("before", encoding="utf-8")
-    with made_up(folder, FOUR) as gb, pytest.raises(OSError, match="full"):
-        course = course_file.load(built.root)
-        report_page.write(folder / "report.html", course, gb, broken(), [])
-    assert (folder / "report.html").read_text(encoding="utf-8") == "before"
+    path = term.workspace.root / "report.html"
+    path.write_text("before", encoding="utf-8")
+    term.hand_in(FOUR)
+    monkeypatch.setattr(report_page, "points", broken)
+    with pytest.raises(OSError, match="full"):
+        term.page()
+    assert path.read_text(encoding="utf-8") == "before"
 
 
 def test_git_never_sees_it(spoilable: Living) -> None:

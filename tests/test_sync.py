@@ -113,32 +113,23 @@ def test_an_unknown_module_is_refused_with_the_choice(built: Living) -> None:
     assert "01_tensor" in message
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        ("first_day = ", 'first_day = "soon" # ', "[schedule] first_day is 'soon'"),
-        ("cell_seconds = 10", "cell_seconds = -1", "[grading] cell_seconds is -1"),
-        ("cell_seconds = 10", "", "[grading] cell_seconds is missing"),
-        ("memory_mb = 2048", "memory_mb = 1.5", "memory_mb is 1.5; it must be a whole number"),
-        ("grace_minutes = 0", "grace_minutes = -1", "[late] grace_minutes is -1"),
-        ('timezone = "UTC"', 'timezone = "Mars/Base"', "[course] timezone is 'Mars/Base'"),
-        ("[course]", "[course", "not valid TOML"),
-        ("email = ", "mail = ", "[staff] has no setting mail; did you mean email?"),
-        ("email = ", "# ", "[staff] email is missing"),
-        ("[late]", "[lately]", "there is no section [lately]; did you mean late?"),
-        ("[late]", "[penalty]", "no section [penalty]. Known are course, grading, late, schedule"),
-        ("zero_after_days", "zero_after", "[late] has no setting zero_after; did you mean zero_a"),
-        ("[[staff]]", "[staff]", "it must be a section [[staff]]"),
-        ("# 01_tensor = 2027-02-01", "01_tensor = 5", "[schedule] due.01_tensor is 5"),
-        ("# 01_tensor = 2027-02-01", "02_x = 2027-02-01", "[schedule.due] names no module"),
-        ('package = "petitorch"', 'package = "torchlet"', "torchlet/__init__.py does not exist"),
-    ],
-)
-def test_a_bad_setting_is_named(spoilable: Living, old: str, new: str, named: str) -> None:
-    spoilable.edit(spoilable.root / "course.toml", old, new)
+@pytest.mark.parametrize("command", ["sync", "lint"])
+def test_every_command_tells_what_is_wrong_in_course_toml(spoilable: Living, command: str) -> None:
+    """All that can be wrong is in test_course_file.py."""
+    spoilable.edit(spoilable.root / "course.toml", "[grading]", "[[grading]]")
+    message = spoilable.refused(command)
+    assert "course.toml" in message and "[grading]" in message
+    assert message.count("\n") == 1, message
+
+
+def test_a_module_of_which_nothing_is_exported_is_refused(spoilable: Living) -> None:
+    path = spoilable.root / spoilable.package / "tensor.py"
+    before = path.read_bytes()
+    text = spoilable.source.read_text(encoding="utf-8")
+    spoilable.source.write_text(text.replace("#| export", "#! export"), encoding="utf-8")
     message = spoilable.refused("sync")
-    assert "course.toml" in message
-    assert named in message
+    assert "modules/01_tensor/tensor_dev.py: no cell starts with `#| export`" in message
+    assert path.read_bytes() == before
 
 
 def test_a_module_without_a_source_is_named(spoilable: Living) -> None:

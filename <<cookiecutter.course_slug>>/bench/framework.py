@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from coursekit import course as course_file
-from coursekit.reference import write_reference
+from coursekit.assignment import write_package
+from coursekit.errors import CourseError
 
 SIZES, BATCH = (784, 128, 64, 10), 64
 ROUNDS, STEPS = 75, 8
@@ -44,7 +45,7 @@ LABELS = rng.integers(0, SIZES[-1], BATCH)
 def framework(folder: Path) -> SimpleNamespace:
     """Return every public name of the reference framework, which is written into the folder."""
     course = course_file.load(ROOT)
-    sys.path.insert(0, str(write_reference(course, "~", folder)))
+    sys.path.insert(0, str(write_package(course, "~", folder)))
     names = {}
     for module in course.modules():
         names |= vars(importlib.import_module(f"{course.package}.{module.stem}"))
@@ -206,4 +207,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CourseError as error:
+        sys.exit(str(error))

@@ -4,6 +4,8 @@
     nox -s bench -- --grading --plain 200 --rounds 1      # as many with plain nbgrader
 
 Both skip the profiling cells. Plain nbgrader gives no feedback pages here; `grade` does.
+Printed are also what a second worker gains, and the processor time that each submission takes in
+the one process that cannot be many.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import contextlib
 import copy
 import os
 import random
+import re
 import shutil
 import sqlite3
 import statistics
@@ -19,17 +22,21 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from coursekit import course as course_file
-from coursekit import demo, mutants, notebook
-from coursekit.course import Module
+from coursekit import notebook
+from coursekit.authoring import demo, mutants
+from coursekit.course import Course, Module
+from coursekit.errors import CourseError
+from coursekit.grading.grade import Grading
+from coursekit.intake import collect
 
-COURSE = course_file.load(Path(__file__).resolve().parent.parent)
-PARTS = "coursekit", "modules", COURSE.package, "student"
+ROOT = Path(__file__).resolve().parent.parent
 FILES = "course.toml", "nbgrader_config.py", "pyproject.toml"
 SHARES = 1, 1, 1, 0.9, 0.7, 0.5, 0.3, 0  # how much of the work made-up students have done
 SCORES = """
@@ -45,15 +52,18 @@ c.Execute.skip_cells_with_tag = "profiling"
 """
 
 
-def copy_of_course(folder: Path) -> Path:
+def copy_of_course(folder: Path) -> Course:
     """Copy what grading needs of this course, and build its first module there."""
-    root = folder / "course"
-    for name in PARTS:
-        shutil.copytree(COURSE.root / name, root / name)
+    course = replace(course_file.load(ROOT), root=folder / "course")
+    for name in ("coursekit", "modules", course.package, "student"):
+        shutil.copytree(ROOT / name, course.root / name)
     for name in FILES:
-        shutil.copy(COURSE.root / name, root)
-    run(root, "coursekit", "build", COURSE.modules()[0].name)
-    return root
+        shutil.copy(ROOT / name, course.root)
+    settings = course.file.read_text(encoding="utf-8")
+    own = re.sub(r"(?m)^\s*db_url\b", "# db_url", settings)  # a gradebook that people use
+    course.file.write_text(own, encoding="utf-8")
+    run(course.root, "coursekit", "build", course.modules()[0].name)
+    return course_file.load(course.root)
 
 
 def hand_in(root: Path, module: Module, count: int) -> None:
@@ -94,6 +104,14 @@ def grade(root: Path, jobs: int) -> float:
     return run(root, "coursekit", "grade", "--force", "--jobs", str(jobs))
 
 
+def cpu_of_the_grader(course: Course, jobs: int) -> float:
+    """Return the processor seconds that a submission takes in the main process of `grade`."""
+    submissions = collect.find(course, course.workspace, course.modules()[:1], [])
+    before = time.process_time()
+    Grading(course, course.workspace, jobs=jobs, force=True).run(submissions)
+    return (time.process_time() - before) / len(submissions)
+
+
 def memory_of_a_worker(root: Path, jobs: int) -> float:
     """Return how many MiB each worker takes at most, in a round that is not timed."""
     seen: list[float] = []
@@ -107,7 +125,7 @@ def memory_of_a_worker(root: Path, jobs: int) -> float:
 
 
 def watch(seen: list[float], ended: threading.Event) -> None:
-    """Add up, again and again, what all processes in sandboxes take for themselves."""
+    """Add up, again and again, what all workers and their sandboxes take for themselves."""
     while not ended.wait(0.25):
         seen.append(sum(map(memory, family())))
 
@@ -126,10 +144,10 @@ def family() -> list[Path]:
 
 
 def memory(process: Path) -> float:
-    """Return the MiB of an engine's process, its share of what it shares; 0 for any other."""
+    """Return the MiB of a worker or an engine, its share of what it shares; 0 for any other."""
     try:
         words = (process / "cmdline").read_bytes().split(b"\0")
-        if b"/engine" not in words[-2:] or b"bwrap" in words[0]:
+        if b"python" not in words[0] or not {b"/engine", b"coursekit.grading.worker"} & {*words}:
             return 0.0
         lines = (process / "smaps_rollup").read_text(encoding="utf-8").splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
@@ -170,22 +188,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
-    module = COURSE.modules()[0]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        root = copy_of_course(Path(name))
-        hand_in(root, module, args.submissions)
-        other = copy_for_nbgrader(root, module, args.plain, Path(name))
-        each = memory_of_a_worker(root, args.jobs)
-        mine, theirs = [], []
-        for _ in range(args.rounds):  # they take turns, so that a slow moment hits both
-            mine.append(grade(root, args.jobs) / args.submissions)
+        course = copy_of_course(Path(name))
+        module = course.modules()[0]
+        hand_in(course.root, module, args.submissions)
+        other = copy_for_nbgrader(course.root, module, args.plain, Path(name))
+        each = memory_of_a_worker(course.root, args.jobs)
+        alone, mine, theirs = [], [], []
+        for _ in range(args.rounds):  # they take turns, so that a slow moment hits all
+            alone.append(grade(course.root, 1) / args.submissions)
+            mine.append(grade(course.root, args.jobs) / args.submissions)
             command = "nbgrader", "autograde", module.name, "--force"
             theirs.append(run(other, *command) / args.plain)
-        compare(other, root, args.plain)
+        compare(other, course.root, args.plain)
+        cpu = cpu_of_the_grader(course, args.jobs)
     print(f"{module.name}, whole commands, seconds for each submission, median of {args.rounds}")
     show(f"nbgrader autograde, {args.plain}", theirs)
-    show(f"grade with feedback, {args.submissions}", mine)
-    print(f"    ratio {statistics.median(theirs) / statistics.median(mine):.1f}")
+    show(f"grade --jobs 1, {args.submissions}", alone)
+    show(f"grade --jobs {args.jobs}, {args.submissions}", mine)
+    middle = statistics.median(mine)
+    print(f"    ratio to nbgrader {statistics.median(theirs) / middle:.1f}")
+    print(f"    --jobs {args.jobs} is {statistics.median(alone) / middle:.2f} times --jobs 1")
+    print(f"    main process {1000 * cpu:.1f} ms of processor time for each submission")
     print(f"    memory {each:.0f} MiB for each of {args.jobs} workers")
 
 
@@ -197,4 +221,7 @@ def show(what: str, seconds: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CourseError as error:
+        sys.exit(str(error))

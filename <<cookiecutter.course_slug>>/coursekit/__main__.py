@@ -24,7 +24,7 @@ if not console.is_terminal:  # a log, where rich would fall back to 80 columns
 
 def sync(course: Course, args: argparse.Namespace) -> None:
     """Write each module's notebook and the package from its .py."""
-    from coursekit import sync as syncing
+    from coursekit.authoring import sync as syncing
 
     modules = course.modules(args.modules)
     if args.check:
@@ -39,10 +39,12 @@ def sync(course: Course, args: argparse.Namespace) -> None:
 
 def build(course: Course, args: argparse.Namespace) -> None:
     """Make release/ and the student kit in dist/."""
-    from coursekit import release
+    from coursekit.authoring import release
 
     modules = course.modules(args.modules)
-    kit = release.build(course, modules)
+    kit, changes = release.build(course, modules)
+    for line in changes:
+        print(line)
     for module in modules:
         print("released", f"release/{module.name}/{module.notebook.name}")
     print("packed  ", kit.relative_to(course.root))
@@ -50,44 +52,46 @@ def build(course: Course, args: argparse.Namespace) -> None:
 
 def grade(course: Course, args: argparse.Namespace) -> int:
     """Autograde submissions; write feedback/, grades.csv and report.html."""
-    from coursekit import demo, grade, intake, release, report
-    from coursekit import sync as syncing
-    from coursekit.places import Places
+    from coursekit import assignment
+    from coursekit.grading.grade import Grading
+    from coursekit.intake import collect
+    from coursekit.report import console as screen
+    from coursekit.report import page
 
-    modules = course.modules(args.modules)
-    real = Places(course.root, course.db_url)
-    places = demo.make_anew(course, modules) if args.demo else real
-    submissions = intake.find(course, places.submitted, modules, args.student)
-    syncing.sync(course, sorted({s.module for s in submissions}, key=lambda m: m.name))
-    how = {"sandboxed": not args.no_sandbox, "workers": args.jobs, "scheduler": args.scheduler}
-    round_ = grade.Round(course, places, **how, force=args.force)
-    with report.progress(console, len(submissions)) as advance:
-        results = round_.run(submissions, advance)
-    console.print(report.table(results), report.summary(results), sep="")
-    for module in {s.module for s in submissions}:
-        if release.changed_since(course, module, places.gradebook):
-            print(f"The tests of {module.name} have changed since the last build: build first.")
-    strays = intake.strays(course, places.submitted)
+    modules, workspace = course.modules(args.modules), course.workspace
+    if args.demo:
+        from coursekit.authoring import demo
+
+        workspace = demo.make_anew(course, modules)
+    submissions = collect.find(course, workspace, modules, args.student)
+    how = {"sandboxed": not args.no_sandbox, "jobs": args.jobs, "scheduler": args.scheduler}
+    grading = Grading(course, workspace, **how, force=args.force)
+    with screen.progress(console, len(submissions)) as advance:
+        results, ended = grading.run(submissions, advance)
+    strays = collect.strays(course, workspace)
+    report = page.write(course, workspace, results, strays)
+    rows = results.of(ended)
+    console.print(screen.table(rows), screen.summary(rows), sep="")
+    for name in assignment.changed_since_build(course, {s.module for s in submissions}):
+        print(f"{name} has changed since the last build, which is what was graded: build first.")
     for stray in strays[:10]:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     if len(strays) > 10:
         print(f"… and {len(strays) - 10} more: report.html has all of them.")
-    where = places.root.relative_to(course.root)
-    print(f"Look at {where / 'report.html'}. Also: {where / 'grades.csv'}, {where / 'feedback'}/")
-    return int(any(result.status == "failed" for result in results))
+    where = workspace.root.relative_to(course.root)
+    print(f"Look at {report.relative_to(course.root)}. Also: {where / 'grades.csv'}, "
+          f"{where / 'feedback'}/")  # fmt: skip
+    return int("failed" in ended.values())
 
 
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
-    from coursekit import sync as syncing
-
     if args.oracle and not importlib.util.find_spec("torch"):
         raise CourseError("PyTorch is not installed here; `nox -s test -- --oracle` does that.")
-    syncing.sync(course, course.modules(args.modules))  # nbgrader reads the notebooks
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
     only = ["-k", args.k] if args.k else []
-    at_once = ["-n", "auto", "--dist", "loadgroup"]  # `-n 0` after it: one after the other
-    return run("pytest", "tests", *at_once, *chosen, *only, *args.rest)
+    # `-n0` after it: one after the other.
+    return run("pytest", "tests", "-n", "auto", *chosen, *only, *args.rest)
 
 
 def lint(course: Course, args: argparse.Namespace) -> int:

@@ -1,79 +1,203 @@
-"""The gradebook's database where it is a server: can it be reached, and does nobody else grade?"""
+"""nbgrader's gradebook, read and written a module at a time, in nbgrader's own tables.
 
-import getpass
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+nbgrader's API looks up each cell by itself and commits after each, and to import it takes as long
+as to grade thirty submissions. So the columns that count are named here; a test compares them with
+nbgrader's own.
+"""
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
-from sqlalchemy.pool import NullPool
+import datetime as dt
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy import Column, Connection, DateTime, Enum, Float, String, Table, select
+
+from coursekit import database
+from coursekit.database import one_grader
 from coursekit.errors import CourseError
+from coursekit.grades import Cell, Comment, Grade, ModuleRecord, SubmissionGrades
 
-LOCK = 0x636F7572  # "cour": PostgreSQL's advisory locks are numbers, each database has its own
-HOLDER = text(
-    "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid)"
-    " WHERE locktype = 'advisory' AND objid = :key AND granted"
-    " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
+__all__ = ["Cell", "Comment", "Grade", "Gradebook", "ModuleRecord", "NotBuilt", "SubmissionGrades",
+           "one_grader"]  # fmt: skip
 
-NO_ADDRESS = """\
-course.toml: [grading] db_url is no database's address (and is not shown here, for it may hold a
-password). Write it like "postgresql+psycopg://grader@db.example.org/dl101"."""
-NO_DRIVER = """\
-There is no driver here for the gradebook at {url}: {error}.
-For PostgreSQL, write postgresql+psycopg://… and run `nox -s grade` or `nox -s build`, which install
-the group `postgresql`; without nox: pip install --group postgresql"""
-UNREACHABLE = """\
-The gradebook at {url} does not answer: {error}
-Is the server up, does the database exist, and may you use it? After that, run this again: it goes
-on where it stopped."""
-HELD = """\
-The gradebook at {url} is in use by {holder}.
-Wait until that is done, or stop it; then run this again."""
+TABLES = sa.MetaData()
 
 
-def alone(db_url: str) -> AbstractContextManager[None]:
-    """Hold a server's gradebook, so that no other machine grades; a file has lock.held."""
-    try:
-        url = make_url(db_url)
-    except (ArgumentError, ValueError):
-        raise CourseError(NO_ADDRESS) from None
-    return nullcontext() if url.get_backend_name() == "sqlite" else server(url)
+def table(name: str, /, **columns: Any) -> Table:
+    return Table(name, TABLES, Column("id", String, primary_key=True),
+                 *(Column(key, kind) for key, kind in columns.items()))  # fmt: skip
 
 
-@contextmanager
-def server(url: URL) -> Iterator[None]:
-    """Hold the gradebook on a server. It lets go when the connection ends, however that happens."""
-    shown = url.render_as_string(hide_password=True)
-    try:
-        with engine_of(url, shown).connect() as connection:
-            if url.get_backend_name() == "postgresql":
-                lock(connection, shown)
-            yield
-    except OperationalError as error:
-        said = str(error.orig).replace(url.password or "\0", "***").strip()
-        raise CourseError(UNREACHABLE.format(url=shown, error=said)) from None
+def cell_type(name: str) -> Enum:
+    return Enum("code", "markdown", name=name)
 
 
-def engine_of(url: URL, shown: str) -> Engine:
-    try:
-        own = {"isolation_level": "AUTOCOMMIT", "poolclass": NullPool}  # ends with the lock
-        return create_engine(url, connect_args=called(url), **own)
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise CourseError(NO_DRIVER.format(url=shown, error=error)) from None
+# What `build` records of a module ...
+assignments = table("assignment", name=String, duedate=DateTime)
+notebooks = table("notebook", name=String, assignment_id=String)
+cells = table("base_cell", name=String, notebook_id=String, type=String)
+graded = table("grade_cells", cell_type=cell_type("grade_cell_type"), max_score=Float)
+solved = table("solution_cells")
+sources = table("source_cell", name=String, notebook_id=String, locked=sa.Boolean,
+                cell_type=cell_type("source_cell_type"))  # fmt: skip
+# ... and what grading records of a submission, whose notebook is a row of `submitted`.
+students = table("student")
+submissions = table("submitted_assignment", assignment_id=String, student_id=String,
+                    timestamp=DateTime, extension=sa.Interval)  # fmt: skip
+submitted = table("submitted_notebook", assignment_id=String, notebook_id=String,
+                  flagged=sa.Boolean, late_submission_penalty=Float)  # fmt: skip
+grades = table("grade", notebook_id=String, cell_id=String, auto_score=Float, manual_score=Float,
+               extra_credit=Float, needs_manual_grade=sa.Boolean)  # fmt: skip
+comments = table("comment", notebook_id=String, cell_id=String, auto_comment=String,
+                 manual_comment=String)  # fmt: skip
+
+# What no two rows share, and the columns that grading writes also where there is a row already.
+UNIQUE = {"student": ["id"], "submitted_assignment": ["assignment_id", "student_id"],
+          "submitted_notebook": ["notebook_id", "assignment_id"],
+          "grade": ["cell_id", "notebook_id"], "comment": ["cell_id", "notebook_id"]}  # fmt: skip
+WRITTEN = {"timestamp", "late_submission_penalty", "auto_score", "auto_comment"}
 
 
-def called(url: URL) -> dict[str, str]:
-    """Return what tells others who holds the gradebook."""
-    me = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()}"
-    return {"application_name": me[:63]} if url.get_backend_name() == "postgresql" else {}
+class NotBuilt(CourseError):
+    """There is no gradebook yet, or no such module in it."""
 
 
-def lock(connection: Connection, shown: str) -> None:
-    if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
-        holder = connection.scalar(HOLDER, {"key": LOCK})
-        raise CourseError(HELD.format(url=shown, holder=holder or "someone else"))
+class Gradebook:
+    """A gradebook that `build` made."""
+
+    def __init__(self, url: str) -> None:
+        """Open it. NotBuilt if it is not there, CourseError if its server does not answer."""
+        self.engine = database.engine(url)
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        with database.answering(self.engine):
+            # In this order, for SQLite would make a file that is not there.
+            if file and not Path(file).is_file() or not sa.inspect(self.engine).has_table("grade"):
+                shown = file or repr(self.engine.url)  # without its password
+                raise NotBuilt(f"There is no gradebook at {shown}: run `nox -s build` first.")
+        # SQLite and PostgreSQL both know INSERT … ON CONFLICT; SQLAlchemy has it for each apart.
+        self.insert = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}").insert
+
+    def __enter__(self) -> "Gradebook":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.dispose()
+
+    def modules(self) -> list[str]:
+        """Return the names of all modules; formgrader can make ones without a notebook, too."""
+        joined = assignments.join(notebooks, notebooks.c.assignment_id == assignments.c.id)
+        with self.engine.connect() as connection:
+            return sorted(connection.scalars(select(assignments.c.name).select_from(joined)))
+
+    def students(self) -> list[str]:
+        """Return the ids of all students, with or without submissions."""
+        with self.engine.connect() as connection:
+            return sorted(connection.scalars(select(students.c.id)))
+
+    def module(self, name: str) -> ModuleRecord:
+        """Return what is known of a module. NotBuilt if it was never built."""
+        of_it = select(notebooks.c.name, notebooks.c.id, assignments.c.id, assignments.c.duedate)
+        of_it = of_it.join(assignments, assignments.c.id == notebooks.c.assignment_id)
+        columns = cells.c.id, cells.c.name, cells.c.type, graded.c.cell_type, graded.c.max_score
+        known = select(*columns).outerjoin(graded, graded.c.id == cells.c.id).order_by(cells.c.name)
+        known = known.where(cells.c.type != "TaskCell")  # a kind that no module of ours has
+        with self.engine.connect() as connection:
+            found = connection.execute(of_it.where(assignments.c.name == name)).first()
+            if not found:
+                raise NotBuilt(f"The gradebook does not know {name} yet: run `nox -s build` first.")
+            rows = connection.execute(known.where(cells.c.notebook_id == found.id)).all()
+        return ModuleRecord(name, *found, tuple(Cell(*row) for row in rows))
+
+    def read(self, record: ModuleRecord) -> dict[str, SubmissionGrades]:
+        """Return all that the gradebook holds of a module, by student."""
+        with self.engine.connect() as connection:
+            return read(connection, record)
+
+    def save(self, record: ModuleRecord, batch: Sequence[SubmissionGrades]) -> None:
+        """Write what grading found out of some submissions: all of it, or nothing.
+
+        Rows that are missing are made. What people gave stands, whatever `batch` says of it.
+        """
+        module = {"assignment_id": record.assignment_id}
+        notebook = {"notebook_id": record.notebook_id}
+        with self.engine.begin() as connection:
+            self.put(connection, students, [{"id": s.student} for s in batch])
+            self.put(connection, submissions, [
+                {**module, "student_id": s.student, "timestamp": s.handed_in} for s in batch
+            ])  # fmt: skip
+            of_student = ids(connection, submissions.c.student_id, **module)
+            for s in batch:
+                s.assignment_id = of_student[s.student]
+            self.put(connection, submitted, [
+                {**notebook, "assignment_id": s.assignment_id, "flagged": False,
+                 "late_submission_penalty": s.late_penalty} for s in batch
+            ])  # fmt: skip
+            of_submission = ids(connection, submitted.c.assignment_id, **notebook)
+            for s in batch:
+                s.id = of_submission[s.assignment_id]
+            self.put(connection, grades, [row(s, g) for s in batch for g in s.grades.values()])
+            self.put(connection, comments, [row(s, c) for s in batch for c in s.comments.values()])
+
+    def put(self, connection: Connection, into: Table, rows: list[dict[str, Any]]) -> None:
+        """Insert rows; where there is one already, change what grading writes in it."""
+        new = self.insert(into)
+        change = {name: new.excluded[name] for name in WRITTEN.intersection(into.c.keys())}
+        if into is grades:  # where a person marked it since it was read, nobody need be asked
+            as_read = (into.c[name].is_not_distinct_from(new.excluded[name])
+                       for name in ("manual_score", "extra_credit"))  # fmt: skip
+            found = (sa.and_(*as_read), new.excluded.needs_manual_grade)
+            change["needs_manual_grade"] = sa.case(found, else_=into.c.needs_manual_grade)
+        if change:
+            new = new.on_conflict_do_update(index_elements=UNIQUE[into.name], set_=change)
+        else:
+            new = new.on_conflict_do_nothing()
+        if rows:
+            connection.execute(new, [{"id": token_hex(16), **row} for row in rows])
+
+    def set_due(self, record: ModuleRecord, due: dt.datetime) -> None:
+        """Write when a module is due: naive, in UTC."""
+        of_it = sa.update(assignments).where(assignments.c.id == record.assignment_id)
+        with self.engine.begin() as connection:
+            connection.execute(of_it.values(duedate=due))
+
+
+def ids(connection: Connection, by: Column, **of: str) -> dict[str, str]:
+    """Return the ids of rows by another column; `of` names a third and the value it must have."""
+    rows = select(by, by.table.c.id).filter_by(**of)
+    return dict(connection.execute(rows).all())
+
+
+def row(submission: SubmissionGrades, of: Grade | Comment) -> dict[str, Any]:
+    """Return the row of a grade or a comment: its fields are named like the columns."""
+    row = {"notebook_id": submission.id, **vars(of)}
+    for not_a_column in ("name", "cell_type", "max_score"):
+        row.pop(not_a_column, None)
+    return row
+
+
+def read(connection: Connection, record: ModuleRecord) -> dict[str, SubmissionGrades]:
+    """Return the submissions of a module, by student."""
+    joined = select(
+        submitted.c.id, submissions.c.id, submissions.c.student_id, submissions.c.timestamp,
+        submissions.c.extension, submitted.c.late_submission_penalty,
+    ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
+    found: dict[str, SubmissionGrades] = {}
+    for row in connection.execute(joined.where(submitted.c.notebook_id == record.notebook_id)):
+        notebook_id, assignment_id, student, handed_in, extension, penalty = row
+        found[notebook_id] = submission = record.empty(student)
+        submission.id, submission.assignment_id = notebook_id, assignment_id
+        submission.handed_in, submission.late_penalty = handed_in, penalty
+        if submission.due and extension:
+            submission.due += extension
+    names = {cell.id: cell.name for cell in record.cells}
+    for of in grades, comments:
+        ours = of.c.cell_id.in_(names)
+        fields = [column.name for column in of.c][3:]  # named like the columns
+        for _, notebook_id, cell_id, *values in connection.execute(select(of).where(ours)):
+            if submission := found.get(notebook_id):
+                known = (submission.grades if of is grades else submission.comments)[names[cell_id]]
+                vars(known).update(zip(fields, values, strict=True))
+    return {submission.student: submission for submission in found.values()}

@@ -1,23 +1,34 @@
-"""A percent-format .py as a notebook; what in it is solution, hidden test or profiling."""
+"""A percent-format .py as a notebook; what in it is solution, hidden test or profiling.
+
+Cells are nbformat's NotebookNodes where a person's file is read or written, and plain JSON where
+only grading needs them: what is asked of them here works for both.
+"""
 
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import jupytext
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from coursekit.errors import CourseError
 
+if TYPE_CHECKING:  # a process that only grades starts faster without nbformat and jupytext
+    from nbformat import NotebookNode
+
 REGION = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS)")
+TOPIC = re.compile(r"\s*# hidden: (.+)")
+HEADING = re.compile(r"^#+ (.+)$", re.M)
 PROFILING = "profiling"
-SHOWN = "shown"  # key in a graded cell's metadata: outputs that its student may see
+
+Cell = Mapping[str, Any]
 
 
-def read(source: Path) -> NotebookNode:
+def read(source: Path) -> "NotebookNode":
     """Return a module's source as a notebook whose cell ids depend on nothing but its text."""
+    import jupytext
+    import nbformat
+
     try:
         notebook = jupytext.read(source, fmt="py:percent")
     except Exception as error:  # jupytext raises whatever its parsers raise
@@ -34,69 +45,70 @@ def read(source: Path) -> NotebookNode:
     return notebook
 
 
-def cell_id(cell: NotebookNode, seen: Counter[str]) -> str:
+def cell_id(cell: Cell, seen: Counter[str]) -> str:
     """Return the cell's grade_id, or a name made from its text, numbered if it repeats."""
-    digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(cell["source"].encode()).hexdigest()[:12]
     name = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id(cell) or f"text-{digest}")[:56]
     seen[name] += 1
     return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-def meta(cell: NotebookNode) -> dict:
+def meta(cell: Cell) -> dict[str, Any]:
     """Return the cell's nbgrader metadata, empty where it has none."""
-    return cell.metadata.get("nbgrader", {})
+    return cell.get("metadata", {}).get("nbgrader", {})
 
 
-def grade_id(cell: NotebookNode) -> str:
+def grade_id(cell: Cell) -> str:
     return meta(cell).get("grade_id", "")
 
 
-def is_code(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code"
+def is_code(cell: Cell) -> bool:
+    return cell["cell_type"] == "code"
 
 
-def is_solution(cell: NotebookNode) -> bool:
+def is_solution(cell: Cell) -> bool:
     """Tell whether students write in this code cell."""
     return is_code(cell) and bool(meta(cell).get("solution"))
 
 
-def is_test(cell: NotebookNode) -> bool:
+def is_provided(cell: Cell) -> bool:
+    """Tell whether this cell must run as the module has it: a helper, a test. nbgrader: locked."""
+    return bool(grade_id(cell)) and not meta(cell).get("solution")
+
+
+def is_test(cell: Cell) -> bool:
     """Tell whether this code cell scores points by running."""
     return is_code(cell) and bool(meta(cell).get("grade"))
 
 
-def is_answer(cell: NotebookNode) -> bool:
+def is_answer(cell: Cell) -> bool:
     """Tell whether a person grades what students write in this cell."""
     return bool(meta(cell).get("grade")) and bool(meta(cell).get("solution"))
 
 
-def is_profiling(cell: NotebookNode) -> bool:
-    return PROFILING in cell.metadata.get("tags", [])
+def is_profiling(cell: Cell) -> bool:
+    return PROFILING in cell.get("metadata", {}).get("tags", [])
 
 
-def fails(outputs: list[NotebookNode]) -> bool:
-    """Tell whether nbgrader gives a test with these outputs no points."""
-    return any(o.output_type == "error" or o.get("name") == "stderr" for o in outputs)
-
-
-def on_stderr(outputs: list[NotebookNode]) -> bool:
-    """Tell whether a test failed only because something was written to stderr: nbgrader's rule."""
-    return fails(outputs) and not any(o.output_type == "error" for o in outputs)
-
-
-def not_done(outputs: list[NotebookNode]) -> bool:
-    """Tell whether a test met a solution that says so: nbgrader's stub, which has no text."""
-    return any(o.get("ename") == "NotImplementedError" and not o.evalue for o in outputs)
-
-
-def out_of_time(outputs: list[NotebookNode]) -> bool:
-    """Tell whether a cell was stopped, or never came to its turn."""
-    return any(o.get("ename") in ("CellTimeoutError", "DeadKernelError") for o in outputs)
-
-
-def points(cells: list[NotebookNode]) -> int:
+def points(cells: Iterable[Cell]) -> int:
     """Return the sum of the points of these cells."""
     return sum(meta(cell).get("points", 0) for cell in cells if meta(cell).get("grade"))
+
+
+def titles(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return, for each graded cell, the exercise or question it belongs to, by grade_id.
+
+    That is the last heading above it that begins with "Exercise" or "Question".
+    """
+    found, title = {}, ""
+    for cell in cells:
+        if not is_code(cell):
+            headings = HEADING.findall(cell["source"])
+            wanted = [h for h in headings if h.startswith(("Exercise", "Question"))]
+            title = wanted[-1].replace("`", "") if wanted else title
+        if meta(cell).get("grade"):
+            found[grade_id(cell)] = title or grade_id(cell)
+    return found
 
 
 def split_regions(source: str) -> tuple[list[str], list[str]]:
@@ -117,12 +129,27 @@ def public(source: str) -> str:
     return "\n".join(split_regions(source)[0])
 
 
-def secret_lines(notebooks: list[NotebookNode]) -> set[str]:
+def topic(source: str, line: int) -> str | None:
+    """Return what a test asks about in a line, from 1 on: None if students see that line.
+
+    The author says so in the hidden block, in a comment above it: `# hidden: negative dims`.
+    "" stands for a hidden line below no such comment.
+    """
+    found: str | None = None
+    for text in source.split("\n")[:line]:
+        if marker := REGION.search(text):
+            found = "" if marker[1] == "BEGIN" else None
+        elif found is not None and (comment := TOPIC.fullmatch(text)):
+            found = comment[1].strip()
+    return found
+
+
+def secret_lines(notebooks: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the lines that stand only in solutions and hidden tests, stripped of white space."""
     public: set[str] = set()
     secret: set[str] = set()
-    for cell in (cell for notebook in notebooks for cell in notebook.cells):
-        seen, hidden = split_regions(cell.source)
+    for cell in (cell for notebook in notebooks for cell in notebook["cells"]):
+        seen, hidden = split_regions(cell["source"])
         public.update(line.strip() for line in seen)
         secret.update(line.strip() for line in hidden)
     return secret - public

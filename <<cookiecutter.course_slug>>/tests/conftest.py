@@ -1,26 +1,43 @@
 """Tests that ask for `module` run once for each module, or for those named by --module.
 
 Tests marked `needs("layers")` are about the framework as a whole: they run if Module 03 is chosen.
+All is made from the sources, in temporary folders: nothing that a person built is read or changed.
 """
 
 import importlib
+import json
+import os
+import shutil
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
-from nbformat import NotebookNode
 
 from coursekit import course as course_file
-from coursekit import mutants, notebook
-from coursekit.course import Course, Module
-from coursekit.reference import write_reference
+from coursekit import execution, notebook
+from coursekit.assignment import Assignment, data_of, write_package
+from coursekit.authoring import mutants
+from coursekit.course import MODULE_NAME, Course, Module
+from coursekit.sandbox.engine import Engine
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--module", action="append", default=[], help="test only this module")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each process do with one thread: as many workers as there are cores run at a time."""
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,10 +48,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ids = [f"{module.name}: {mutant.name}" for module, mutant in cases]
         metafunc.parametrize("module, mutant", cases, ids=ids, scope="session")
     elif "module" in metafunc.fixturenames:
-        # One worker takes all of a module's tests, which share its graded submissions.
-        cases = [pytest.param(m, marks=pytest.mark.xdist_group(m.name)) for m in modules]
         ids = [module.name for module in modules]
-        metafunc.parametrize("module", cases, ids=ids, scope="session")
+        metafunc.parametrize("module", modules, ids=ids, scope="session")
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist, which may be switched off
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Let one worker take all tests of a module: they share its build, its grades, its engine.
+
+    `--dist loadgroup` would do the same, but with pytest 9.2 xdist 3.8 sees no group.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = MODULE_NAME.search(nodeid.partition("[")[2])
+            return module[0] if module else nodeid
+
+    return ByModule(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -51,16 +82,77 @@ def course() -> Course:
 
 
 @pytest.fixture(scope="session")
-def nb(module: Module) -> NotebookNode:
+def nb(module: Module) -> "NotebookNode":
     """The module's source as a notebook. Tests must not change it."""
     return notebook.read(module.source)
 
 
 @pytest.fixture(scope="session")
+def package(course: Course, module: Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the package as this module may import it, with the modules before it."""
+    return write_package(course, module.name, tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def from_source(course: Course) -> Callable[[Module, Path], Assignment]:
+    """Return a function that makes an Assignment of a module as it stands in its source."""
+
+    def made(module: Module, package: Path) -> Assignment:
+        nb = notebook.read(module.source)
+        return Assignment(
+            name=module.name,
+            file=module.notebook.name,
+            cells=tuple(json.loads(json.dumps(nb.cells))),
+            given=tuple(notebook.public(cell.source) for cell in nb.cells),
+            kernelspec={},
+            data=data_of(module),
+            decoys={},
+            digest="",
+            package=course.package,
+            reference={p.stem: p.read_text(encoding="utf-8") for p in package.glob("*/*.py")},
+            limits=course.grading,
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def source(module: Module, package: Path, from_source: Callable) -> Assignment:
+    """The module as it stands in its source, without decoys."""
+    return from_source(module, package)
+
+
+@pytest.fixture(scope="session")
+def engine(source: Assignment) -> Iterator[Engine]:
+    """Run a module's code as grading does, but without a sandbox: it is ours."""
+    with execution.engine(source, sandboxed=False) as warm:
+        yield warm
+
+
+@pytest.fixture(scope="session")
+def built(course: Course, module: Module, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """A copy of the course in which this module was built, with a gradebook of its own."""
+    from coursekit.authoring import decoys, release  # xdist's own process need not wait for them
+
+    root = tmp_path_factory.mktemp("course")
+    shutil.copytree(course.root / "student", root / "student")
+    shutil.copy(course.root / "pyproject.toml", root)
+    (root / course.package).mkdir()
+    shutil.copy(course.package_dir / "__init__.py", root / course.package)
+    no_notebooks = shutil.ignore_patterns("*_dev.ipynb", ".ipynb_checkpoints")
+    for each in [*course.earlier(module), module]:
+        shutil.copytree(each.path, root / "modules" / each.name, ignore=no_notebooks)
+    copy = replace(course, root=root, grading={**course.grading, "db_url": "", "drop": []})
+    with patch.object(decoys, "TRIED", 2):  # to find more takes long, and shows no more
+        release.build(copy, copy.modules([module.name]))
+    return copy
+
+
+@pytest.fixture(scope="session")
 def framework(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Return the reference framework: every public name of every module, as one namespace."""
-    folder = write_reference(COURSE, "~", tmp_path_factory.mktemp("framework"))  # "~": all modules
-    sys.path.insert(0, str(folder))
+    folder = tmp_path_factory.mktemp("framework")
+    sys.path.insert(0, str(write_package(COURSE, "~", folder)))  # "~": all modules
     names = {}
     for module in COURSE.modules():
         names |= vars(importlib.import_module(f"{COURSE.package}.{module.stem}"))

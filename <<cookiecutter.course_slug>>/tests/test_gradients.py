@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from coursekit import mutants, notebook
+from coursekit import execution, notebook
+from coursekit.assignment import write_package
 from coursekit.course import Course
-from coursekit.reference import write_reference
 
 pytestmark = [
     pytest.mark.needs("tensor", "activations", "layers", "losses", "autograd"),
@@ -67,7 +67,7 @@ def test_only_the_attributes_of_tensor_change(course: Course, tmp_path: Path) ->
     """In a process of its own, since the other tests have imported everything."""
     script = f"""
 import importlib, sys
-sys.path.insert(0, {str(write_reference(course, "~", tmp_path))!r})
+sys.path.insert(0, {str(write_package(course, "~", tmp_path))!r})
 stems = ["tensor", "activations", "layers", "losses"]
 modules = [importlib.import_module("{course.package}." + stem) for stem in stems]
 things = {{id(m): m for m in modules}}
@@ -260,7 +260,7 @@ def test_the_order_of_imports_does_not_matter(course: Course, tmp_path: Path) ->
     package = course.package
     script = f"""
 import sys
-sys.path.insert(0, {str(write_reference(course, "~", tmp_path))!r})
+sys.path.insert(0, {str(write_package(course, "~", tmp_path))!r})
 import {package}.autograd, {package}.activations
 from {package}.tensor import Tensor
 print({package}.activations.relu(Tensor(1.0, requires_grad=True)).grad_fn)
@@ -316,18 +316,23 @@ def test_what_cannot_have_a_gradient_says_so(framework: SimpleNamespace) -> None
             (flat * 1.0).sum().backward()
 
 
-def test_a_backward_that_does_nothing_earns_nothing(course: Course) -> None:
+def test_a_backward_that_does_nothing_earns_nothing(
+    course: Course, from_source: Callable, tmp_path: Path
+) -> None:
     """From the exercise that writes backward on, every test asks for gradients."""
     (module,) = course.modules(["05_autograd"])
     nb = notebook.read(module.source)
     (cell,) = (c for c in nb.cells if notebook.grade_id(c) == "autograd-backward")
     start, body = cell.source.rsplit("    ### BEGIN SOLUTION\n", 1)
     cell.source = start + "    return None\n" + body.split("    ### END SOLUTION")[1]
-    results = mutants.results(course, module, nb)
+    known = from_source(module, write_package(course, module.name, tmp_path))
+    with execution.engine(known, sandboxed=False) as warm:
+        execution.run(warm, known, nb.cells)
+    points = execution.scores(nb.cells)
     tests = [notebook.grade_id(c) for c in filter(notebook.is_test, nb.cells)]
     asking = tests[tests.index("autograd-backward-test") :]
     assert len(asking) == 10
-    assert [name for name in asking if results[name] == ""] == []
+    assert [name for name in asking if points[name]] == []
 
 
 def test_a_shared_node_grows_linearly(framework: SimpleNamespace) -> None:

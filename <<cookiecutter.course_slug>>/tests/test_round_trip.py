@@ -1,49 +1,66 @@
 """Each module as a script, twice in one process, and through nbgrader as students' work."""
 
+import copy
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
 
-from coursekit import demo, grade, intake, mutants, notebook, runner, sandbox
-from coursekit.course import Course, Module
-from coursekit.mutants import Mutant
-from coursekit.places import Places
-from coursekit.reference import write_reference
-from coursekit.scores import Result
+from coursekit import execution, notebook
+from coursekit.assignment import Assignment
+from coursekit.authoring import demo, mutants
+from coursekit.authoring.mutants import Mutant
+from coursekit.course import Course, Module, Workspace
+from coursekit.grading.grade import Grading
+from coursekit.grading.results import Result
+from coursekit.intake import collect
+from coursekit.nbgrader_config import STAFF_FILES, captured_log
+from coursekit.sandbox import bubblewrap
+from coursekit.sandbox.engine import Cell, Engine
 
 HONEST = ("perfect", "untouched", "half-done", "reference-import")
 LATE = "2099-12-31 23:59:00 UTC"
+PATIENT = {"cell_seconds": 60, "notebook_seconds": 600, "memory_mb": 4096}  # with profiling
 
 
 @pytest.fixture(scope="session")
 def term(
-    course: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
-) -> Places:
+    built: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
     """A term of made-up students; one of them has a bug and is late. Nothing is graded yet."""
-    places = demo.places_in(tmp_path_factory.mktemp("term"))
-    demo.make(course, [module], places, HONEST)
-    folder = places.submitted / "wrong" / module.name
-    shutil.copytree(places.submitted / "perfect" / module.name, folder)
+    place = demo.workspace_in(tmp_path_factory.mktemp("term"))
+    demo.make(built, built.modules([module.name]), place, HONEST)
+    folder = place.submitted / "wrong" / module.name
+    shutil.copytree(place.submitted / "perfect" / module.name, folder)
     work = nbformat.read(folder / module.notebook.name, as_version=4)
     demo.solution_of(mutants.apply(nb, mutants.load(module)[0]), work)
     nbformat.write(work, folder / module.notebook.name)
     (folder / "timestamp.txt").write_text(LATE, encoding="utf-8")
-    return places
+    return place
 
 
 @pytest.fixture(scope="session")
-def grades(course: Course, module: Module, term: Places) -> dict[str, Result]:
+def grades(built: Course, module: Module, term: Workspace) -> dict[str, Result]:
     """How they are graded, by name."""
-    submissions = intake.find(course, term.submitted, [module], [])
-    marking = grade.Round(course, term, sandboxed=sandbox.available())
-    return {row.student: row for row in marking.run(submissions)}
+    submissions = collect.find(built, term, built.modules([module.name]), [])
+    results, ended = Grading(built, term, sandboxed=bubblewrap.available()).run(submissions)
+    return {row.student: row for row in results.of(ended)}
+
+
+def test_of_honest_work_nothing_is_told(grades: dict) -> None:
+    """Nobody passes a decoy, and no test ends now one way, now another."""
+    assert {name: row.state.suspicious for name, row in grades.items()} == dict.fromkeys(grades, ())
+    assert set(grades) == {*HONEST, "wrong"}
 
 
 def test_the_solution_gets_every_automatic_point(grades: dict, nb: NotebookNode) -> None:
@@ -68,40 +85,31 @@ def test_importing_the_reference_gets_nothing(grades: dict) -> None:
     assert grades["reference-import"].total == 0
 
 
-PLAIN = """
-c = get_config()
-c.CourseDirectory.root = {root!r}
-c.CourseDirectory.source_directory = {modules!r}
-c.CourseDirectory.db_url = {gradebook!r}
-c.CourseDirectory.ignore = ["*_dev.py", "mutants.toml"]
-c.Execute.skip_cells_with_tag = "profiling"
-"""
-
-
 def test_plain_nbgrader_gives_the_same_scores(
-    course: Course, module: Module, term: Places, grades: dict, tmp_path: Path
+    built: Course,
+    module: Module,
+    package: Path,
+    term: Workspace,
+    grades: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Cell by cell, automatic scores and comments, by its own kernel in its own way."""
-    plain = demo.places_in(tmp_path)
-    demo.make(course, [module], plain, ())
+    plain = demo.workspace_in(tmp_path)
+    shutil.copy(built.root / "gradebook.db", plain.root)
     shutil.copytree(term.submitted, plain.submitted)
-    values = {
-        "root": str(tmp_path),
-        "gradebook": plain.gradebook,
-        "modules": str(course.modules_dir),
-    }
-    (tmp_path / "nbgrader_config.py").write_text(PLAIN.format(**values), encoding="utf-8")
-    reference = write_reference(course, module.name, tmp_path / "reference")
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "autograde", module.name],
-        env={**os.environ, "PYTHONPATH": str(reference), "MPLBACKEND": "Agg"},
-        cwd=tmp_path,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert found_out(plain.gradebook) == found_out(term.gradebook)
+    c = Config()
+    c.CourseDirectory.root = str(tmp_path)
+    c.CourseDirectory.source_directory = str(built.modules_dir)
+    c.CourseDirectory.assignment_id = module.name
+    c.CourseDirectory.db_url = plain.gradebook
+    c.CourseDirectory.ignore = STAFF_FILES
+    c.Execute.skip_cells_with_tag = notebook.PROFILING
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    with captured_log() as lines:
+        Autograde(coursedir=CourseDirectory(config=c), config=c).start()
+    assert found_out(plain.gradebook) == found_out(term.gradebook), lines[-20:]
     assert set(found_out(plain.gradebook)) == {*HONEST, "wrong"}
 
 
@@ -123,20 +131,10 @@ def found_out(gradebook: str) -> dict[str, list]:
         }
 
 
-def test_grading_without_jupyter_gives_the_same(
-    course: Course, module: Module, nb: NotebookNode, grades: dict
-) -> None:
-    """The mutants below are scored by coursekit.runner: it must agree with nbgrader."""
-    results = mutants.results(course, module, nb)
-    assert {name: error for name, error in results.items() if error} == {}
-    assert mutants.score(nb, results) == grades["perfect"].automatic
-
-
-def test_runs_as_a_script(course: Course, module: Module, nb: NotebookNode, tmp_path: Path) -> None:
-    path = write_reference(course, module.name, tmp_path)
+def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> None:
     done = subprocess.run(
         [sys.executable, module.source],
-        env={**os.environ, "PYTHONPATH": str(path), "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
+        env={**os.environ, "PYTHONPATH": str(package), "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -148,20 +146,45 @@ def test_runs_as_a_script(course: Course, module: Module, nb: NotebookNode, tmp_
 
 
 def test_running_every_cell_twice_changes_nothing(
-    course: Course, module: Module, nb: NotebookNode, tmp_path: Path
+    engine: Engine, source: Assignment, nb: NotebookNode
 ) -> None:
-    cells = [(notebook.grade_id(cell), cell.source) for cell in filter(notebook.is_code, nb.cells)]
-    each_twice = [(f"{name} ({time})", source) for name, source in cells for time in (1, 2)]
-    path = write_reference(course, module.name, tmp_path)
-    for order in (each_twice, [(f"{name} (again)", source) for name, source in cells + cells]):
-        results = runner.run(order, path, 600.0, beside=module.beside)
-        assert {name: error for name, error in results.items() if error} == {}
-        assert len(results) == len({name for name, _ in order})
+    """Each cell twice in a row; then the whole module twice, plots and profiling among it.
+
+    All run as if a student had written them, for else things are put back in between.
+    """
+    code = list(filter(notebook.is_code, nb.cells))
+    patient = replace(source, limits=PATIENT)
+    for order in ([c for c in code if not notebook.is_profiling(c) for _ in range(2)], code * 2):
+        cells = [Cell(notebook.grade_id(cell), cell.source) for cell in order]
+        outcome = engine.run(execution.job(patient, cells))
+        assert outcome.ended == ""
+        errors = {c.name: o for c, o in zip(cells, outcome.outputs, strict=True) if fails(o)}
+        assert errors == {}
+
+
+def fails(outputs: list | None) -> bool:
+    return outputs is None or execution.fails(outputs)
+
+
+def test_a_warm_engine_gives_the_same(
+    engine: Engine, source: Assignment, nb: NotebookNode, grades: dict
+) -> None:
+    """The mutants below are scored by it, so it must agree with grading, and so with nbgrader."""
+    cells = copy.deepcopy(nb.cells)
+    execution.run(engine, source, cells)
+    assert sum(execution.scores(cells).values()) == grades["perfect"].automatic
 
 
 def test_a_student_bug_loses_points(
-    course: Course, module: Module, nb: NotebookNode, mutant: Mutant
+    engine: Engine, source: Assignment, nb: NotebookNode, mutant: Mutant
 ) -> None:
-    buggy = mutants.apply(nb, mutant)
-    full = notebook.points(list(filter(notebook.is_test, nb.cells)))
-    assert mutants.score(buggy, mutants.results(course, module, buggy)) < full
+    """Mostly in the exercise's own test, two cells below: then the rest need not run."""
+    buggy = mutants.apply(nb, mutant).cells
+    (bug,) = (n for n, cell in enumerate(buggy) if cell.source != nb.cells[n].source)
+    assert any(loses(engine, source, cells) for cells in (buggy[: bug + 3], buggy))
+
+
+def loses(engine: Engine, source: Assignment, cells: list[NotebookNode]) -> bool:
+    execution.run(engine, source, cells)
+    full = notebook.points(filter(notebook.is_test, cells))
+    return sum(execution.scores(cells).values()) < full

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 from nbformat import NotebookNode
 
-from coursekit import gates, mutants, notebook
+from coursekit import notebook
+from coursekit.authoring import checks, mutants
 from coursekit.course import Course, Module
 from coursekit.notebook import grade_id, is_code, is_profiling, is_solution, is_test, meta
 
@@ -115,7 +116,7 @@ def test_exercises_are_short_and_lead_the_way(nb: NotebookNode) -> None:
 def test_signatures_and_docstrings_stand_outside_solutions(nb: NotebookNode) -> None:
     for cell in filter(is_solution, nb.cells):
         public = "\n".join(notebook.split_regions(cell.source)[0])
-        defined = gates.definitions(cell)
+        defined = checks.definitions(cell)
         assert defined, f"{grade_id(cell)} defines nothing"
         for name, (_, docstring) in defined.items():
             assert docstring, f"{name} has no docstring"
@@ -124,12 +125,16 @@ def test_signatures_and_docstrings_stand_outside_solutions(nb: NotebookNode) -> 
 
 
 def test_every_test_is_called_and_has_hidden_tests(nb: NotebookNode) -> None:
-    assert list(gates.graded_cells_call_their_test(nb)) == []
+    assert list(checks.graded_cells_call_their_test(nb)) == []
     for cell in filter(is_test, nb.cells):
         public, hidden = notebook.split_regions(cell.source)
         assert any("assert" in line or "check(" in line for line in public), grade_id(cell)
         assert hidden, f"{grade_id(cell)} has no hidden tests"
         assert "✅" in cell.source, f"{grade_id(cell)} prints no ✅ line"
+
+
+def test_hidden_tests_say_what_they_ask(nb: NotebookNode) -> None:
+    assert list(checks.topics(nb)) == []
 
 
 def test_memory_is_profiled_with_tracemalloc_called_and_stopped(nb: NotebookNode) -> None:
@@ -178,12 +183,12 @@ def test_questions_are_graded_by_hand_with_model_answer_and_rubric(nb: NotebookN
 
 
 def test_nbgrader_metadata_is_complete_and_valid(nb: NotebookNode) -> None:
-    assert list(gates.metadata(nb)) == []
+    assert list(checks.metadata(nb)) == []
 
 
 def test_grade_ids_are_unique_in_the_course(course: Course) -> None:
     sources = {module: notebook.read(module.source) for module in course.modules()}
-    assert list(gates.repeated_ids(sources)) == []
+    assert list(checks.repeated_ids(sources)) == []
 
 
 def test_provided_cells_are_locked(nb: NotebookNode) -> None:

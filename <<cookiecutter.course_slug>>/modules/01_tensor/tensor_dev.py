@@ -157,7 +157,7 @@ def check(got, expected, what, dtype=None, hint=""):
     dtype = np.dtype(
         dtype or {bool: bool, int: np.int64}.get(type(values[0] if values else 0.0), np.float32)
     )
-    tolerance = {"float32": 1e-5, "float64": 1e-12}.get(dtype.name, 0)
+    tolerance = {np.float32: 1e-5, np.float64: 1e-12}.get(dtype.type, 0)
     data = got.data if isinstance(got, Tensor) else None
     if not isinstance(got, Tensor):
         problem = f"expected a Tensor, got {type(got).__name__} {got!r}"
@@ -167,10 +167,11 @@ def check(got, expected, what, dtype=None, hint=""):
         problem = f"expected {dtype} {shape}, got {data.dtype} {data.shape}"
     else:
         for want, have in zip(values, data.ravel().tolist(), strict=True):
-            near = math.isfinite(want) and abs(want - have) <= tolerance * (1 + abs(want))
-            if not problem and want != have and not near:
-                whole = f"; as a whole, expected {expected}, got {data.tolist()}" if shape else ""
-                problem = f"expected {want}, got {have}{whole}"
+            if want == have or abs(want - have) <= tolerance * (1 + abs(want)) < math.inf:
+                continue
+            whole = f"; as a whole, expected {expected}, got {data.tolist()}" if shape else ""
+            problem = f"expected {want}, got {have}{whole}"
+            break
     assert not problem, f"{what}: {problem:.400}" + (f"\nHint: {hint}" if hint else "")
 
 
@@ -466,7 +467,7 @@ def test_broadcast_shape():
     cases += [((), (), ()), ((1, 3), (0, 1), (0, 3)), ((1,), (1, 1), (1, 1))]
     # hidden: random pairs of shapes
     rng = np.random.default_rng(3)
-    for _ in range(50):
+    for _ in range(25):
         shape = tuple(rng.integers(2, 9, size=rng.integers(1, 6)).tolist())
         ones = rng.integers(0, 3, size=len(shape)).tolist()  # who has size 1: a, b or nobody
         a, b = (tuple(1 if o == c else n for n, o in zip(shape, ones, strict=True)) for c in (0, 1))
@@ -774,19 +775,20 @@ def test_reductions():
     assert empty.data.shape == (0,), f"var of no rows: expected shape (0,), got {empty.data.shape}"
     # hidden: any axes, keepdims, both dtypes
     plain = {"sum": sum, "max": max, "min": min, "mean": lambda v: sum(v) / len(v)}
-    plain["var"] = lambda v: sum((x - sum(v) / len(v)) ** 2 for x in v) / (len(v) - 1)
+    plain["var"] = lambda v: (sum(x * x for x in v) - sum(v) ** 2 / len(v)) / (len(v) - 1)
     plain["argmax"] = lambda v: v.index(max(v))
-    x, folded = np.random.default_rng(6).normal(size=(3, 4, 5)), {None: (0, 1, 2), 0: (0,), 1: (1,)}
+    x, folded = np.random.default_rng(6).normal(size=(2, 3, 4)), {None: (0, 1, 2), 0: (0,), 1: (1,)}
     for axis, gone in (folded | {-1: (2,), (0, 2): (0, 2), (-3, 1): (0, 1)}).items():
         groups = {}  # the elements, by what is left of their index
-        for index in np.ndindex(3, 4, 5):
+        for index in np.ndindex(2, 3, 4):
             key = tuple(i for d, i in enumerate(index) if d not in gone)
             groups.setdefault(key, []).append(x[index].item())
-        for keep, dtype in ((True, np.float64), (False, np.float64), (False, np.float32)):
+        values = {name: [plain[name](v) for v in groups.values()] for name in plain}
+        for keep, dtype in ((True, np.float64), (False, np.float32)):
             t, old = Tensor(x, dtype=dtype), x.astype(dtype)
             shape = [1 if d in gone else n for d, n in enumerate(x.shape) if keep or d not in gone]
             for name in [n for n in plain if n != "argmax" or len(gone) != 2]:
-                expected = np.reshape([plain[name](v) for v in groups.values()], shape).tolist()
+                expected = np.reshape(values[name], shape).tolist()
                 what, got = f"{name}({axis=}, {keep=})", getattr(t, name)(axis=axis, keepdims=keep)
                 check(got, expected, what, None if name == "argmax" else dtype)
                 # hidden: the input is not modified
@@ -885,7 +887,7 @@ def test_strides():
     # hidden: random shapes, as in NumPy
     rng = np.random.default_rng(7)
     for n in range(20):
-        shape = tuple(rng.integers(2, 5, size=n % 5 + 1).tolist())
+        shape = tuple(rng.integers(2, 5, size=n % 4 + 1).tolist())
         array = rng.normal(size=[n if rng.random() < 0.5 else 1 for n in shape])
         view = np.broadcast_to(array, (2, *shape))
         got = contiguous_strides(shape, 8)
@@ -1438,9 +1440,9 @@ def test_factories():
     check(arange(2, 8, 3), [2, 5], "arange(2, 8, 3)", hint="8 is not reached; ints stay ints")
     check(arange(0, 1, 0.5), [0.0, 0.5], "arange(0, 1, 0.5)")
     manual_seed(0)
-    first, second = randn(10_000).data.tolist(), randn(10_000).data.tolist()
+    first, second = randn(4_000).data.tolist(), randn(4_000).data.tolist()
     manual_seed(0)
-    assert first == randn(10_000).data.tolist() != second, "manual_seed(0) should repeat randn"
+    assert first == randn(4_000).data.tolist() != second, "manual_seed(0) should repeat randn"
     ### BEGIN HIDDEN TESTS
     # hidden: dtype and requires_grad
     check(ones((2,), dtype=np.float64, requires_grad=True), [1.0, 1.0], "float64", np.float64)
@@ -1452,14 +1454,14 @@ def test_factories():
         got = (t.requires_grad, t.data.dtype, t.data.shape, make((2, 3)).requires_grad)
         assert got == (True, np.float32, (2, 3), False), f"a factory with requires_grad: {got}"
     # hidden: range and precision of rand
-    u = rand(10_000, dtype=np.float64).data.tolist()
+    u = rand(4_000, dtype=np.float64).data.tolist()
     assert 0 <= min(u) < 0.01 < 0.99 < max(u) < 1, "rand should be uniform in [0, 1)"
     assert any(v != float(np.float32(v)) for v in u), "float64 randomness should have its precision"
     # hidden: randn: mean, variance, other seeds
-    moments = math.fsum(first) / 10_000, math.fsum(v * v for v in first) / 10_000
-    assert abs(moments[0]) < 0.05 and abs(moments[1] - 1) < 0.05, f"randn: moments {moments}"
+    moments = math.fsum(first) / 4_000, math.fsum(v * v for v in first) / 4_000
+    assert abs(moments[0]) < 0.1 and abs(moments[1] - 1) < 0.1, f"randn: moments {moments}"
     manual_seed(1)
-    assert randn(10_000).data.tolist() != first, "another seed should give other numbers"
+    assert randn(4_000).data.tolist() != first, "another seed should give other numbers"
     # hidden: arange: negative start, step
     check(arange(-3, 0), [-3, -2, -1], "arange(-3, 0)")
     check(arange(6, step=2), [0, 2, 4], "arange(6, step=2)")

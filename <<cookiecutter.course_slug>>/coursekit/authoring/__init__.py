@@ -1,0 +1,1 @@
+"""Makes notebooks and the package, what students get, and what grade goes by."""

@@ -1,0 +1,193 @@
+"""What must hold before anything is released. Each check returns the problems it found."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.nbgraderformat import MetadataValidator, ValidationError
+
+from coursekit import notebook
+from coursekit.course import Module
+from coursekit.nbgrader_config import STAFF_FILES
+from coursekit.notebook import grade_id, meta
+
+KEYS = {"grade", "grade_id", "locked", "schema_version", "solution", "task"}
+TELLING = 20  # outside notebooks, shorter lines (`return out`) say nothing about a solution
+LIKE_MARKER = re.compile(r"#\s*(begin|end)\b", re.IGNORECASE)
+CONFLICT = re.compile(r"(<{7}|>{7}|[|]{7})( |$)")
+
+Sources = dict[Module, NotebookNode]
+
+
+def check_conflicts(paths: Iterable[Path]) -> list[str]:
+    """Return the lines that git left in files where it could not merge two versions."""
+    return [
+        f"{path.parent.name}/{path.name}: line {number} is git's mark of a conflict ({line[:7]}): "
+        "choose between the two versions."
+        for path in paths
+        for number, line in enumerate(lines_of(path), 1)
+        if CONFLICT.match(line)
+    ]
+
+
+def check_sources(sources: Sources) -> list[str]:
+    """Return what is wrong in the sources themselves, before nbgrader sees them."""
+    problems = [*repeated_ids(sources)]
+    for module, nb in sources.items():
+        found = [*metadata(nb), *markers(nb), *parses(nb), *graded_cells_call_their_test(nb)]
+        problems += [f"{module.source.name}: {problem}" for problem in [*found, *topics(nb)]]
+    return problems
+
+
+def check_release(sources: Sources, release: Path) -> list[str]:
+    """Return what is wrong in the folder that students would get."""
+    problems = [*staff_files(release), *leaks(sources, release)]
+    for module, nb in sources.items():
+        path = release / module.name / module.notebook.name
+        released = nbformat.read(path, as_version=4)
+        found = [f"in the release, {problem}" for problem in parses(released)]
+        found += [*signatures(nb, released), *has_stub(released)]
+        problems += [f"{module.name}/{path.name}: {problem}" for problem in found]
+    return problems
+
+
+def check_kit(sources: Sources, kit: Path) -> list[str]:
+    """Return what is wrong in the whole student kit, with modules released before."""
+    return [f"in the student kit, {p}" for p in (*staff_files(kit), *leaks(sources, kit))]
+
+
+def repeated_ids(sources: Sources) -> Iterator[str]:
+    places: dict[str, list[str]] = {}
+    for module, nb in sources.items():
+        for cell in filter(grade_id, nb.cells):
+            places.setdefault(grade_id(cell), []).append(module.source.name)
+    for name, files in places.items():
+        where = " and ".join(sorted(set(files)))
+        if len(files) > 1:
+            yield f"grade_id {name!r} stands {len(files)} times, in {where}; each must be unique."
+
+
+def metadata(nb: NotebookNode) -> Iterator[str]:
+    """Every code cell and every answer cell carries complete, valid nbgrader metadata."""
+    for cell in nb.cells:
+        missing = sorted(KEYS - set(meta(cell)))
+        if (notebook.is_code(cell) or meta(cell)) and missing:
+            name = grade_id(cell) or cell.source.strip().partition("\n")[0][:60]
+            yield f"cell {name!r} lacks the nbgrader metadata {', '.join(missing)}."
+        elif meta(cell).get("grade") and not isinstance(meta(cell).get("points"), int):
+            yield f"cell {grade_id(cell)!r} is graded, so it needs whole `points`."
+        else:
+            try:
+                MetadataValidator().validate_cell(cell)
+            except ValidationError as error:
+                yield f"cell {grade_id(cell)!r}: nbgrader says: {str(error).splitlines()[0]}"
+
+
+def markers(nb: NotebookNode) -> Iterator[str]:
+    """Every region begins and ends with a marker that nbgrader knows: others hide nothing."""
+    for cell in nb.cells:
+        seen = []
+        for line in filter(LIKE_MARKER.search, cell.source.splitlines()):
+            if marker := notebook.REGION.fullmatch(line.strip()):
+                seen.append(marker.groups())
+            else:
+                yield f"cell {grade_id(cell)!r} has {line.strip()!r}, which nbgrader does not know."
+        if seen != [(word, kind) for _, kind in seen[::2] for word in ("BEGIN", "END")]:
+            yield f"cell {grade_id(cell)!r} does not close each BEGIN with its END."
+
+
+def topics(nb: NotebookNode) -> Iterator[str]:
+    """All hidden tests say what they ask: it is all that students read of one that fails."""
+    for cell in filter(notebook.is_test, nb.cells):
+        lines = enumerate(map(str.strip, cell.source.split("\n")), 1)
+        code = (number for number, line in lines if line and line[0] != "#")
+        if any(notebook.topic(cell.source, number) == "" for number in code):
+            name, example = grade_id(cell), "`# hidden: negative dims`"
+            yield f"test cell {name!r}: say above its hidden tests what they ask, e.g. {example}."
+
+
+def graded_cells_call_their_test(nb: NotebookNode) -> Iterator[str]:
+    for cell in filter(notebook.is_test, nb.cells):
+        try:
+            body = ast.parse(cell.source).body
+        except SyntaxError:
+            continue  # parses() names it
+        tests = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+        values = [node.value for node in body if isinstance(node, ast.Expr)]
+        calls = {ast.unparse(value.func) for value in values if isinstance(value, ast.Call)}
+        if not tests:
+            yield f"test cell {grade_id(cell)!r} defines no test function."
+        for name in sorted(tests - calls):
+            yield f"test cell {grade_id(cell)!r} never calls {name}(), so it scores by itself."
+
+
+def parses(released: NotebookNode) -> Iterator[str]:
+    for cell in filter(notebook.is_code, released.cells):
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            yield f"cell {grade_id(cell)!r} does not parse: {error}."
+
+
+def signatures(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
+    """A released solution cell keeps each signature and docstring of its source."""
+    kept = {grade_id(cell): definitions(cell) for cell in released.cells if grade_id(cell)}
+    for cell in filter(notebook.is_solution, source.cells):
+        wanted, found = definitions(cell), kept.get(grade_id(cell), {})
+        if not wanted:
+            yield f"solution cell {grade_id(cell)!r} defines no function or class."
+        for name, (signature, docstring) in wanted.items():
+            if name not in found or found[name][0] != signature:
+                yield f"{name} lost its signature in the release: keep `def` outside the solution."
+            elif not docstring or found[name][1] != docstring:
+                yield f"{name} has no docstring in the release: write it outside the solution."
+
+
+def definitions(cell: NotebookNode) -> dict[str, tuple[str, str | None]]:
+    """Return signature and docstring of a cell's functions, classes and methods."""
+    try:
+        nodes = [("", node) for node in ast.parse(cell.source).body]
+    except SyntaxError:
+        return {}
+    found = {}
+    for prefix, node in nodes:
+        if isinstance(node, ast.FunctionDef):
+            found[prefix + node.name] = ast.unparse(node.args), ast.get_docstring(node)
+        elif isinstance(node, ast.ClassDef):
+            bases = ", ".join(ast.unparse(base) for base in node.bases)
+            found[prefix + node.name] = bases, ast.get_docstring(node)
+            nodes += [(f"{node.name}.", inner) for inner in node.body]  # comes up later
+    return found
+
+
+def has_stub(released: NotebookNode) -> Iterator[str]:
+    for cell in filter(notebook.is_solution, released.cells):
+        if "raise NotImplementedError" not in cell.source:
+            yield f"{grade_id(cell)!r} has nothing to do in it: mark its solution region."
+
+
+def staff_files(release: Path) -> Iterator[str]:
+    for path in sorted(path for pattern in STAFF_FILES for path in release.rglob(pattern)):
+        yield f"{path.relative_to(release)} is a staff file and would be released."
+
+
+def leaks(sources: Sources, release: Path) -> Iterator[str]:
+    """No released file holds a line that stands only in a solution or a hidden test."""
+    secrets = notebook.secret_lines(sources.values())
+    for path in sorted(filter(Path.is_file, release.rglob("*"))):
+        least = 1 if path.suffix == ".ipynb" else TELLING
+        lines = dict.fromkeys(line.strip() for line in lines_of(path))
+        for line in [line for line in lines if len(line) >= least and line in secrets][:3]:
+            name = path.relative_to(release)
+            yield f"{name} would show students a line of a solution or hidden test: {line!r}."
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file; of a notebook, those of its cells."""
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        return [line for cell in cells for line in cell.source.splitlines()]
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()

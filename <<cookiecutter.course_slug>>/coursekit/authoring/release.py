@@ -1,0 +1,230 @@
+"""nbgrader's release notebooks and the student kit, published only when every check holds."""
+
+import json
+import shutil
+import string
+import tempfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+
+from coursekit import assignment, export, notebook
+from coursekit.assignment import Assignment
+from coursekit.authoring import checks, decoys
+from coursekit.authoring.align import align_cells
+from coursekit.authoring.sync import sync
+from coursekit.course import Course, Module, Workspace
+from coursekit.errors import CourseError
+from coursekit.gradebook import Gradebook, one_grader
+from coursekit.nbgrader_config import captured_log, config, reason
+
+Sources = checks.Sources
+
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: same content, same bytes
+
+
+def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
+    """Sync, release these modules and pack the student kit.
+
+    Return the kit's path, and a line for each cell that the gradebook had with other submissions
+    and that came or went. CourseError, and nothing is released, if anything is wrong.
+    """
+    texts = [path for module in modules for path in (module.source, *module.beside)]
+    refuse(checks.check_conflicts([*texts, *(course.root / "student").iterdir()]))
+    sync(course, modules)
+    sources = {module: notebook.read(module.source) for module in modules}
+    refuse(checks.check_sources(sources))
+    with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
+        staging, kit = Path(folder) / "release", Path(folder) / course.slug
+        for module in modules:
+            generate(course, module, staging)
+        refuse(checks.check_release(sources, staging))
+        assemble(course, staging, kit)
+        in_kit = [module for module in course.modules() if (kit / module.name).is_dir()]
+        all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}
+        refuse(checks.check_kit(all_sources, kit))
+        earlier = never_built(course, sources)
+        built = assignments(course, sources, earlier, staging)
+        changes = record(course, sources, course.workspace, Path(folder) / "recorded")
+        publish(staging, course.release)
+        for module, made in built.items():
+            assignment.store(course, module, made)
+        for module, nb in earlier.items():
+            assignment.store_export(course, module, nb.cells)
+        return zip_folder(kit, course.dist / f"{course.slug}.zip"), changes
+
+
+def refuse(problems: list[str]) -> None:
+    """Stop the build if a check found anything."""
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise CourseError(f"Nothing was released. Mend this and build again:\n{listed}")
+
+
+def generate(course: Course, module: Module, folder: Path, gradebook: str | None = None) -> None:
+    """Write nbgrader's release version of a module into a folder.
+
+    If a gradebook is given (a database URL), tell it the module's cells and points.
+    """
+    c = config(course)
+    c.CourseDirectory.assignment_id = module.name
+    c.CourseDirectory.release_directory = str(folder)
+    if gradebook:
+        c.CourseDirectory.db_url = gradebook
+    c.GenerateAssignment.no_database = gradebook is None
+    c.SaveCells.enabled = gradebook is not None
+    with captured_log() as lines:
+        try:
+            GenerateAssignment(coursedir=CourseDirectory(config=c), config=c).start()
+        except NbGraderException as error:
+            raise CourseError(f"{module.source}: nbgrader refuses: {reason(lines)}") from error
+
+
+def never_built(course: Course, sources: Sources) -> Sources:
+    """Return the modules before these that were never built: these need their exports."""
+    last = max(module.name for module in sources)
+    earlier = [m for m in course.modules() if m.name < last and m not in sources]
+    return {m: notebook.read(m.source) for m in earlier if not assignment.stored(course, m)}
+
+
+def assignments(
+    course: Course, sources: Sources, earlier: Sources, staging: Path
+) -> dict[Module, Assignment]:
+    """Return what `grade` will go by: each solution was run, each test has its decoys.
+
+    A solution may import what is built now, and then what was built before.
+    """
+    exports = {m: assignment.package_file(nb.cells) for m, nb in (earlier | sources).items()}
+    built, problems = {}, []
+    for module, nb in sources.items():
+        reference = {"__init__": (course.package_dir / "__init__.py").read_text(encoding="utf-8")}
+        for before in course.earlier(module):
+            path = course.built / before.name / f"{before.stem}.py"
+            reference[before.stem] = exports.get(before) or path.read_text(encoding="utf-8")
+        released = nbformat.read(staging / module.name / module.notebook.name, as_version=4)
+        made = assignment_of(course, module, nb, released, reference)
+        try:
+            built[module] = decoys.prepare(course, module, made)
+        except CourseError as error:
+            problems.append(str(error))
+    refuse(problems)
+    return built
+
+
+def assignment_of(
+    course: Course,
+    module: Module,
+    nb: NotebookNode,
+    released: NotebookNode,
+    reference: dict[str, str],
+) -> Assignment:
+    """Return a module and its release as an Assignment, without decoys."""
+    of_source, of_release = ([*map(notebook.grade_id, n.cells)] for n in (nb, released))
+    assert of_source == of_release, f"{module.source}: nbgrader left out or added cells"
+    return Assignment(
+        name=module.name,
+        file=module.notebook.name,
+        cells=tuple(json.loads(json.dumps(nb.cells))),
+        given=tuple(cell.source for cell in released.cells),
+        kernelspec=dict(nb.metadata.kernelspec),
+        data=assignment.data_of(module),
+        decoys={},
+        digest=assignment.digest_of(module),
+        package=course.package,
+        reference=reference,
+        others={},
+        limits=course.grading,
+    )
+
+
+def record(course: Course, sources: Sources, workspace: Workspace, folder: Path) -> list[str]:
+    """Tell a workspace's gradebook these modules' cells, points and due dates.
+
+    The folder gets what is released of them. Return a line for each cell that came or went although
+    students have handed in.
+    """
+    changes, url = [], workspace.gradebook
+    with one_grader(url, workspace.root):
+        for module, nb in sources.items():
+            cells = {notebook.grade_id(c): recorded(c) for c in nb.cells if notebook.grade_id(c)}
+            notebook_name, backups = module.notebook.stem, workspace.root / "backups"
+            changes += align_cells(url, module.name, notebook_name, cells, backups)
+            generate(course, module, folder, url)
+            with Gradebook(url) as gradebook:
+                gradebook.set_due(gradebook.module(module.name), course.due_utc(module))
+    return changes
+
+
+def recorded(cell: NotebookNode) -> tuple[bool, bool, bool, str, float]:
+    """Return what nbgrader records of a cell: graded, solution, locked, its type, its points."""
+    known = notebook.meta(cell)
+    graded, solution = bool(known.get("grade")), bool(known.get("solution"))
+    locked = not solution and (graded or bool(known.get("locked")))
+    return graded, solution, locked, cell.cell_type, float(known.get("points", 0))
+
+
+def publish(staging: Path, release: Path) -> None:
+    """Put each built folder in place of the one released before."""
+    release.mkdir(exist_ok=True)
+    for built in sorted(staging.iterdir()):
+        target = release / built.name
+        old = staging.parent / f"old-{built.name}"
+        if target.exists():
+            target.rename(old)
+        built.rename(target)
+
+
+def assemble(course: Course, staging: Path, kit: Path) -> None:
+    """Put the student kit together: what is built now, what was released before, student files."""
+    for module in course.modules():
+        for released in (staging, course.release):
+            if (released / module.name).is_dir():
+                shutil.copytree(released / module.name, kit / module.name)
+                break
+    student_files(course, kit)
+
+
+def student_files(course: Course, kit: Path) -> None:
+    """Add the student README, what pip installs, the exporter and the empty package."""
+    groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
+    values = {
+        "title": course.title,
+        "term": course.term,
+        "package": course.package,
+        "requirements": '", "'.join(groups["dependency-groups"]["student"]),
+        "cell_seconds": f"{course.grading['cell_seconds']:g}",
+        "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
+        "schedule": schedule(course, [m for m in course.modules() if (kit / m.name).is_dir()]),
+    }
+    for path in sorted((course.root / "student").iterdir()):
+        text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
+        (kit / path.name).write_text(text, encoding="utf-8", newline="\n")
+    shutil.copy(export.__file__, kit / "export.py")
+    (kit / course.package).mkdir()
+    shutil.copy(course.package_dir / "__init__.py", kit / course.package)
+
+
+def schedule(course: Course, modules: list[Module]) -> str:
+    """Return the due dates as the rows of a Markdown table."""
+    rows = [
+        f"| `{m.name}` | {course.due(m):%A %d %B %Y, %H:%M} {course.timezone} |" for m in modules
+    ]
+    return "\n".join(rows)
+
+
+def zip_folder(folder: Path, target: Path) -> Path:
+    """Zip a folder so that the same files always give the same bytes."""
+    target.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder.parent).as_posix()
+            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info.external_attr = 0o644 * 65536  # the upper 16 bits are the Unix mode
+            archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return target

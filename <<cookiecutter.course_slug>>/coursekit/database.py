@@ -1,0 +1,121 @@
+"""The gradebook's database, a file or a server: how to get at it, and one grader at a time."""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from coursekit.errors import CourseError
+
+LOCK = 0x636F7572  # "cour": PostgreSQL's advisory locks are numbers, each database has its own
+HOLDER = text(
+    "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid)"
+    " WHERE locktype = 'advisory' AND objid = :key AND granted"
+    " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+NO_ADDRESS = """\
+course.toml: [grading] db_url is no database's address (and is not shown here, for it may hold a
+password). Write it like "postgresql+psycopg://grader@db.example.org/dl101"."""
+NO_DRIVER = """\
+There is no driver here for the gradebook at {url}: {error}.
+For PostgreSQL, write postgresql+psycopg://… and run `nox -s grade` or `nox -s build`, which install
+the group `postgresql`; without nox: pip install --group postgresql"""
+UNREACHABLE = """\
+The gradebook at {url} does not answer: {error}
+Is the server up, does the database exist, and may you use it? After that, run this again: it goes
+on where it stopped."""
+IN_USE = """\
+{what} by {holder}.
+Wait until that is done, or stop it; then run this again."""
+
+
+def engine(db_url: str) -> Engine:
+    """Return SQLAlchemy's engine for a gradebook, which nothing has connected to yet."""
+    try:
+        url = make_url(db_url)
+    except (ArgumentError, ValueError):
+        raise CourseError(NO_ADDRESS) from None
+    server = url.get_backend_name() == "postgresql"
+    try:
+        made = create_engine(url, connect_args={"application_name": me()[:63]} if server else {})
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise CourseError(NO_DRIVER.format(url=repr(url), error=error)) from None
+    if made.dialect.name == "sqlite":
+        event.listen(made, "connect", tune)
+    return made
+
+
+def me() -> str:
+    return f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()}"
+
+
+def tune(connection: Any, _: Any) -> None:
+    """Let SQLite write to a log, which need not wait for the disk, and wait for other programs.
+
+    Readers such as formgrader see the last complete state meanwhile.
+    """
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def answering(engine: Engine) -> Iterator[None]:
+    """Raise a CourseError, without the password, where a server does not answer."""
+    try:
+        yield
+    except OperationalError as error:
+        if engine.dialect.name == "sqlite":
+            raise
+        said = str(error.orig).replace(engine.url.password or "\0", "***").strip()
+        raise CourseError(UNREACHABLE.format(url=repr(engine.url), error=said)) from None
+
+
+@contextmanager
+def one_grader(db_url: str, folder: Path) -> Iterator[None]:
+    """Hold a folder and its gradebook: two graders would each undo what the other does.
+
+    CourseError, with who holds them, if someone does. The system and the server let go however this
+    process ends.
+    """
+    import fcntl  # not on Windows, where nothing is graded
+
+    with (folder / ".grade.lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "someone else"
+            raise CourseError(
+                IN_USE.format(what=f"{folder} is being graded", holder=holder)
+            ) from None
+        file.truncate(0)
+        file.write(me())
+        file.flush()
+        with holding(engine(db_url)):
+            yield
+
+
+@contextmanager
+def holding(engine: Engine) -> Iterator[None]:
+    """Hold a gradebook on a server, so that no other machine grades."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with answering(engine), engine.connect() as connection:
+        # Outside of a transaction, which would keep the server from tidying up for hours.
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
+            holder = connection.scalar(HOLDER, {"key": LOCK}) or "someone else"
+            what = f"The gradebook at {engine.url!r} is in use"
+            raise CourseError(IN_USE.format(what=what, holder=holder))
+        try:
+            yield
+        finally:
+            connection.invalidate()  # ends the connection, and the lock with it

@@ -1,0 +1,45 @@
+"""What late work costs: by the calendar of the course, so that a day has 23 to 25 hours."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dateutil import tz
+
+DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class LatePolicy:
+    """[late] of course.toml, and the time zone whose days count."""
+
+    percent_per_day: float = 0
+    grace_minutes: float = 0
+    zero_after_days: float = 0  # 0: never
+    timezone: str = "UTC"
+
+    def penalty(
+        self, score: float, handed_in: dt.datetime | None, due: dt.datetime | None
+    ) -> float | None:
+        """Return the points to deduct for each day begun, None for none. Dates are naive, in UTC.
+
+        A day later by the clock on the wall is a day, also when clocks were changed in it.
+        """
+        if not handed_in or not due:
+            return None
+        late = self.on_the_wall(handed_in) - self.on_the_wall(due)
+        late -= dt.timedelta(minutes=self.grace_minutes)
+        if late <= dt.timedelta(0) or handed_in <= due:
+            return None
+        if self.zero_after_days and late > self.zero_after_days * DAY:
+            return score
+        return score * min(1.0, math.ceil(late / DAY) * self.percent_per_day / 100) or None
+
+    def on_the_wall(self, utc: dt.datetime) -> dt.datetime:
+        local = utc.replace(tzinfo=dt.UTC).astimezone(tz.gettz(self.timezone))
+        return local.replace(tzinfo=None)
+
+
+def policy(late: Mapping[str, float], timezone: str) -> LatePolicy:
+    return LatePolicy(**late, timezone=timezone)

@@ -1,0 +1,98 @@
+"""Our own steps in nbgrader's chains: `nbgrader autograde` and formgrader are the same door.
+
+Each does to nbgrader's notebook what `grade_one` does to a submission, with the same code.
+"""
+
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from traitlets.config import Config
+
+from coursekit import assignment as assignments
+from coursekit import execution, nbgrader_config, notebook
+from coursekit.assignment import Assignment
+from coursekit.course import Course
+from coursekit.grading import feedback, late
+from coursekit.intake.rebuild import rebuild
+from coursekit.sandbox import bubblewrap
+
+HERE: list[Course] = []  # the course whose nbgrader_config.py was read: nbgrader makes the steps
+
+
+def config(course: Course) -> Config:
+    """Return the settings of nbgrader's commands in this course."""
+    HERE[:] = [course]
+    c = nbgrader_config.with_doors(course, Rebuild, ExecuteInSandbox, CourseLatePenalties, Hide)
+    c.CourseDirectory.db_url = course.workspace.gradebook
+    return c
+
+
+def built(resources: dict) -> Assignment:
+    (course,) = HERE
+    (module,) = course.modules([resources["nbgrader"]["assignment"]])
+    return assignments.load(course, module)
+
+
+class Rebuild(NbGraderPreprocessor):
+    """Puts a student's work into the module's own notebook."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        cells, repaired = rebuild(nb.cells, built(resources))
+        for clause in repaired:
+            self.log.warning(clause)
+        nb.cells, nb.nbformat, nb.nbformat_minor = nbformat.from_dict(cells), 4, 5
+        return nb, resources
+
+
+class ExecuteInSandbox(NbGraderPreprocessor):
+    """Runs the cells as `grade` does; refuses in its words where no sandbox can be made."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        bubblewrap.check()
+        assignment = built(resources)
+        with execution.engine(assignment, sandboxed=True) as warm:
+            execution.run(warm, assignment, nb.cells)
+        nb.cells = nbformat.from_dict(nb.cells)
+        return nb, resources
+
+
+class CourseLatePenalties(AssignLatePenalties):
+    """Deducts what lateness costs by the course's calendar."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        (course,), ids = HERE, resources["nbgrader"]
+        policy = late.policy(course.late, course.timezone)
+        with Gradebook(ids["db_url"]) as gradebook:
+            submission = gradebook.find_submission(ids["assignment"], ids["student"])
+            found = gradebook.find_submission_notebook(
+                ids["notebook"], ids["assignment"], ids["student"]
+            )
+            due = submission.duedate
+            if due and submission.extension:
+                due += submission.extension
+            penalty = policy.penalty(found.score, submission.timestamp, due)
+            found.late_submission_penalty = penalty
+            gradebook.db.commit()
+        return nb, resources
+
+
+class Hide(NbGraderPreprocessor):
+    """Shows in nbgrader's own feedback no hidden test, and no output of code that met one."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: dict, _: int) -> tuple[Any, dict]:
+        if notebook.is_code(cell):
+            graded, cell.outputs = cell.outputs, cell.metadata.get("shown", [])
+            if notebook.is_test(cell):
+                known = feedback.topic_of({**cell, "outputs": graded})
+                cell.source = notebook.public(cell.source)
+                if execution.fails(graded) and not execution.fails(cell.outputs):
+                    said = f"This test failed{f' (hidden: {known})' if known else ''}."
+                    cell.outputs = [
+                        nbformat.v4.new_output(
+                            "error", ename="AssertionError", evalue=said, traceback=[said]
+                        )
+                    ]
+        return cell, resources

@@ -1,0 +1,1 @@
+"""Takes in what students hand in: any files become a sound notebook, or a reason."""

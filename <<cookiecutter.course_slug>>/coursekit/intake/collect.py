@@ -1,0 +1,221 @@
+"""What a student handed in: the file that is meant, found and read once. Nothing changes on disk.
+
+Only the file's bytes and the time it was handed in go further: a submitted numpy.py reaches no
+path. Whatever stands in a submission's folder ends as bytes or as a refusal, never as an error.
+"""
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+from coursekit.course import Course, Module, Submission, Workspace
+from coursekit.errors import CourseError, Ungradable
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
+
+STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+TIMESTAMP = "timestamp.txt"  # nbgrader's name; plain text, when the work was handed in
+OUTPUTS = 10  # a file may be so many times larger than its limit: outputs do not count
+ENTRIES = 1_000  # files of a submission after which no further folder is looked at
+DEEPER = 2  # folders below the one where the notebook belongs
+BROWSERS = re.compile(r"(?<=\.ipynb)\.(txt|json|download)$", re.I)
+# What file managers and Jupyter add to copies. Possessive (++): a name like copy_1copy_1…x can be
+# split in 2^n ways, and without it all of them would be tried.
+COPY = re.compile(r"(?:[ _-]*(?:copy(?:[ _-]?\d+)?|\(\d+\)|[_-]\d{1,2}))++$")
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """One submission as it was found: bytes to be parsed, or why there are none."""
+
+    student: str
+    wanted: str  # the notebook's proper name: tensor_dev.ipynb
+    name: str  # the file's, in a form that can be printed
+    data: bytes
+    notes: tuple[str, ...] = ()  # copies beside it, which the student may have meant
+    stamp: bytes | None = None  # what timestamp.txt holds
+    refusal: str = ""
+
+    def contents(self) -> tuple[bytes, ...]:
+        """Return all of it that decides about the grade, to be hashed."""
+        about = (self.wanted, self.name, self.notes, self.stamp is None, self.refusal)
+        return repr(about).encode(), self.data, self.stamp or b""
+
+
+def find(
+    course: Course, workspace: Workspace, modules: list[Module], students: list[str]
+) -> list[Submission]:
+    """Return the submissions of these modules, by all students or those named."""
+    submitted = workspace.submitted
+    folders = sorted(p for p in submitted.glob("*") if is_dir(p) and not p.name.startswith("."))
+    unknown = sorted(set(students) - {folder.name for folder in folders})
+    if unknown:
+        raise CourseError(f"{submitted} has no folder for: {', '.join(unknown)}.")
+    found = [
+        Submission(folder.name, module, folder / module.name)
+        for folder in folders
+        if not students or folder.name in students
+        for module in modules
+        if is_dir(folder / module.name)
+    ]
+    if not found:
+        first = course.modules()[0]
+        place = submitted.relative_to(course.root) / "STUDENT_ID" / first.name / first.notebook.name
+        raise CourseError(
+            f"No submissions of {', '.join(module.name for module in modules)} in {submitted}.\n"
+            f"Put each student's notebook at {place.as_posix()} and run this again,\n"
+            f"or see a made-up term graded: nox -s grade -- --demo"
+        )
+    return found
+
+
+def is_dir(path: Path) -> bool:
+    """Tell whether this is a folder, or may be one that nobody lets us look at."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return True
+
+
+def strays(course: Course, workspace: Workspace) -> list[str]:
+    """Return what lies in submitted/ where no submission belongs, and would be overlooked."""
+    submitted, names = workspace.submitted, {module.name for module in course.modules()}
+    top = [p for p in submitted.glob("[!.]*") if not is_dir(p) or not any(p.glob("[!.]*"))]
+    inner = [p for p in submitted.glob("[!.]*/[!.]*") if not is_dir(p) or p.name not in names]
+    return [printable(p.relative_to(course.root), 200) for p in sorted(top + inner)]
+
+
+# ---- One submission
+
+
+def read(submission: Submission, limit_bytes: float) -> HandedIn:
+    """Find and read a submission. `limit_bytes` is for its notebook without outputs."""
+    folder, wanted, stamp = submission.folder, submission.module.notebook.name, None
+    try:
+        for path in (folder.parent, folder):
+            if path.is_symlink():
+                raise Ungradable(f"{printable(path.name)} is a link, not a folder")
+        stamp = read_stamp(folder / TIMESTAMP)
+        path, copies = pick(folder, wanted)
+        data, name = read_file(path, limit_bytes), printable(path.relative_to(folder))
+        notes = tuple(f"{copy} lies beside it and was not looked at" for copy in copies)
+        return HandedIn(submission.student, wanted, name, data, notes, stamp)
+    except Ungradable as error:
+        refusal = str(error)
+    except Exception as error:
+        refusal = f"{wanted} cannot be read ({type(error).__name__})"
+    return HandedIn(submission.student, wanted, wanted, b"", (), stamp, refusal)
+
+
+def read_stamp(path: Path) -> bytes | None:
+    """Return what stands in a timestamp: None if there is none, nothing if it cannot be read."""
+    try:
+        return read_file(path, 1_000) if os.path.lexists(path) else None
+    except Ungradable:
+        return b""
+
+
+def pick(folder: Path, wanted: str) -> tuple[Path, list[str]]:
+    """Return the file that is meant, in its place or elsewhere, and the names of its copies."""
+    found = files_below(folder)
+    for kind, insist in ((".ipynb", True), (".py", False), (".zip", False)):
+        name = PurePath(wanted).with_suffix(kind).name
+        alike = [path for path in found if suffix(path) == kind]
+        for _, level in groupby(alike, key=lambda path: len(path.parts)):
+            files = list(level)
+            if chosen := choose(files, name, insist):
+                others = [path for path in files if path != chosen and kind == ".ipynb"]
+                same = [path for path in others if plain(path.name) == plain(chosen.name)]
+                return chosen, [printable(path.name) for path in same]
+    names = [f"{path.name}/" if is_dir(path) else path.name for path in sorted(folder.iterdir())]
+    holds = ", ".join(printable(name) for name in names[:3] if is_visible(name))
+    raise Ungradable(f"{wanted} is missing; the folder {f'holds {holds}' if holds else 'is empty'}")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the files in a folder, then those one folder deeper, and so on; links are no folders.
+
+    Hidden ones, and what macOS adds to archives, are left out.
+    """
+
+    def refuse(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise Ungradable(f"{printable(folder.name)} cannot be opened: {error.strerror}")
+
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        deeper = len(Path(place).parts) - len(folder.parts) < DEEPER
+        folders[:] = sorted(filter(is_visible, folders)) if deeper else []
+        found += [Path(place, name) for name in sorted(names) if is_visible(name)]
+        if len(found) > ENTRIES:
+            break
+    return sorted(found, key=lambda path: len(path.parts))
+
+
+def is_visible(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def choose(paths: list[AnyPath], wanted: str, insist: bool) -> AnyPath | None:
+    """Return the one of these files that must be meant; none if there is no such one.
+
+    To insist is to raise Ungradable where one of several must be meant, but not which.
+    """
+    exact = [path for path in paths if path.name == wanted]
+    alike = [path for path in paths if plain(path.name) == plain(wanted)]
+    for chosen in (exact, alike, paths):
+        if len(chosen) == 1:
+            return chosen[0]
+    if paths and insist:
+        names = ", ".join(printable(path.name) for path in paths[:4])
+        raise Ungradable(f"which of these is {wanted}? {names}; hand in one")
+    return None
+
+
+def suffix(path: PurePath) -> str:
+    """Return a file's suffix in lower case, without what browsers add to it."""
+    return PurePath(BROWSERS.sub("", path.name)).suffix.lower()
+
+
+def plain(name: str) -> str:
+    """Return a file's name without case, suffix and what browsers and Jupyter add to copies."""
+    stem = PurePath(BROWSERS.sub("", name)).stem
+    return COPY.sub("", stem.casefold().removeprefix("copy of "))
+
+
+def read_file(path: Path, limit: float) -> bytes:
+    """Return the bytes of a regular file: no link is followed, no pipe or device waited for."""
+    name = printable(path.name)
+    try:
+        kind = path.lstat().st_mode
+        if stat.S_ISLNK(kind):
+            raise Ungradable(f"{name} is a link, not a notebook")
+        if not stat.S_ISREG(kind):
+            raise Ungradable(f"{name} is no regular file")
+        careful = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")  # not all on each system
+        flags = sum(getattr(os, flag, 0) for flag in careful)
+        with os.fdopen(os.open(path, os.O_RDONLY | flags), "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > OUTPUTS * limit:
+                raise Ungradable(f"{name} has {size / 1e6:.0f} MB; {too_large(limit)}")
+            return file.read()
+    except OSError as error:
+        raise Ungradable(f"{name} cannot be read: {error.strerror}") from None
+
+
+def too_large(limit: float) -> str:
+    """Return the end of a sentence about what is too large, by its limit in bytes."""
+    sizes = f"{limit / 1e6:.3g} MB, or {OUTPUTS * limit / 1e6:.3g} MB with outputs"
+    return f"the limit is {sizes}: clear its outputs and hand it in again"
+
+
+def printable(name: str | PurePath, length: int = 80) -> str:
+    """Return a file's name as it can stand anywhere: in a terminal, a page and a spreadsheet."""
+    text = name.as_posix() if isinstance(name, PurePath) else name
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = text if len(text) <= length else f"{text[:20]}…{text[21 - length :]}"
+    return f"./{text}" if text.startswith(("=", "+", "-", "@")) else text

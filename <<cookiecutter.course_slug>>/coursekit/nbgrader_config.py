@@ -1,0 +1,102 @@
+"""nbgrader's settings, all from course.toml, for plain nbgrader commands and formgrader.
+
+Every door is the same door: `nbgrader autograde` and formgrader's button run students' code in the
+sandbox, as `grade` does, or refuse in the same words.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import nbformat
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbgrader import api, dbutil
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearOutput,
+    GetGrades,
+    OverwriteCells,
+    OverwriteKernelspec,
+)
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+
+from coursekit.course import Course
+
+# nbgrader copies whatever else lies beside a notebook into the release.
+STAFF_FILES = ["*_dev.py", "mutants.toml"]
+
+# About nbgrader's own queries and notebooks of an older format: nothing one could act on.
+warnings.filterwarnings("ignore", category=SAWarning)
+warnings.filterwarnings("ignore", category=nbformat.warnings.MissingIDFieldWarning)
+
+
+def version_of_tables() -> str:
+    """Return what a new gradebook says of its tables, for later versions of nbgrader.
+
+    nbgrader itself runs `alembic heads`, which takes five seconds and must be on PATH.
+    """
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(dbutil.ALEMBIC_DIR).get_current_head()
+
+
+api.get_alembic_version = version_of_tables
+
+
+def config(course: Course) -> Config:
+    """Return the settings of every nbgrader command in this course, but how code is run."""
+    c = Config()
+    c.CourseDirectory.root = str(course.root)
+    c.CourseDirectory.course_id = course.slug
+    c.CourseDirectory.source_directory = course.modules_dir.name
+    c.CourseDirectory.ignore = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES]
+    c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
+    return c
+
+
+def with_doors(course: Course, rebuild: type, execute: type, late: type, hide: type) -> Config:
+    """Return those settings with our own steps in nbgrader's chains (grading/plain.py)."""
+    c = config(course)
+    c.Autograde.sanitize_preprocessors = [
+        ClearOutput,
+        OverwriteKernelspec,
+        rebuild,
+        OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
+        CheckCellMetadata,
+    ]
+    chain = Autograde.autograde_preprocessors.default_args[0]
+    ours = {"Execute": execute, "AssignLatePenalties": late}
+    c.Autograde.autograde_preprocessors = [
+        *(ours.get(step.__name__, step) for step in chain),
+        SanitizeHTML,  # what a page could run in the browser of whoever looks at it is taken out
+    ]
+    c.SanitizeHTML.enabled = True
+    c.GenerateFeedback.preprocessors = [GetGrades, hide, CSSHTMLHeaderPreprocessor]
+    return c
+
+
+@contextmanager
+def captured_log() -> Iterator[list[str]]:
+    """Collect what nbgrader logs, instead of printing it."""
+    lines: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("traitlets")
+    before = logger.handlers[:], logger.propagate
+    logger.handlers, logger.propagate = [handler], False
+    try:
+        yield lines
+    finally:
+        logger.handlers, logger.propagate = before
+
+
+def reason(lines: list[str]) -> str:
+    """Return the last line of the last traceback that nbgrader logged, or its last warning."""
+    tracebacks = [line for line in lines if line.startswith("Traceback")]
+    chosen = (tracebacks or lines or ["nbgrader gave no reason"])[-1]
+    return chosen.strip().splitlines()[-1]

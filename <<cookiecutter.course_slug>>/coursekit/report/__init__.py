@@ -1,0 +1,1 @@
+"""What people see of grades: on screen, and in report.html."""

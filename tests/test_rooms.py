@@ -1,0 +1,125 @@
+"""The rooms of coursekit, and which may know of which: what a maintainer can rely on.
+
+authoring makes, intake takes in, sandbox runs, grading decides, report tells.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from delimiters import ROOT, tracked_files
+
+COURSEKIT = ROOT / "<<cookiecutter.course_slug>>" / "coursekit"
+FILES = [p for p in tracked_files(str(COURSEKIT)) if p.suffix == ".py"]
+TOO_LONG = 300
+IN_ALL = 6800  # and less with every change: 4500 is the aim
+
+# Files that lie beside the rooms, from the ground up; each may import those before it.
+GROUND = [
+    "__init__",
+    "errors",
+    "files",
+    "export",
+    "settings",
+    "course",
+    "notebook",
+    "assignment",
+    "grades",
+    "database",
+    "gradebook",
+]
+# A room or a file, and all that it may import besides itself. "grading.late" is one file of a room.
+MAY_IMPORT = {
+    **{name: set(GROUND[:number]) for number, name in enumerate(GROUND)},
+    "sandbox": {"errors"},
+    "intake": {"errors", "course", "notebook", "assignment"},
+    "execution": {*GROUND, "sandbox"},
+    "nbgrader_config": {*GROUND},
+    "authoring": {*GROUND, "execution", "sandbox", "nbgrader_config"},
+    "grading": {*GROUND, "execution", "intake", "sandbox"},
+    "grading.plain": {*GROUND, "execution", "intake", "sandbox", "nbgrader_config"},
+    "report": {*GROUND, "grading.results", "grading.state"},
+    "__main__": {*GROUND, "authoring", "grading", "report", "intake", "nbgrader_config"},
+}
+# What takes seconds to import and changes with every version stays in few files.
+NBGRADER = {"nbgrader_config", "authoring.release", "authoring.checks", "grading.plain"}
+
+
+def name_of(path: Path) -> str:
+    """Return a file as it is imported, below coursekit: `grading.late`; a room by its own name."""
+    return ".".join(path.relative_to(COURSEKIT).with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMES = {name_of(path): path for path in FILES}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield all that a file imports, wherever: the modules, and the names taken from them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: say where from, not from how many folders above"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(path: Path) -> set[str]:
+    """Return the files of coursekit that a file imports."""
+    found = set()
+    for name in imports(path):
+        parts = name.split(".")[1:] if name.split(".")[0] == "coursekit" else []
+        while parts and ".".join(parts) not in NAMES:
+            parts.pop()  # a function or a class of a file
+        if parts:
+            found.add(".".join(parts))
+    return found
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_room_imports_only_what_lies_below_it(name: str) -> None:
+    allowed = MAY_IMPORT.get(name) or MAY_IMPORT[room_of(name)]
+    for other in own(NAMES[name]):
+        known = room_of(other) == room_of(name) or allowed & {other, room_of(other)}
+        assert known, f"{name} imports {other}: that is not below it"
+
+
+def test_nothing_goes_in_circles() -> None:
+    below = {name: own(path) - {name} for name, path in NAMES.items()}
+    while free := [name for name, others in below.items() if not others & below.keys()]:
+        for name in free:
+            del below[name]
+    assert not below, f"these import each other, by one way or another: {sorted(below)}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_few_files_know_nbgrader(name: str) -> None:
+    found = {other.split(".")[0] for other in imports(NAMES[name])} & {"nbgrader", "nbconvert"}
+    assert not found or name in NBGRADER, f"{name} imports {found}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_file_is_too_long_to_read(name: str) -> None:
+    lines = len(NAMES[name].read_text(encoding="utf-8").splitlines())
+    assert lines <= TOO_LONG, f"{name} has {lines} lines"
+
+
+def test_all_of_it_can_be_read_in_a_day() -> None:
+    total = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in FILES)
+    assert total <= IN_ALL, f"coursekit has {total} lines"
+
+
+def test_nobody_grades_by_nbgraders_doors() -> None:
+    """They are for its own commands; to import them takes a second and a half."""
+    assert not [name for name, path in NAMES.items() if "grading.plain" in own(path)]
+
+
+def test_students_export_needs_nothing() -> None:
+    """It is copied into the student kit as it is."""
+    found = {name.split(".")[0] for name in imports(COURSEKIT / "export.py")}
+    assert found <= {"ast", "builtins", "collections", "itertools", "json", "pathlib", "re", "sys"}
+    assert len((COURSEKIT / "export.py").read_text(encoding="utf-8").splitlines()) <= 130
