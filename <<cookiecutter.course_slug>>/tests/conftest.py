@@ -33,6 +33,7 @@ COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--module", action="append", default=[], help="test only this module")
+    parser.addoption("--all", action="store_true", help="also run what takes minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,6 +71,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a module that this course ends before, or that nobody asked for."""
+    if item.get_closest_marker("slow") and not item.config.getoption("--all"):
+        pytest.skip("takes minutes: nox -s test -- --all")
     chosen = {module.stem for module in COURSE.modules(item.config.getoption("--module"))}
     for mark in item.iter_markers("needs"):
         if missing := set(mark.args) - chosen:

@@ -85,6 +85,7 @@ def test_importing_the_reference_gets_nothing(grades: dict) -> None:
     assert grades["reference-import"].total == 0
 
 
+@pytest.mark.slow
 def test_plain_nbgrader_gives_the_same_scores(
     built: Course,
     module: Module,
@@ -131,6 +132,7 @@ def found_out(gradebook: str) -> dict[str, list]:
         }
 
 
+@pytest.mark.slow
 def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> None:
     done = subprocess.run(
         [sys.executable, module.source],
@@ -145,6 +147,7 @@ def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> No
     assert done.stdout.count("✅") >= 2 * tests, "run_all_tests() leaves out a test"
 
 
+@pytest.mark.slow
 def test_running_every_cell_twice_changes_nothing(
     engine: Engine, source: Assignment, nb: NotebookNode
 ) -> None:
