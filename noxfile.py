@@ -103,7 +103,7 @@ def grade(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Test this template, then the course in build/. [--course DIR: only that] [--all] [MODULE …]"""
+    """Test this template, then the course in build/; --course: only that. [--all] [MODULE …]"""
     course, rest = arguments(session)
     if not course:
         compiled = {"UV_COMPILE_BYTECODE": "1"}  # many tests start Python anew
