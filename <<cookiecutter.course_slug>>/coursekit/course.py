@@ -33,6 +33,12 @@ class Module:
         return self.name.split("_", 1)[1]
 
     @property
+    def names(self) -> set[str]:
+        """What people may call it: its name, its number or the rest of its name."""
+        number = self.name[:2]
+        return {self.name, self.stem, number, number.lstrip("0")}
+
+    @property
     def source(self) -> Path:
         return self.path / f"{self.stem}_dev.py"
 
@@ -114,14 +120,6 @@ class Course:
         return self.root / self.package
 
     @property
-    def release(self) -> Path:
-        return self.root / "release"
-
-    @property
-    def dist(self) -> Path:
-        return self.root / "dist"
-
-    @property
     def built(self) -> Path:
         """The folder of what `build` leaves for `grade` (assignment.py)."""
         return self.root / ".coursekit" / "built"
@@ -155,15 +153,24 @@ class Course:
 
     def modules(self, names: list[str] | None = None) -> list[Module]:
         """Return the modules named (`01_tensor`, `tensor`, `01` or `1`), or all, in order."""
-        found = discover(self.modules_dir)
-        if not names:
-            return found
-        wanted = {pick(name, found) for name in names}
-        return [module for module in found if module in wanted]
-
-    def earlier(self, module: Module) -> list[Module]:
-        """Return the modules that come before this one."""
-        return [other for other in self.modules() if other.name < module.name]
+        folders = sorted(p for p in self.modules_dir.glob("*") if MODULE_NAME.fullmatch(p.name))
+        found = [Module(folder) for folder in folders if folder.is_dir()]
+        for module in found:
+            if not module.source.is_file():
+                raise CourseError(
+                    f"{module.path}: {module.source.name} is missing.\n"
+                    f"A module folder NN_name holds its source as name_dev.py."
+                )
+        if not found:
+            raise CourseError(
+                f"{self.modules_dir}: no modules here. A module is a folder like 01_tensor."
+            )
+        known = {name: module for module in found for name in module.names}
+        wanted = [name.rstrip("/") for name in names or known]
+        if unknown := [name for name in wanted if name not in known]:
+            valid = ", ".join(module.name for module in found)
+            raise CourseError(f"There is no module {unknown[0]!r}. This course has: {valid}.")
+        return [module for module in found if module.names & set(wanted)]
 
 
 def sqlite(path: Path) -> str:
@@ -171,41 +178,10 @@ def sqlite(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def discover(folder: Path) -> list[Module]:
-    """Return every module in a folder, in order."""
-    paths = sorted(p for p in folder.glob("*") if p.is_dir() and MODULE_NAME.fullmatch(p.name))
-    modules = [Module(path) for path in paths]
-    for module in modules:
-        if not module.source.is_file():
-            raise CourseError(
-                f"{module.path}: {module.source.name} is missing.\n"
-                f"A module folder NN_name holds its source as name_dev.py."
-            )
-    if not modules:
-        raise CourseError(f"{folder}: no modules here. A module is a folder like 01_tensor.")
-    return modules
-
-
-def pick(name: str, modules: list[Module]) -> Module:
-    """Return the one module a person means by a name, a number or both."""
-    for module in modules:
-        number = module.name[:2]
-        if name.rstrip("/") in {module.name, module.stem, number, number.lstrip("0")}:
-            return module
-    valid = ", ".join(module.name for module in modules)
-    raise CourseError(f"There is no module {name!r}. This course has: {valid}.")
-
-
 def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the line or the setting that is wrong."""
     path = root / "course.toml"
     course = Course(root.resolve(), **settings.read(path))
-    check(path, course)
-    return course
-
-
-def check(path: Path, course: Course) -> None:
-    """Raise a CourseError where settings do not fit what is there."""
     if tz.gettz(course.timezone) is None:
         raise CourseError(
             f"{path}: [course] timezone is {course.timezone!r}; "
@@ -217,9 +193,10 @@ def check(path: Path, course: Course) -> None:
             "does not exist. Rename the package's folder, too, and its name in the modules."
         )
     for name, day in course.schedule["due"].items():
-        if not settings.is_a(dt.date, day):
+        if type(day) is not dt.date:
             raise CourseError(
                 f"{path}: [schedule] due.{name} is {day!r}; write it like 2027-02-01."
             )
         if not (course.modules_dir / name).is_dir():
             raise CourseError(f"{path}: [schedule.due] names no module of this course: {name}.")
+    return course

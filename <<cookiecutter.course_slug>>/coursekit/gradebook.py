@@ -7,6 +7,7 @@ nbgrader's own.
 
 import datetime as dt
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
@@ -16,12 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Connection, DateTime, Enum, Float, String, Table, select
 
 from coursekit import database
-from coursekit.database import one_grader
+from coursekit.database import one_grader as one_grader
 from coursekit.errors import CourseError
 from coursekit.grades import Cell, Comment, Grade, ModuleRecord, SubmissionGrades
-
-__all__ = ["Cell", "Comment", "Grade", "Gradebook", "ModuleRecord", "NotBuilt", "SubmissionGrades",
-           "one_grader"]  # fmt: skip
 
 TABLES = sa.MetaData()
 
@@ -111,10 +109,36 @@ class Gradebook:
             rows = connection.execute(known.where(cells.c.notebook_id == found.id)).all()
         return ModuleRecord(name, *found, tuple(Cell(*row) for row in rows))
 
-    def read(self, record: ModuleRecord) -> dict[str, SubmissionGrades]:
-        """Return all that the gradebook holds of a module, by student."""
-        with self.engine.connect() as connection:
-            return read(connection, record)
+    def read(
+        self, record: ModuleRecord, within: Connection | None = None
+    ) -> dict[str, SubmissionGrades]:
+        """Return all that the gradebook holds of a module, by student; as a transaction sees it."""
+        joined = select(
+            submitted.c.id, submitted.c.assignment_id, submitted.c.late_submission_penalty,
+            submissions.c.student_id, submissions.c.timestamp, submissions.c.extension,
+        ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
+        joined = joined.where(submitted.c.notebook_id == record.notebook_id)
+        names = {cell.id: cell.name for cell in record.cells}
+        ours = [select(of).where(of.c.cell_id.in_(names)) for of in (grades, comments)]
+        with nullcontext(within) if within else self.engine.connect() as connection:
+            rows, marks, said = (connection.execute(query).all() for query in (joined, *ours))
+        found: dict[str, SubmissionGrades] = {}
+        for row in rows:
+            found[row.id] = submission = record.empty(row.student_id)
+            submission.id, submission.assignment_id = row.id, row.assignment_id
+            submission.handed_in, submission.late_penalty = (
+                row.timestamp,
+                row.late_submission_penalty,
+            )
+            if submission.due and row.extension:
+                submission.due += row.extension
+        for row in (*marks, *said):  # their columns are named like our fields
+            if submission := found.get(row.notebook_id):
+                values = row._asdict()
+                of = submission.grades if "auto_score" in values else submission.comments
+                known = vars(of[names[row.cell_id]])
+                known.update({key: values[key] for key in values.keys() & known.keys()})
+        return {submission.student: submission for submission in found.values()}
 
     def save(self, record: ModuleRecord, batch: Sequence[SubmissionGrades]) -> None:
         """Write what grading found out of some submissions: all of it, or nothing.
@@ -172,32 +196,5 @@ def ids(connection: Connection, by: Column, **of: str) -> dict[str, str]:
 
 def row(submission: SubmissionGrades, of: Grade | Comment) -> dict[str, Any]:
     """Return the row of a grade or a comment: its fields are named like the columns."""
-    row = {"notebook_id": submission.id, **vars(of)}
-    for not_a_column in ("name", "cell_type", "max_score"):
-        row.pop(not_a_column, None)
-    return row
-
-
-def read(connection: Connection, record: ModuleRecord) -> dict[str, SubmissionGrades]:
-    """Return the submissions of a module, by student."""
-    joined = select(
-        submitted.c.id, submissions.c.id, submissions.c.student_id, submissions.c.timestamp,
-        submissions.c.extension, submitted.c.late_submission_penalty,
-    ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
-    found: dict[str, SubmissionGrades] = {}
-    for row in connection.execute(joined.where(submitted.c.notebook_id == record.notebook_id)):
-        notebook_id, assignment_id, student, handed_in, extension, penalty = row
-        found[notebook_id] = submission = record.empty(student)
-        submission.id, submission.assignment_id = notebook_id, assignment_id
-        submission.handed_in, submission.late_penalty = handed_in, penalty
-        if submission.due and extension:
-            submission.due += extension
-    names = {cell.id: cell.name for cell in record.cells}
-    for of in grades, comments:
-        ours = of.c.cell_id.in_(names)
-        fields = [column.name for column in of.c][3:]  # named like the columns
-        for _, notebook_id, cell_id, *values in connection.execute(select(of).where(ours)):
-            if submission := found.get(notebook_id):
-                known = (submission.grades if of is grades else submission.comments)[names[cell_id]]
-                vars(known).update(zip(fields, values, strict=True))
-    return {submission.student: submission for submission in found.values()}
+    known = {"notebook_id": submission.id, **vars(of)}
+    return {key: known[key] for key in known.keys() - {"name", "cell_type", "max_score"}}

@@ -11,6 +11,7 @@ from nbgrader.nbgraderformat import MetadataValidator, ValidationError
 
 from coursekit import notebook
 from coursekit.course import Module
+from coursekit.execution import parsed
 from coursekit.nbgrader_config import STAFF_FILES
 from coursekit.notebook import grade_id, meta
 
@@ -42,21 +43,36 @@ def check_sources(sources: Sources) -> list[str]:
     return problems
 
 
-def check_release(sources: Sources, release: Path) -> list[str]:
-    """Return what is wrong in the folder that students would get."""
-    problems = [*staff_files(release), *leaks(sources, release)]
+def check_release(sources: Sources, kit: Path) -> list[str]:
+    """Return what is wrong in the notebooks that students would get of these modules."""
+    problems = []
     for module, nb in sources.items():
-        path = release / module.name / module.notebook.name
+        path = kit / module.name / module.notebook.name
         released = nbformat.read(path, as_version=4)
         found = [f"in the release, {problem}" for problem in parses(released)]
-        found += [*signatures(nb, released), *has_stub(released)]
+        found += signatures(nb, released)
         problems += [f"{module.name}/{path.name}: {problem}" for problem in found]
     return problems
 
 
 def check_kit(sources: Sources, kit: Path) -> list[str]:
-    """Return what is wrong in the whole student kit, with modules released before."""
-    return [f"in the student kit, {p}" for p in (*staff_files(kit), *leaks(sources, kit))]
+    """Return what no file of the student kit may be or hold; its modules are those of `sources`."""
+    problems = [
+        f"in the student kit, {path.relative_to(kit)} is a staff file and would be released."
+        for pattern in STAFF_FILES
+        for path in sorted(kit.rglob(pattern))
+    ]
+    secrets = notebook.secret_lines(sources.values())
+    for path in sorted(filter(Path.is_file, kit.rglob("*"))):
+        least = 1 if path.suffix == ".ipynb" else TELLING
+        lines = dict.fromkeys(line.strip() for line in lines_of(path))
+        shown = [line for line in lines if len(line) >= least and line in secrets]
+        problems += [
+            f"in the student kit, {path.relative_to(kit)} would show students a line of a solution "
+            f"or hidden test: {line!r}."
+            for line in shown[:3]
+        ]
+    return problems
 
 
 def repeated_ids(sources: Sources) -> Iterator[str]:
@@ -102,8 +118,8 @@ def markers(nb: NotebookNode) -> Iterator[str]:
 def topics(nb: NotebookNode) -> Iterator[str]:
     """All hidden tests say what they ask: it is all that students read of one that fails."""
     for cell in filter(notebook.is_test, nb.cells):
-        lines = enumerate(map(str.strip, cell.source.split("\n")), 1)
-        code = (number for number, line in lines if line and line[0] != "#")
+        lines = enumerate(cell.source.split("\n"), 1)
+        code = [number for number, line in lines if line.strip() and line.strip()[0] != "#"]
         if any(notebook.topic(cell.source, number) == "" for number in code):
             name, example = grade_id(cell), "`# hidden: negative dims`"
             yield f"test cell {name!r}: say above its hidden tests what they ask, e.g. {example}."
@@ -111,10 +127,7 @@ def topics(nb: NotebookNode) -> Iterator[str]:
 
 def graded_cells_call_their_test(nb: NotebookNode) -> Iterator[str]:
     for cell in filter(notebook.is_test, nb.cells):
-        try:
-            body = ast.parse(cell.source).body
-        except SyntaxError:
-            continue  # parses() names it
+        body = parsed(cell.source).body
         tests = {node.name for node in body if isinstance(node, ast.FunctionDef)}
         values = [node.value for node in body if isinstance(node, ast.Expr)]
         calls = {ast.unparse(value.func) for value in values if isinstance(value, ast.Call)}
@@ -133,10 +146,13 @@ def parses(released: NotebookNode) -> Iterator[str]:
 
 
 def signatures(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
-    """A released solution cell keeps each signature and docstring of its source."""
-    kept = {grade_id(cell): definitions(cell) for cell in released.cells if grade_id(cell)}
+    """A released solution cell keeps each signature and docstring, and something is to be done."""
+    kept = {grade_id(cell): cell for cell in filter(notebook.is_solution, released.cells)}
     for cell in filter(notebook.is_solution, source.cells):
-        wanted, found = definitions(cell), kept.get(grade_id(cell), {})
+        stub = kept[grade_id(cell)]
+        wanted, found = definitions(cell), definitions(stub)
+        if "raise NotImplementedError" not in stub.source:
+            yield f"{grade_id(cell)!r} has nothing to do in it: mark its solution region."
         if not wanted:
             yield f"solution cell {grade_id(cell)!r} defines no function or class."
         for name, (signature, docstring) in wanted.items():
@@ -148,10 +164,7 @@ def signatures(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
 
 def definitions(cell: NotebookNode) -> dict[str, tuple[str, str | None]]:
     """Return signature and docstring of a cell's functions, classes and methods."""
-    try:
-        nodes = [("", node) for node in ast.parse(cell.source).body]
-    except SyntaxError:
-        return {}
+    nodes = [("", node) for node in parsed(cell.source).body]
     found = {}
     for prefix, node in nodes:
         if isinstance(node, ast.FunctionDef):
@@ -161,28 +174,6 @@ def definitions(cell: NotebookNode) -> dict[str, tuple[str, str | None]]:
             found[prefix + node.name] = bases, ast.get_docstring(node)
             nodes += [(f"{node.name}.", inner) for inner in node.body]  # comes up later
     return found
-
-
-def has_stub(released: NotebookNode) -> Iterator[str]:
-    for cell in filter(notebook.is_solution, released.cells):
-        if "raise NotImplementedError" not in cell.source:
-            yield f"{grade_id(cell)!r} has nothing to do in it: mark its solution region."
-
-
-def staff_files(release: Path) -> Iterator[str]:
-    for path in sorted(path for pattern in STAFF_FILES for path in release.rglob(pattern)):
-        yield f"{path.relative_to(release)} is a staff file and would be released."
-
-
-def leaks(sources: Sources, release: Path) -> Iterator[str]:
-    """No released file holds a line that stands only in a solution or a hidden test."""
-    secrets = notebook.secret_lines(sources.values())
-    for path in sorted(filter(Path.is_file, release.rglob("*"))):
-        least = 1 if path.suffix == ".ipynb" else TELLING
-        lines = dict.fromkeys(line.strip() for line in lines_of(path))
-        for line in [line for line in lines if len(line) >= least and line in secrets][:3]:
-            name = path.relative_to(release)
-            yield f"{name} would show students a line of a solution or hidden test: {line!r}."
 
 
 def lines_of(path: Path) -> list[str]:
