@@ -47,7 +47,8 @@ class Assignment:
     def key(self) -> str:
         """Return a digest of all that decides: this, the versions of what runs, our own rules."""
         held = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        return sha256(repr(held), repr(versions()), rules())
+        rules = sorted(path for pattern in RULES for path in HERE.glob(pattern))
+        return sha256(repr(held), repr(versions()), *(path.read_bytes() for path in rules))
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -66,12 +67,6 @@ def versions() -> dict[str, str]:
     return {"Python": platform.python_version(), "numpy": metadata.version("numpy")}
 
 
-def rules() -> str:
-    """Return a digest of the code that decides about grades."""
-    paths = sorted(path for pattern in RULES for path in HERE.glob(pattern))
-    return sha256(*(path.read_bytes() for path in paths))
-
-
 def data_of(module: Module) -> dict[str, str]:
     """Return the data beside a module's notebook: names, and bytes in base64."""
     paths = [path for path in module.beside if path.suffix != ".md"]
@@ -80,7 +75,7 @@ def data_of(module: Module) -> dict[str, str]:
 
 def digest_of(module: Module) -> str:
     """Return a digest of what a module is built from."""
-    return sha256(module.source.read_bytes(), repr(sorted(data_of(module).items())))
+    return sha256(module.source.read_bytes(), repr(data_of(module)))
 
 
 def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
@@ -149,16 +144,13 @@ def load(course: Course, module: Module) -> Assignment:
     if not kept:
         raise CourseError(f"{module.name} was not built yet: run `nox -s build` first.")
     others = {
-        notebook.grade_id(cell): other.name
+        name: other.name
         for other in course.modules()
         if other != module
         for cell in stored(course, other).get("cells", [])
-        if notebook.grade_id(cell)
+        if (name := notebook.grade_id(cell))
     }
+    texts = reference(course, module.name, {})
     return Assignment(
-        **kept,
-        package=course.package,
-        reference=reference(course, module.name, {}),
-        others=others,
-        limits=course.grading,
+        **kept, package=course.package, reference=texts, others=others, limits=course.grading
     )

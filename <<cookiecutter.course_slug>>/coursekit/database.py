@@ -4,7 +4,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,6 @@ HOLDER = text(
     " WHERE locktype = 'advisory' AND objid = :key AND granted"
     " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-
-UNREACHABLE = """\
-The gradebook at {url} does not answer: {error}
-Is the server up, does the database exist, and may you use it? After that, run this again: it goes
-on where it stopped."""
 
 
 def engine(db_url: str) -> Engine:
@@ -41,8 +36,8 @@ def engine(db_url: str) -> Engine:
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise CourseError(
             f"There is no driver here for the gradebook at {url!r}: {error}.\n"
-            "For PostgreSQL, write postgresql+psycopg://…; `nox -s grade` and `nox -s build` install "
-            "what that needs. Without nox: pip install --group postgresql"
+            "For PostgreSQL, write postgresql+psycopg://…: `nox -s grade` and `nox -s build` "
+            "install what that needs; without nox: pip install --group postgresql"
         ) from None
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", tune)
@@ -71,7 +66,11 @@ def answering(engine: Engine) -> Iterator[None]:
         if engine.dialect.name == "sqlite":
             raise
         said = str(error.orig).replace(engine.url.password or "\0", "***").strip()
-        raise CourseError(UNREACHABLE.format(url=repr(engine.url), error=said)) from None
+        raise CourseError(
+            f"The gradebook at {engine.url!r} does not answer: {said}\nIs the server up, does the "
+            "database exist, and may you use it? After that, run this again: it goes on where it "
+            "stopped."
+        ) from None
 
 
 def in_use(what: str, holder: str) -> CourseError:
@@ -90,7 +89,9 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
     """
     import fcntl  # not on Windows, where nothing is graded
 
-    with (folder / ".grade.lock").open("a+", encoding="utf-8") as file:
+    made = engine(db_url)
+    with ExitStack() as held:
+        file = held.enter_context((folder / ".grade.lock").open("a+", encoding="utf-8"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -99,23 +100,13 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(me())
         file.flush()
-        with holding(engine(db_url)):
-            yield
-
-
-@contextmanager
-def holding(engine: Engine) -> Iterator[None]:
-    """Hold a gradebook on a server, so that no other machine grades."""
-    if engine.dialect.name != "postgresql":
+        if made.dialect.name == "postgresql":  # so that no other machine grades, either
+            held.enter_context(answering(made))
+            connection = held.enter_context(made.connect())
+            held.callback(connection.invalidate)  # ends the connection, and the lock with it
+            # Outside of a transaction, which would keep the server from tidying up for hours.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
+                holder = connection.scalar(HOLDER, {"key": LOCK})
+                raise in_use(f"The gradebook at {made.url!r} is in use", holder)
         yield
-        return
-    with answering(engine), engine.connect() as connection:
-        # Outside of a transaction, which would keep the server from tidying up for hours.
-        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
-            holder = connection.scalar(HOLDER, {"key": LOCK})
-            raise in_use(f"The gradebook at {engine.url!r} is in use", holder)
-        try:
-            yield
-        finally:
-            connection.invalidate()  # ends the connection, and the lock with it

@@ -28,14 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "late": {"percent_per_day": 0.0, "grace_minutes": 0.0, "zero_after_days": 0.0},
 }
-KINDS = {
-    str: "string",
-    int: "whole number",
-    float: "number",
-    dt.date: "date",
-    list: "list",
-    dict: "section of its own",
-}
+KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date", list: "list",
+         dict: "section of its own"}  # fmt: skip
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -50,8 +44,10 @@ def read(path: Path) -> dict[str, Any]:
         raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}.") from None
-    for name in table.keys() - SETTINGS.keys():
-        raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
+    if unknown := sorted(table.keys() - SETTINGS.keys()):
+        raise CourseError(
+            f"{path}: there is no section [{unknown[0]}]{meant(unknown[0], SETTINGS)}"
+        )
     found: dict[str, Any] = {}
     for name in SETTINGS:
         several = name == "staff"
@@ -75,8 +71,8 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of one section, each of its kind, defaults where there are none."""
-    for key in given.keys() - known.keys():
-        raise CourseError(f"{where} has no setting {key}{meant(key, known)}")
+    if unknown := sorted(given.keys() - known.keys()):
+        raise CourseError(f"{where} has no setting {unknown[0]}{meant(unknown[0], known)}")
     for key, default in known.items():
         needed = isinstance(default, type)
         kind = default if needed else type(default)

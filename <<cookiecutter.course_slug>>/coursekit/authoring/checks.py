@@ -1,7 +1,8 @@
-"""What must hold before anything is released. Each check returns the problems it found."""
+"""What must hold before anything is released. Each check yields the problems it found."""
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,67 +24,51 @@ CONFLICT = re.compile(r"(<{7}|>{7}|[|]{7})( |$)")
 Sources = dict[Module, NotebookNode]
 
 
-def check_conflicts(paths: Iterable[Path]) -> list[str]:
-    """Return the lines that git left in files where it could not merge two versions."""
-    return [
-        f"{path.parent.name}/{path.name}: line {number} is git's mark of a conflict ({line[:7]}): "
-        "choose between the two versions."
-        for path in paths
-        for number, line in enumerate(lines_of(path), 1)
-        if CONFLICT.match(line)
-    ]
+def check_conflicts(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the lines that git left in files where it could not merge two versions."""
+    for path in paths:
+        for number, line in enumerate(lines_of(path), 1):
+            if CONFLICT.match(line):
+                where = f"{path.parent.name}/{path.name}: line {number}"
+                yield f"{where} is git's mark of a conflict ({line[:7]}): choose a version."
 
 
-def check_sources(sources: Sources) -> list[str]:
-    """Return what is wrong in the sources themselves, before nbgrader sees them."""
-    problems = [*repeated_ids(sources)]
+def check_sources(sources: Sources) -> Iterator[str]:
+    """Yield what is wrong in the sources themselves, before nbgrader sees them."""
+    yield from repeated_ids(sources)
     for module, nb in sources.items():
-        found = [*metadata(nb), *markers(nb), *parses(nb), *graded_cells_call_their_test(nb)]
-        problems += [f"{module.source.name}: {problem}" for problem in [*found, *topics(nb)]]
-    return problems
+        for of in (metadata, markers, parses, graded_cells_call_their_test, topics):
+            yield from (f"{module.source.name}: {problem}" for problem in of(nb))
 
 
-def check_release(sources: Sources, kit: Path) -> list[str]:
-    """Return what is wrong in the notebooks that students would get of these modules."""
-    problems = []
+def check_release(sources: Sources, kit: Path) -> Iterator[str]:
+    """Yield what is wrong in the notebooks that students would get of these modules."""
     for module, nb in sources.items():
         path = kit / module.name / module.notebook.name
         released = nbformat.read(path, as_version=4)
-        found = [f"in the release, {problem}" for problem in parses(released)]
-        found += signatures(nb, released)
-        problems += [f"{module.name}/{path.name}: {problem}" for problem in found]
-    return problems
+        for problem in (*parses(released), *signatures(nb, released)):
+            yield f"in the release, {module.name}/{path.name}: {problem}"
 
 
-def check_kit(sources: Sources, kit: Path) -> list[str]:
-    """Return what no file of the student kit may be or hold; its modules are those of `sources`."""
-    problems = [
-        f"in the student kit, {path.relative_to(kit)} is a staff file and would be released."
-        for pattern in STAFF_FILES
-        for path in sorted(kit.rglob(pattern))
-    ]
+def check_kit(sources: Sources, kit: Path) -> Iterator[str]:
+    """Yield what no file of the student kit may be or hold; its modules are those of `sources`."""
     secrets = notebook.secret_lines(sources.values())
     for path in sorted(filter(Path.is_file, kit.rglob("*"))):
+        where = f"in the student kit, {path.relative_to(kit)}"
+        if any(map(path.match, STAFF_FILES)):
+            yield f"{where} is a staff file and would be released."
         least = 1 if path.suffix == ".ipynb" else TELLING
         lines = dict.fromkeys(line.strip() for line in lines_of(path))
-        shown = [line for line in lines if len(line) >= least and line in secrets]
-        problems += [
-            f"in the student kit, {path.relative_to(kit)} would show students a line of a solution "
-            f"or hidden test: {line!r}."
-            for line in shown[:3]
-        ]
-    return problems
+        for line in [line for line in lines if len(line) >= least and line in secrets][:3]:
+            yield f"{where} would show students a line of a solution or hidden test: {line!r}."
 
 
 def repeated_ids(sources: Sources) -> Iterator[str]:
-    places: dict[str, list[str]] = {}
-    for module, nb in sources.items():
-        for cell in filter(grade_id, nb.cells):
-            places.setdefault(grade_id(cell), []).append(module.source.name)
-    for name, files in places.items():
-        where = " and ".join(sorted(set(files)))
-        if len(files) > 1:
-            yield f"grade_id {name!r} stands {len(files)} times, in {where}; each must be unique."
+    places = [(grade_id(c), m.source.name) for m, nb in sources.items() for c in nb.cells]
+    for name, count in Counter(name for name, _ in places if name).items():
+        if count > 1:
+            where = " and ".join(sorted({file for other, file in places if other == name}))
+            yield f"grade_id {name!r} stands {count} times, in {where}; each must be unique."
 
 
 def metadata(nb: NotebookNode) -> Iterator[str]:

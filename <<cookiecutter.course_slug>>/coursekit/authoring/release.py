@@ -6,6 +6,7 @@ import string
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -58,10 +59,9 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
         return zip_folder(kit, course.root / "dist" / f"{course.slug}.zip"), changes
 
 
-def refuse(problems: list[str]) -> None:
+def refuse(problems: Iterable[str]) -> None:
     """Stop the build if a check found anything."""
-    if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
+    if listed := "\n".join(f"  - {problem}" for problem in problems):
         raise CourseError(f"Nothing was released. Mend this and build again:\n{listed}")
 
 
