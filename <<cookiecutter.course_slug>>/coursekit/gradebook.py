@@ -7,7 +7,7 @@ nbgrader's own.
 
 import datetime as dt
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
@@ -63,7 +63,7 @@ class NotBuilt(CourseError):
     """There is no gradebook yet, or no such module in it."""
 
 
-class Gradebook:
+class Gradebook(AbstractContextManager):
     """A gradebook that `build` made."""
 
     def __init__(self, url: str) -> None:
@@ -77,9 +77,6 @@ class Gradebook:
                 raise NotBuilt(f"There is no gradebook at {shown}: run `nox -s build` first.")
         # SQLite and PostgreSQL both know INSERT … ON CONFLICT; SQLAlchemy has it for each apart.
         self.insert = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}").insert
-
-    def __enter__(self) -> "Gradebook":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.engine.dispose()
@@ -167,17 +164,15 @@ class Gradebook:
 
     def put(self, connection: Connection, into: Table, rows: list[dict[str, Any]]) -> None:
         """Insert rows; where there is one already, change what grading writes in it."""
-        new = self.insert(into)
-        change = {name: new.excluded[name] for name in WRITTEN.intersection(into.c.keys())}
+        new, unique = self.insert(into), UNIQUE[into.name]
+        written = WRITTEN.intersection(into.c.keys()).union(unique)  # which stay as they are
+        change = {name: new.excluded[name] for name in written}
         if into is grades:  # where a person marked it since it was read, nobody need be asked
             as_read = (into.c[name].is_not_distinct_from(new.excluded[name])
                        for name in ("manual_score", "extra_credit"))  # fmt: skip
             found = (sa.and_(*as_read), new.excluded.needs_manual_grade)
             change["needs_manual_grade"] = sa.case(found, else_=into.c.needs_manual_grade)
-        if change:
-            new = new.on_conflict_do_update(index_elements=UNIQUE[into.name], set_=change)
-        else:
-            new = new.on_conflict_do_nothing()
+        new = new.on_conflict_do_update(index_elements=unique, set_=change)
         if rows:
             connection.execute(new, [{"id": token_hex(16), **row} for row in rows])
 

@@ -44,10 +44,8 @@ def read(path: Path) -> dict[str, Any]:
         raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}.") from None
-    if unknown := sorted(table.keys() - SETTINGS.keys()):
-        raise CourseError(
-            f"{path}: there is no section [{unknown[0]}]{meant(unknown[0], SETTINGS)}"
-        )
+    for name in sorted(table.keys() - SETTINGS.keys()):
+        raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
     found: dict[str, Any] = {}
     for name in SETTINGS:
         several = name == "staff"
@@ -71,8 +69,8 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of one section, each of its kind, defaults where there are none."""
-    if unknown := sorted(given.keys() - known.keys()):
-        raise CourseError(f"{where} has no setting {unknown[0]}{meant(unknown[0], known)}")
+    for key in sorted(given.keys() - known.keys()):
+        raise CourseError(f"{where} has no setting {key}{meant(key, known)}")
     for key, default in known.items():
         needed = isinstance(default, type)
         kind = default if needed else type(default)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from coursekit import execution, notebook
 from coursekit.assignment import Assignment, stored
@@ -56,11 +55,11 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
 def check(module: Module, assignment: Assignment, warm: Engine) -> None:
     """Raise a CourseError unless the solution has every point and the untouched release none."""
     solved = copy.deepcopy(list(assignment.cells))
-    untouched = [
-        {**cell, "source": given} if notebook.is_solution(cell) else copy.deepcopy(cell)
-        for cell, given in zip(assignment.cells, assignment.given, strict=True)
-    ]
-    for cells in (solved, untouched):
+    untouched = copy.deepcopy(solved)
+    for cell, given in zip(untouched, assignment.given, strict=True):
+        if notebook.is_solution(cell):
+            cell["source"] = given
+    for whose, cells, share in (("solution", solved, 1), ("untouched release", untouched, 0)):
         outcome = execution.run(warm, assignment, cells)
         for cell in filter(notebook.is_test, cells):
             where, most = f"{module.source.name}: {grade_id(cell)}", notebook.meta(cell)["points"]
@@ -68,16 +67,11 @@ def check(module: Module, assignment: Assignment, warm: Engine) -> None:
                 got = execution.points(cell["outputs"], most)
             except ValueError as error:
                 raise CourseError(f"{where}: {error}") from None
-            if cells is solved and got != most:
-                outputs: list[dict[str, Any]] = cell["outputs"]
-                why = next((o.get("evalue", o.get("text", "")) for o in outputs), outcome.ended)
+            if got != share * most:
+                said = (o.get("evalue", o.get("text", "")) for o in cell["outputs"])
                 raise CourseError(
-                    f"{where}: the solution gets {got:g} of {most} points: {why.strip()[:300]}"
-                )
-            if cells is untouched and got:
-                raise CourseError(
-                    f"{where} gives {got:g} points for the untouched release; "
-                    "make it ask for something that the stub does not do."
+                    f"{where}: the {whose} gets {got:g} of {most} points, and must get "
+                    f"{share * most}: {next(said, outcome.ended).strip()[:300]}"
                 )
 
 

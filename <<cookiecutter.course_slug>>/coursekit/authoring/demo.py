@@ -3,7 +3,6 @@
 import copy
 import shutil
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode

@@ -26,10 +26,8 @@ def load(module: Module) -> list[Mutant]:
         table = tomllib.loads(module.mutants.read_text(encoding="utf-8"))
         return [Mutant(**entry) for entry in table.get("mutant", [])]
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise CourseError(
-            f"{module.mutants}: list at least 8 plausible student bugs, each a [[mutant]] with "
-            f"name, old, new: {error}"
-        ) from None
+        form = "list student bugs, each a [[mutant]] with name, old, new"
+        raise CourseError(f"{module.mutants}: {form}: {error}") from None
 
 
 def apply(nb: "NotebookNode", mutant: Mutant) -> "NotebookNode":
@@ -37,10 +35,8 @@ def apply(nb: "NotebookNode", mutant: Mutant) -> "NotebookNode":
     mutated = copy.deepcopy(nb)
     solutions = list(filter(notebook.is_solution, mutated.cells))
     if (count := sum(cell.source.count(mutant.old) for cell in solutions)) != 1:
-        raise CourseError(
-            f"mutant {mutant.name!r}: its `old` stands {count} times in the solutions; "
-            f"it must stand exactly once:\n{mutant.old}"
-        )
+        where = f"{count} times in the solutions; it must stand exactly once"
+        raise CourseError(f"mutant {mutant.name!r}: its `old` stands {where}:\n{mutant.old}")
     for cell in solutions:
         cell.source = cell.source.replace(mutant.old, mutant.new)
     return mutated

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import is_grade, is_locked, is_solution
 
 from coursekit import assignment, export, files, notebook
 from coursekit.assignment import Assignment
@@ -135,21 +135,17 @@ def record(course: Course, sources: Sources, workspace: Workspace, folder: Path)
     changes, url = [], workspace.gradebook
     with one_grader(url, workspace.root):
         for module, nb in sources.items():
-            cells = {notebook.grade_id(c): recorded(c) for c in nb.cells if notebook.grade_id(c)}
-            notebook_name, backups = module.notebook.stem, workspace.root / "backups"
-            changes += align_cells(url, module.name, notebook_name, cells, backups)
+            cells = {
+                notebook.grade_id(c): (is_grade(c), is_solution(c), is_locked(c), c.cell_type,
+                                       float(notebook.meta(c).get("points", 0)))
+                for c in nb.cells if notebook.grade_id(c)
+            }  # fmt: skip
+            backups = workspace.root / "backups"
+            changes += align_cells(url, module.name, module.notebook.stem, cells, backups)
             generate(course, module, folder, url)
             with Gradebook(url) as gradebook:
                 gradebook.set_due(gradebook.module(module.name), course.due_utc(module))
     return changes
-
-
-def recorded(cell: NotebookNode) -> tuple[bool, bool, bool, str, float]:
-    """Return what nbgrader records of a cell: graded, solution, locked, its type, its points."""
-    known = notebook.meta(cell)
-    graded, solution = bool(known.get("grade")), bool(known.get("solution"))
-    locked = not solution and (graded or bool(known.get("locked")))
-    return graded, solution, locked, cell.cell_type, float(known.get("points", 0))
 
 
 def publish(staging: Path, release: Path) -> None:

@@ -58,16 +58,11 @@ def generated(course: Course, modules: list[Module]) -> list[Generated]:
     found = []
     for module in modules:
         nb = notebook.read(module.source)
-        found += [(module.notebook, notebook_text(module, nb))]
+        note, seal = f"Generated from {module.source.name}.", digest(cells_content(nb))
+        nb.metadata["coursekit"] = f"{note} Edit that file. [seal {seal}]"
+        found += [(module.notebook, nbformat.writes(nb) + "\n")]
         found += [(course.package_dir / f"{module.stem}.py", package_text(course, module, nb))]
     return [Generated(path, text, state(path, text)) for path, text in found]
-
-
-def notebook_text(module: Module, nb: NotebookNode) -> str:
-    """Return the module's notebook, sealed in its metadata."""
-    note = f"Generated from {module.source.name}. Edit that file. "
-    nb.metadata["coursekit"] = note + f"[seal {digest(cells_content(nb))}]"
-    return nbformat.writes(nb) + "\n"
 
 
 def package_text(course: Course, module: Module, nb: NotebookNode) -> str:
@@ -76,8 +71,7 @@ def package_text(course: Course, module: Module, nb: NotebookNode) -> str:
     code = assignment.package_file(nb.cells)
     if not code:
         raise CourseError(
-            f"{origin}: no cell starts with `#| export`, so nothing of it would be in "
-            f"{course.package}/{module.stem}.py. Put that line above the code that students import."
+            f"{origin}: no cell starts with `#| export`, as all that students import must."
         )
     head = f"# Generated from {origin} by `nox -s sync`. Edit that file."
     seal = digest(f"{head}\n# \n\n{code}")
