@@ -111,8 +111,9 @@ class Gradebook(AbstractContextManager):
     ) -> dict[str, SubmissionGrades]:
         """Return all that the gradebook holds of a module, by student; as a transaction sees it."""
         joined = select(
-            submitted.c.id, submitted.c.assignment_id, submitted.c.late_submission_penalty,
-            submissions.c.student_id, submissions.c.timestamp, submissions.c.extension,
+            submitted.c.id, submitted.c.assignment_id, submissions.c.student_id,
+            submissions.c.timestamp.label("handed_in"), submissions.c.extension,
+            submitted.c.late_submission_penalty.label("late_penalty"),
         ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
         joined = joined.where(submitted.c.notebook_id == record.notebook_id)
         names = {cell.id: cell.name for cell in record.cells}
@@ -122,19 +123,13 @@ class Gradebook(AbstractContextManager):
         found: dict[str, SubmissionGrades] = {}
         for row in rows:
             found[row.id] = submission = record.empty(row.student_id)
-            submission.id, submission.assignment_id = row.id, row.assignment_id
-            submission.handed_in, submission.late_penalty = (
-                row.timestamp,
-                row.late_submission_penalty,
-            )
+            fill(submission, row)
             if submission.due and row.extension:
                 submission.due += row.extension
-        for row in (*marks, *said):  # their columns are named like our fields
+        for row in (*marks, *said):
             if submission := found.get(row.notebook_id):
-                values = row._asdict()
-                of = submission.grades if "auto_score" in values else submission.comments
-                known = vars(of[names[row.cell_id]])
-                known.update({key: values[key] for key in values.keys() & known.keys()})
+                of = submission.grades if "auto_score" in row._fields else submission.comments
+                fill(of[names[row.cell_id]], row)
         return {submission.student: submission for submission in found.values()}
 
     def save(self, record: ModuleRecord, batch: Sequence[SubmissionGrades]) -> None:
@@ -187,6 +182,11 @@ def ids(connection: Connection, by: Column, **of: str) -> dict[str, str]:
     """Return the ids of rows by another column; `of` names a third and the value it must have."""
     rows = select(by, by.table.c.id).filter_by(**of)
     return dict(connection.execute(rows).all())
+
+
+def fill(known: SubmissionGrades | Grade | Comment, row: sa.Row) -> None:
+    """Set the fields that are named like columns of a row."""
+    vars(known).update({key: value for key, value in row._mapping.items() if key in vars(known)})
 
 
 def row(submission: SubmissionGrades, of: Grade | Comment) -> dict[str, Any]:
