@@ -97,7 +97,8 @@ def titles(cells: Iterable[Cell]) -> dict[str, str]:
     """
     found, title = {}, ""
     for cell in cells:
-        for heading in [] if is_code(cell) else HEADING.findall(cell["source"]):
+        headings = [] if is_code(cell) else HEADING.findall(cell["source"])
+        for heading in headings:
             if heading.startswith(("Exercise", "Question")):
                 title = heading.replace("`", "")
         if meta(cell).get("grade"):
