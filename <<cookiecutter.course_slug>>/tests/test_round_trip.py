@@ -38,7 +38,7 @@ def term(
     built: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
 ) -> Workspace:
     """A term of made-up students; one of them has a bug and is late. Nothing is graded yet."""
-    place = demo.workspace_in(tmp_path_factory.mktemp("term"))
+    place = Workspace(tmp_path_factory.mktemp("term"))
     demo.make(built, built.modules([module.name]), place, HONEST)
     folder = place.submitted / "wrong" / module.name
     shutil.copytree(place.submitted / "perfect" / module.name, folder)
@@ -96,7 +96,7 @@ def test_plain_nbgrader_gives_the_same_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Cell by cell, automatic scores and comments, by its own kernel in its own way."""
-    plain = demo.workspace_in(tmp_path)
+    plain = Workspace(tmp_path)
     shutil.copy(built.root / "gradebook.db", plain.root)
     shutil.copytree(term.submitted, plain.submitted)
     c = Config()
