@@ -13,69 +13,79 @@ import resource
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-LENGTH = 8  # bytes before a message that say how long it is
+from coursekit.errors import CourseError
+
+COURSEKIT = Path(__file__).resolve().parents[2]  # the folder that has coursekit in it
 MEMORY = 4 * 1024**3  # of one worker, so that no file takes the machine's
 DIED = "the process that graded it ended, twice: its file may be made to do that"
-
-
-class WorkerDied(Exception):
-    """The process that graded a submission ended."""
+ENDED = EOFError, OSError, pickle.UnpicklingError  # what a pipe says whose other end is gone
 
 
 class Worker:
-    """A worker process, and the assignment that it knows."""
+    """A worker process, which starts when it is asked, and again if it died."""
 
     def __init__(self, folder: Path, *, sandboxed: bool) -> None:
-        self.known = ""
+        self.folder, self.bare = folder, [] if sandboxed else ["--bare"]
+        self.process: Any = None
+
+    def ask(self, *asked: str | bytes) -> Any:
+        """Return what `grade_one` makes of a module's key, its assignment and a submission."""
+        for _ in range(2):
+            if not self.process or self.process.poll() is not None:
+                self.start()
+            try:
+                pickle.dump(asked, self.process.stdin)
+                self.process.stdin.flush()
+                answer = pickle.load(self.process.stdout)
+            except ENDED:
+                self.process.kill()
+                self.process.wait()
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        raise RuntimeError(DIED)
+
+    def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "coursekit.grading.worker", *([] if sandboxed else ["--bare"])],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
+            [sys.executable, "-m", "coursekit.grading.worker", *self.bare],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is the grader's, who then closes our input
         )
 
-    def ask(self, key: str, assignment: bytes, work: bytes) -> bytes:
-        """Return what `grade_one` makes of a submission, all of it pickled: see `result`."""
+
+@contextlib.contextmanager
+def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future], Callable]]:
+    """Yield what has a submission graded, giving a future, and what raises if nobody can."""
+    workers = [Worker(COURSEKIT, sandboxed=sandboxed) for _ in range(jobs)]
+    idle = workers[::-1]
+
+    def ask(*asked: str | bytes) -> Any:
+        worker = idle.pop()  # there are as many as threads
         try:
-            if key != self.known:
-                send(self.process.stdin, assignment)  # type: ignore[arg-type]
-                self.known = key
-            send(self.process.stdin, work)  # type: ignore[arg-type]
-            return receive(self.process.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError) as error:
-            raise WorkerDied(DIED) from error
+            return worker.ask(*asked)
+        finally:
+            idle.append(worker)
 
-    def close(self) -> None:
-        for pipe in (self.process.stdin, self.process.stdout):
+    pool = ThreadPoolExecutor(jobs, "grader")
+    try:
+        yield lambda *asked: pool.submit(ask, *asked), lambda: None
+    finally:
+        started = [worker.process for worker in workers if worker.process]
+        for process in started:  # all at once, and only then wait
             with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
-        self.process.wait()
-
-
-def result(answer: bytes) -> Any:
-    """Return what a worker answered, or raise what it raised."""
-    well, value = pickle.loads(answer)
-    if not well:
-        raise value
-    return value
-
-
-def send(pipe: BinaryIO, data: bytes) -> None:
-    pipe.write(len(data).to_bytes(LENGTH, "big") + data)
-    pipe.flush()
-
-
-def receive(pipe: BinaryIO) -> bytes:
-    size = pipe.read(LENGTH)
-    data = pipe.read(int.from_bytes(size, "big"))
-    if len(size) < LENGTH or len(data) < int.from_bytes(size, "big"):
-        raise EOFError
-    return data
+                process.stdin.close()
+        pool.shutdown(cancel_futures=True)
+        for process in started:
+            process.wait()
 
 
 def main(*, sandboxed: bool) -> None:
@@ -90,29 +100,28 @@ def main(*, sandboxed: bool) -> None:
     asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
     running: list[Any] = []
     threading.Thread(target=listen, args=(asked, running), daemon=True).start()
+    known = ""
     with contextlib.ExitStack() as stack:
-        while (message := asked.get()) is not None:
-            if isinstance(message, tuple):
-                stack.close()
-                key, assignment = message
-                known_good = False
-                warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
-                running[:] = [warm]
-                continue
+        for key, data, work in iter(asked.get, None):
             try:
-                if not known_good:
+                if key != known:
+                    stack.close()
+                    assignment = pickle.loads(data)
                     check(assignment, key, sandboxed=sandboxed)
-                    known_good = True
-                answer = True, grade_one(assignment, message, warm)
-            except Exception as error:
-                answer = False, error
-            send(answers, pickle.dumps(answer))
+                    warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
+                    running[:], known = [warm], key
+                answer: Any = grade_one(assignment, pickle.loads(work), warm)
+            except CourseError as error:
+                answer = error
+            except Exception as error:  # as text, which can be read wherever it goes
+                answer = RuntimeError(f"{type(error).__name__}: {error}")
+            answers.write(pickle.dumps(answer))
+            answers.flush()
 
 
 def check(assignment: Any, key: str, *, sandboxed: bool) -> None:
     """Raise a CourseError unless grades are the same here as where they are kept."""
     from coursekit.assignment import versions
-    from coursekit.errors import CourseError
     from coursekit.sandbox import bubblewrap
 
     if assignment.key != key:  # which holds the versions of what runs
@@ -126,9 +135,9 @@ def check(assignment: Any, key: str, *, sandboxed: bool) -> None:
 
 def listen(asked: "queue.SimpleQueue[Any]", running: list[Any]) -> None:
     """Hand over what is asked. At the end, end what runs, so that nothing of it stays."""
-    with contextlib.suppress(EOFError, OSError):
+    with contextlib.suppress(*ENDED):
         while True:
-            asked.put(pickle.loads(receive(sys.stdin.buffer)))
+            asked.put(pickle.load(sys.stdin.buffer))
     asked.put(None)
     for warm in running:
         warm.kill()
