@@ -4,10 +4,14 @@ coursekit goes there as a zip. A worker needs Python, the dependency group `clus
 """
 
 import io
+import sys
+import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from coursekit.assignment import sha256
@@ -44,11 +48,6 @@ def graders(url: str, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future
 
         Dask sends the code of a function within a function, so this runs where no coursekit is.
         """
-        import sys
-        import tempfile
-        import threading
-        from pathlib import Path
-
         folder = Path(tempfile.gettempdir()) / f"coursekit-{digest[:16]}"
         if not (folder / "ready").exists():
             zipfile.ZipFile(io.BytesIO(code)).extractall(folder)

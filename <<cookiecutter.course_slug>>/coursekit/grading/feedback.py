@@ -7,11 +7,10 @@ and of a hidden test that failed it says the topic that the module's author gave
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
 from coursekit import execution, notebook
@@ -32,6 +31,13 @@ TIME = (
 )
 
 
+JINJA = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+JINJA.filters["points"] = lambda value: f"{round(value, 1):g}"
 Cells = list[dict[str, Any]]
 
 
@@ -54,18 +60,6 @@ class Part:
         return not self.waiting and self.score < self.most
 
 
-@lru_cache(1)
-def template() -> Template:
-    env = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    env.filters["points"] = lambda value: f"{round(value, 1):g}"
-    return env.get_template("page.html.j2")
-
-
 def page(assignment: Assignment, cells: Cells, grades: SubmissionGrades, state: State) -> str:
     """Return the page of a graded notebook, whose test cells hold the outputs of the graded run.
 
@@ -75,7 +69,7 @@ def page(assignment: Assignment, cells: Cells, grades: SubmissionGrades, state: 
     leave_out_what_is_too_much(parts)
     heading = notebook.HEADING.search(assignment.cells[0]["source"])
     penalty = grades.late_penalty or 0
-    return template().render(
+    return JINJA.get_template("page.html.j2").render(
         title=heading[1] if heading else assignment.name,
         score=max(0.0, grades.score - penalty),
         most=sum(grade.max_score for grade in grades.grades.values()),

@@ -8,9 +8,8 @@ import concurrent.futures as cf
 import itertools
 import json
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from coursekit import assignment as assignments
 from coursekit import files, notebook
@@ -18,7 +17,6 @@ from coursekit.assignment import Assignment, sha256
 from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
-from coursekit.grades import SubmissionGrades
 from coursekit.grading import cluster, results, state, worker
 from coursekit.grading.late import LatePolicy
 from coursekit.grading.results import Key, Results
@@ -29,6 +27,7 @@ from coursekit.sandbox import bubblewrap
 
 BATCH = 20  # submissions saved in one transaction
 AT_ONCE = 4  # on their way for each worker, so that none has to wait
+Done = tuple[Submission, Graded, str]  # and how it ended
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,9 @@ class ModuleGrader:
     check: Callable[[], None]
     report: Callable[[Submission, str], None]
     waiting: dict[cf.Future, Submission] = field(default_factory=dict)
-    done: list[tuple[Submission, Graded, str]] = field(default_factory=list)  # with their status
 
     def run(self, submissions: Iterable[Submission]) -> None:
-        """Grade submissions, a few on their way at a time."""
+        """Grade submissions; save them whenever there are enough."""
         course, due = self.grading.course, self.grading.course.due_utc(self.module)
         self.record = replace(self.gradebook.module(self.module.name), due=due)
         self.gradebook.set_due(self.record, due)  # course.toml decides, also after the build
@@ -106,41 +104,41 @@ class ModuleGrader:
         refuse_unknown_drops(course, self.assignment)
         self.policy = LatePolicy(**course.late, timezone=course.timezone)
         self.data = pickle.dumps(replace(self.assignment))  # without what it cached
-        for submission in submissions:
-            self.begin(submission)
-            self.collect(AT_ONCE * self.grading.jobs)
-        self.collect(1)
-        self.save()
+        done = self.graded(submissions)
+        while batch := list(itertools.islice(done, BATCH)):
+            self.save(batch)
 
-    def begin(self, submission: Submission) -> None:
-        """Have a submission graded, unless it is what was graded last time."""
+    def graded(self, submissions: Iterable[Submission]) -> Iterator[Done]:
+        """Yield what has changed, with a few on their way at a time."""
+        for submission in submissions:
+            yield from self.begin(submission)
+            yield from self.collect(AT_ONCE * self.grading.jobs)
+        yield from self.collect(1)
+
+    def begin(self, submission: Submission) -> Iterator[Done]:
+        """Have a submission graded. Of one graded before, yield new penalty and page, if any."""
         if not collect.STUDENT_ID.fullmatch(submission.student):
             return self.report(submission, "refused")
+        workspace = self.grading.workspace
         limit = 1e6 * self.assignment.limits["file_mb"]  # type: ignore[index]
         handed_in = collect.read(submission, limit)
         key = sha256(self.assignment.key, *handed_in.contents())
-        last = state.read(self.grading.workspace.graded(submission))
+        folder, page = workspace.graded(submission), workspace.page(submission)
+        last = state.read(folder)
         grades = self.known.get(submission.student) or self.record.empty(submission.student)
-        if last.key == key and grades.id and not self.grading.force:
-            return self.unchanged(submission, grades, last)
-        work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
-        self.waiting[self.submit(self.assignment.key, self.data, work)] = submission
-        return None
-
-    def unchanged(self, submission: Submission, grades: SubmissionGrades, last: State) -> None:
-        """Renew penalty and page of what was graded before, if marked or given time since."""
+        if last.key != key or not grades.id or self.grading.force:
+            work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
+            self.waiting[self.submit(self.assignment.key, self.data, work)] = submission
+            return None
         status = "zero" if last.status == "zero" else "unchanged"
-        page = self.grading.workspace.page(submission)
         if last.marks == standing(grades, self.policy) and page.is_file():
             return self.report(submission, status)
-        path = self.grading.workspace.graded(submission) / self.assignment.file
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        cells: list[dict[str, Any]] = known.get("cells", [])
-        again = finished(self.assignment, cells, grades, self.policy, last)
-        return self.keep(submission, again, status)
+        path = folder / self.assignment.file
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
+        yield submission, finished(self.assignment, cells, grades, self.policy, last), status
 
-    def collect(self, fewer: int) -> None:
-        """Wait until fewer submissions than this are being graded."""
+    def collect(self, fewer: int) -> Iterator[Done]:
+        """Wait until fewer submissions than this are being graded; yield those that were."""
         while len(self.waiting) >= fewer:
             ready, _ = cf.wait(self.waiting, timeout=30, return_when=cf.FIRST_COMPLETED)
             if not ready:
@@ -156,17 +154,10 @@ class ModuleGrader:
                     state.write(folder, State(status="failed", reason=f"failed: {error}"))
                     self.report(submission, "failed")
                 else:
-                    self.keep(submission, graded, graded.state.status)
+                    yield submission, graded, graded.state.status
 
-    def keep(self, submission: Submission, graded: Graded, status: str) -> None:
-        """Keep what was graded; save when there is enough of it."""
-        self.done.append((submission, graded, status))
-        if len(self.done) >= BATCH:
-            self.save()
-
-    def save(self) -> None:
+    def save(self, batch: list[Done]) -> None:
         """Save what was graded in one transaction; publish each; only then mark it done."""
-        batch, self.done = self.done, []
         workspace = self.grading.workspace
         for submission, _, _ in batch:
             state.forget(workspace.graded(submission))

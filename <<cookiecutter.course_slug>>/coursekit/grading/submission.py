@@ -1,6 +1,5 @@
 """`grade_one`: a submission's bytes in, a graded submission out. Pure, and runs on any machine."""
 
-import contextlib
 import json
 import random
 import signal
@@ -53,15 +52,18 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
     grades = work.grades
     zone = tz.gettz(work.policy.timezone)
     grades.handed_in, about_time = times.handed_in(work.handed_in.stamp, zone)
+    signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, READING)
     try:
-        with time_limit(READING):
-            cells, notes = parse.read(work.handed_in, assignment)
-            cells, repaired = rebuild(cells, assignment)
+        cells, notes = parse.read(work.handed_in, assignment)
+        cells, repaired = rebuild(cells, assignment)
     except Ungradable as error:
         for grade in grades.grades.values():  # marks by hand stay, and ask for a look
             grade.auto_score, grade.needs_manual_grade = 0.0, grade.manual_score is not None
         state = State(key=work.key, status="zero", reason=str(error))
         return finished(assignment, [], grades, work.policy, state)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
     outcome, checks = run(assignment, cells, work.key, warm)
     answers = {grade_id(c): sha256(c["source"]) for c in cells if notebook.is_answer(c)}
     again = {name for name in grades.grades if work.answers.get(name) != answers.get(name)}
@@ -97,19 +99,8 @@ def standing(grades: SubmissionGrades, policy: LatePolicy) -> str:
     return sha256(repr((grades.by_hand(), grades.due, policy)))
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise Ungradable in what takes longer, in seconds of this process's own processor time."""
-
-    def ring(*_: object) -> None:
-        raise Ungradable(f"to read it takes more than {seconds:g} s of processor time")
-
-    signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+def give_up(*_: object) -> None:
+    raise Ungradable(f"to read it takes more than {READING} s of processor time")
 
 
 def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[Outcome, list[str]]:
@@ -130,8 +121,7 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
         title = assignment.titles.get(cell.name, cell.name)
         fails = None if outputs is None else execution.fails(outputs)
         if cell.counts:
-            unfinished = [execution.not_run(outcome.ended)]
-            cells[number]["outputs"] = unfinished if outputs is None else outputs
+            cells[number]["outputs"] = outputs  # None where it ended before: all runs again, below
         elif cell.decoy and fails is False:
             notes[f"{title}: passes a test that no right solution passes"] = None
         elif not cell.decoy and fails and not outcome.ended:

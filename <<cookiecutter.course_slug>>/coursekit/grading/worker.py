@@ -15,13 +15,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coursekit import execution
+from coursekit.assignment import versions
 from coursekit.errors import CourseError
+from coursekit.grading.submission import Graded, grade_one
+from coursekit.sandbox import bubblewrap
+from coursekit.sandbox.engine import Engine
 
 COURSEKIT = Path(__file__).resolve().parents[2]  # the folder that has coursekit in it
 MEMORY = 4 * 1024**3  # of one worker, so that no file takes the machine's
+DIFFERS = """\
+A worker on {host} has {here}, which is not what this machine has, and grades could differ: install
+the same there."""
 DIED = "the process that graded it ended, twice: its file may be made to do that"
 ENDED = EOFError, OSError, pickle.UnpicklingError  # what a pipe says whose other end is gone
 
@@ -31,28 +40,10 @@ class Worker:
 
     def __init__(self, folder: Path, *, sandboxed: bool) -> None:
         self.folder, self.bare = folder, [] if sandboxed else ["--bare"]
-        self.process: Any = None
 
-    def ask(self, *asked: str | bytes) -> Any:
-        """Return what `grade_one` makes of a module's key, its assignment and a submission."""
-        for _ in range(2):
-            if not self.process or self.process.poll() is not None:
-                self.start()
-            try:
-                pickle.dump(asked, self.process.stdin)
-                self.process.stdin.flush()
-                answer = pickle.load(self.process.stdout)
-            except ENDED:
-                self.process.kill()
-                self.process.wait()
-                continue
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-        raise RuntimeError(DIED)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
+    @cached_property
+    def process(self) -> Any:
+        return subprocess.Popen(
             [sys.executable, "-m", "coursekit.grading.worker", *self.bare],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(self.folder)},
@@ -61,6 +52,23 @@ class Worker:
             start_new_session=True,  # Ctrl-C is the grader's, who then closes our input
         )
 
+    def ask(self, *asked: str | bytes) -> Graded:
+        """Return what `grade_one` makes of a module's key, its assignment and a submission."""
+        for _ in range(2):
+            try:
+                pickle.dump(asked, self.process.stdin)
+                self.process.stdin.flush()
+                answer = pickle.load(self.process.stdout)
+            except ENDED:
+                self.process.kill()
+                self.process.wait()
+                del self.process  # and start another one
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        raise RuntimeError(DIED)
+
 
 @contextlib.contextmanager
 def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future], Callable]]:
@@ -68,7 +76,7 @@ def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Futur
     workers = [Worker(COURSEKIT, sandboxed=sandboxed) for _ in range(jobs)]
     idle = workers[::-1]
 
-    def ask(*asked: str | bytes) -> Any:
+    def ask(*asked: str | bytes) -> Graded:
         worker = idle.pop()  # there are as many as threads
         try:
             return worker.ask(*asked)
@@ -79,7 +87,7 @@ def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Futur
     try:
         yield lambda *asked: pool.submit(ask, *asked), lambda: None
     finally:
-        started = [worker.process for worker in workers if worker.process]
+        started = [worker.process for worker in workers if "process" in vars(worker)]
         for process in started:  # all at once, and only then wait
             with contextlib.suppress(OSError):
                 process.stdin.close()
@@ -90,15 +98,12 @@ def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Futur
 
 def main(*, sandboxed: bool) -> None:
     """Answer until the input ends; then end at once, with all that runs for us."""
-    from coursekit import execution
-    from coursekit.grading.submission import grade_one
-
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything here prints must not come among the answers
-    asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    running: list[Any] = []
+    asked: queue.SimpleQueue = queue.SimpleQueue()
+    running: list[Engine] = []
     threading.Thread(target=listen, args=(asked, running), daemon=True).start()
     known = ""
     with contextlib.ExitStack() as stack:
@@ -106,8 +111,10 @@ def main(*, sandboxed: bool) -> None:
             try:
                 if key != known:
                     stack.close()
-                    assignment = pickle.loads(data)
-                    check(assignment, key, sandboxed=sandboxed)
+                    known, assignment = "", pickle.loads(data)
+                    if assignment.key != key:  # which holds the versions of what runs
+                        raise CourseError(DIFFERS.format(host=platform.node(), here=versions()))
+                    bubblewrap.check(wanted=sandboxed)
                     warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
                     running[:], known = [warm], key
                 answer: Any = grade_one(assignment, pickle.loads(work), warm)
@@ -119,21 +126,7 @@ def main(*, sandboxed: bool) -> None:
             answers.flush()
 
 
-def check(assignment: Any, key: str, *, sandboxed: bool) -> None:
-    """Raise a CourseError unless grades are the same here as where they are kept."""
-    from coursekit.assignment import versions
-    from coursekit.sandbox import bubblewrap
-
-    if assignment.key != key:  # which holds the versions of what runs
-        here = ", ".join(f"{name} {version}" for name, version in versions().items())
-        raise CourseError(
-            f"A worker on {platform.node()} has {here}, which is not what this machine has, and "
-            "grades could differ: install the same there."
-        )
-    bubblewrap.check(wanted=sandboxed)
-
-
-def listen(asked: "queue.SimpleQueue[Any]", running: list[Any]) -> None:
+def listen(asked: queue.SimpleQueue, running: list[Engine]) -> None:
     """Hand over what is asked. At the end, end what runs, so that nothing of it stays."""
     with contextlib.suppress(*ENDED):
         while True:
