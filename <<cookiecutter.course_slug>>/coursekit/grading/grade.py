@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from coursekit import assignment as assignments
-from coursekit import files, notebook
-from coursekit.assignment import Assignment, sha256
+from coursekit import files
+from coursekit.assignment import sha256
 from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
@@ -71,17 +71,6 @@ class Grading:
         return found, ended
 
 
-def refuse_unknown_drops(course: Course, assignment: Assignment) -> None:
-    """Raise a CourseError where [grading] drop names a cell that no built module has."""
-    stored = [assignments.stored(course, module) for module in course.modules()]
-    known = notebook.titles(cell for kept in stored for cell in kept.get("cells", []))
-    if unknown := [name for name in course.grading["drop"] if name not in known]:
-        raise CourseError(
-            f"{course.file}: [grading] drop names {unknown[0]!r}, which no module has. "
-            f"{assignment.name} has: {', '.join(assignment.titles)}."
-        )
-
-
 @dataclass
 class ModuleGrader:
     """Grades submissions of one module: it alone decides and writes, workers do the rest."""
@@ -101,7 +90,12 @@ class ModuleGrader:
         self.gradebook.set_due(self.record, due)  # course.toml decides, also after the build
         self.known = self.gradebook.read(self.record)
         self.assignment = assignments.load(course, self.module)
-        refuse_unknown_drops(course, self.assignment)
+        titles, others = self.assignment.titles, self.assignment.others or {}
+        if unknown := [name for name in course.grading["drop"] if name not in {*titles, *others}]:
+            raise CourseError(
+                f"{course.file}: [grading] drop names {unknown[0]!r}, which no module has. "
+                f"{self.module.name} has: {', '.join(titles)}."
+            )
         self.policy = LatePolicy(**course.late, timezone=course.timezone)
         self.data = pickle.dumps(replace(self.assignment))  # without what it cached
         done = self.graded(submissions)
@@ -120,8 +114,7 @@ class ModuleGrader:
         if not collect.STUDENT_ID.fullmatch(submission.student):
             return self.report(submission, "refused")
         workspace = self.grading.workspace
-        limit = 1e6 * self.assignment.limits["file_mb"]  # type: ignore[index]
-        handed_in = collect.read(submission, limit)
+        handed_in = collect.read(submission, 1e6 * self.grading.course.grading["file_mb"])
         key = sha256(self.assignment.key, *handed_in.contents())
         folder, page = workspace.graded(submission), workspace.page(submission)
         last = state.read(folder)

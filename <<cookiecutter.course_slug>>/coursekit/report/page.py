@@ -12,7 +12,6 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,7 +23,6 @@ from coursekit.course import Course, Module, Workspace
 from coursekit.grades import Cell, ModuleRecord
 from coursekit.grading.results import Result, Results
 
-TEMPLATE = Path(__file__).with_suffix(".html.j2")
 BINS = 20  # of the histograms: 5 % of the points each
 HAIR = 1e-9  # points; less is the noise of adding floats
 LONGEST = 300  # characters of one finding
@@ -66,7 +64,7 @@ class ModuleFigures:
         known = [t for t in self.of(kind) if t.mean is not None and t.mean < 1 - HAIR]
         return min(known, key=lambda tally: tally.mean, default=None)
 
-    @cached_property
+    @property
     def histogram(self) -> list[list[int]]:
         """Return how many totals fall in each bin: those marked throughout, those that wait."""
         bins = [[0, 0] for _ in range(BINS)]
@@ -90,9 +88,10 @@ def tallies(course: Course, record: ModuleRecord, rows: Sequence[Result]) -> Ite
     """Count full, partial and no points of each graded cell, in the notebook's order."""
     built = stored(course, Module(course.modules_dir / record.module))
     titles = notebook.titles(built.get("cells", []))
-    place = {name: number for number, name in enumerate(titles)}
-    cells = [cell for cell in record.cells if cell.max_score]
-    for cell in sorted(cells, key=lambda cell: (place.get(cell.name, len(place)), cell.name)):
+    order = [*titles, *sorted(cell.name for cell in record.cells)]
+    for cell in sorted(record.cells, key=lambda cell: order.index(cell.name)):
+        if not cell.max_score:
+            continue
         known = [s for row in rows if (s := row.scores.get(cell.name)) is not None]
         full = sum(score >= cell.max_score - HAIR for score in known)
         zero = sum(score <= HAIR for score in known)
@@ -115,19 +114,19 @@ def write(
         return quote("/".join(parts)) if workspace.root.joinpath(*parts).is_file() else ""
 
     env = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {"cut": cut, "points": points, "percent": percent, "sha256": sha256}
-    env.filters |= {"duration": duration, "link": link}
+    env.filters |= {"cut": cut, "points": points, "percent": percent, "duration": duration}
     env.filters |= {"median": statistics.median, "mean": statistics.fmean}
+    env.filters |= {"link": link, "sha256": sha256}
     graded, modules = results.graded, list(figures(course, results))
     handed_in = [{result.student: result for result in module.results} for module in modules]
     ran = [result for result in graded if result.ran]
-    text = env.get_template(TEMPLATE.name).render(
+    text = env.get_template("page.html.j2").render(
         course=course,
         made=dt.datetime.now(course.zone),
         modules=modules,
