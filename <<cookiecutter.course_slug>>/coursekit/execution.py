@@ -31,6 +31,7 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
     """Keep an engine that runs work of one module, with the package of the modules before it."""
     with tempfile.TemporaryDirectory(prefix="coursekit-") as folder:
         reference = Path(folder) / "reference"
+        reference.mkdir()
         for name, text in (assignment.reference or {}).items():
             files.write_text(reference / assignment.package / f"{name}.py", text)
         with Engine(reference, limits_of(assignment), sandboxed=sandboxed) as warm:
@@ -42,26 +43,27 @@ def code_of(assignment: Assignment) -> list[str]:
     return [cell["source"] for cell in assignment.cells if notebook.is_code(cell)]
 
 
-def to_run(cells: Sequence[dict[str, Any]]) -> list[int]:
-    """Return the numbers of the cells that run; of provided ones, none behind the last test.
+def to_run(
+    assignment: Assignment, cells: Sequence[dict[str, Any]], *, hidden: bool = True
+) -> Iterator[tuple[int, Cell]]:
+    """Yield the cells that run, with their numbers; tests without their hidden part if so wanted.
 
-    There, a module runs all its tests once more, or trains a network: no point depends on it.
+    Of provided ones, none behind the last test: there, a module runs all its tests once more, or
+    trains a network, and no point depends on it.
     """
     code = [n for n, c in enumerate(cells) if notebook.is_code(c) and not notebook.is_profiling(c)]
     last = max((n for n in code if notebook.is_test(cells[n])), default=-1)
-    return [n for n in code if n <= last or not notebook.is_provided(cells[n])]
-
-
-def cell_of(
-    cell: dict[str, Any], number: int, binds: frozenset[str], *, hidden: bool = True
-) -> Cell:
-    """Return a cell as the sandbox takes it; a test without its hidden part if so wanted."""
-    name, source = grade_id(cell) or f"cell {number}", cell["source"]
-    if notebook.is_test(cell):
-        return Cell(name, source if hidden else notebook.public(source), "test")
-    if notebook.is_provided(cell):
-        return Cell(name, source, "provided", tuple(sorted(bound(source) - binds)))
-    return Cell(name, source)
+    solutions = [c["source"] for c in assignment.cells if notebook.is_solution(c)]
+    theirs = frozenset().union(*map(bound, solutions))  # students make them, so they may change
+    for number in code:
+        cell = cells[number]
+        name, source = grade_id(cell) or f"cell {number}", cell["source"]
+        if notebook.is_test(cell):
+            yield number, Cell(name, source if hidden else notebook.public(source), "test")
+        elif not notebook.is_provided(cell):
+            yield number, Cell(name, source)
+        elif number < last:
+            yield number, Cell(name, source, "provided", tuple(sorted(bound(source) - theirs)))
 
 
 def job(assignment: Assignment, cells: Iterable[Cell]) -> Job:
@@ -76,20 +78,13 @@ def job(assignment: Assignment, cells: Iterable[Cell]) -> Job:
     )
 
 
-def solved_names(assignment: Assignment) -> frozenset[str]:
-    """Return the names that the module's solutions bind: students make them, so they may change."""
-    solutions = [c["source"] for c in assignment.cells if notebook.is_solution(c)]
-    return frozenset().union(*map(bound, solutions))
-
-
 def run(
     warm: Engine, assignment: Assignment, cells: Sequence[dict[str, Any]], *, hidden: bool = True
 ) -> Outcome:
     """Run a notebook once, without decoys; its code cells get their outputs."""
-    numbers, binds = to_run(cells), solved_names(assignment)
-    chosen = [cell_of(cells[n], n, binds, hidden=hidden) for n in numbers]
-    outcome = warm.run(job(assignment, chosen))
-    for number, outputs in zip(numbers, outcome.outputs, strict=True):
+    chosen = dict(to_run(assignment, cells, hidden=hidden))
+    outcome = warm.run(job(assignment, chosen.values()))
+    for number, outputs in zip(chosen, outcome.outputs, strict=True):
         cells[number]["outputs"] = [not_run(outcome.ended)] if outputs is None else outputs
     return outcome
 

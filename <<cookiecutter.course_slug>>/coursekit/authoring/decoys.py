@@ -170,9 +170,8 @@ def tried(
     assignment: Assignment, warm: Engine, candidates: list[Candidate], *, after: bool
 ) -> tuple[list[Cell], Outcome]:
     """Run the solution, and each test's candidates before (and after) it: the cells, and how."""
-    binds, cells = execution.solved_names(assignment), []
-    for number in execution.to_run(assignment.cells):
-        cell = execution.cell_of(assignment.cells[number], number, binds, hidden=True)
+    cells = []
+    for _, cell in execution.to_run(assignment, assignment.cells):
         sources = [source for name, source in candidates if name == cell.name]
         own = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
         cells += [*own, cell, *(own if after else [])]

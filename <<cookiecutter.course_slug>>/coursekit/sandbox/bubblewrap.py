@@ -159,7 +159,6 @@ def cgroup(memory_mb: int, processes: int) -> Iterator[list[str]]:
     """
     groups: set[Path] = set()
     for path, limit in limit_files(memory_mb * MIB, processes).items():
-        sweep(path.parent.parent)
         with contextlib.suppress(OSError):
             path.parent.mkdir(exist_ok=True)
             groups.add(path.parent)
@@ -192,11 +191,3 @@ def remove(group: Path) -> None:
         with contextlib.suppress(OSError):
             return group.rmdir()
         time.sleep(0.02)
-
-
-def sweep(folder: Path) -> None:
-    """Remove groups that a killed grader left behind: old ones, without a process."""
-    for group in folder.glob("coursekit-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - group.stat().st_mtime > 60:
-                group.rmdir()

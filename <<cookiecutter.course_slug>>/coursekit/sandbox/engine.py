@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -85,74 +85,20 @@ class Outcome:
     seconds: float = 0.0  # of processor time
 
 
-class WarmParent:
-    """A process with NumPy and the reference loaded, which answers jobs one after the other."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], limits: Limits) -> None:
-        self.stack = ExitStack()
-        group = bubblewrap.cgroup(limits.memory_mb + 512, limits.processes + 32)
-        prefix = self.stack.enter_context(group)
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [*prefix, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.said,
-            env=environment,
-            start_new_session=True,
-        )
-        self.ready = False
-
-    def run(self, message: bytes) -> dict[str, Any] | None:
-        """Return the answer to a job; None if this process died over it."""
-        if not self.ready:
-            self.wait()
-        try:
-            self.process.stdin.write(message)  # type: ignore[union-attr]
-            self.process.stdin.flush()  # type: ignore[union-attr]
-            line = self.process.stdout.readline()  # type: ignore[union-attr]
-        except OSError:
-            return None
-        return json.loads(line) if line.endswith(b"\n") else None
-
-    def wait(self) -> None:
-        """Wait until it is ready for jobs."""
-        self.ready = bool(self.process.stdout.readline())  # type: ignore[union-attr]
-        if not self.ready:
-            self.said.seek(0)
-            lines = self.said.read().decode(errors="replace").splitlines()
-            self.close()
-            said = " ".join(lines[-3:]) or "it said nothing"
-            raise CourseError(f"The process that runs students' code did not start: {said}")
-
-    def kill(self) -> None:
-        """End the process and everything in it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """End the process and everything in it, and give back what it held."""
-        with contextlib.suppress(OSError), self.process:  # which closes the pipes, and waits
-            self.kill()
-        self.said.close()
-        self.stack.close()
-
-
-class Engine:
+class Engine(AbstractContextManager):
     """Runs jobs, one at a time: `run(job)` gives an Outcome. It is a context manager.
 
-    `reference` is a folder with the package that code may import. What is slow to import is loaded
-    in the warm parent, so that it takes nobody's time.
+    `reference` is a folder with the package that code may import. Jobs go to a warm parent, a
+    process that has loaded this, NumPy, and what else is slow to import, so that it takes nobody's
+    time.
     """
 
     def __init__(self, reference: Path, limits: Limits, *, sandboxed: bool = True) -> None:
         self.reference, self.limits, self.sandboxed = reference, limits, sandboxed
         self.preload: set[str] = set()
-        self.parent: WarmParent | None = None
+        self.parent: subprocess.Popen[bytes] | None = None
+        self.held = ExitStack()  # what the parent needs, and itself
         self.closed = False
-
-    def __enter__(self) -> "Engine":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -164,9 +110,21 @@ class Engine:
         if not wanted <= self.preload:
             self.drop()
             self.preload = wanted
-        if not self.parent:
-            made = bubblewrap.command(self.reference, self.preload, boxed=self.sandboxed)
-            self.parent = WarmParent(*made, self.limits)
+        if self.parent:
+            return
+        command, environment = bubblewrap.command(
+            self.reference, self.preload, boxed=self.sandboxed
+        )
+        group = bubblewrap.cgroup(self.limits.memory_mb + 512, self.limits.processes + 32)
+        prefix = self.held.enter_context(group)
+        self.said = self.held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        self.held.enter_context(contextlib.suppress(OSError))  # as it ends, and may have ended
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.said}
+        self.parent = self.held.enter_context(
+            subprocess.Popen([*prefix, *command], env=environment, start_new_session=True, **pipes)
+        )
+        self.held.callback(os.killpg, self.parent.pid, signal.SIGKILL)
+        self.ready = False
 
     def run(self, job: Job) -> Outcome:
         """Run a job in the warm parent; in another one if that dies over it."""
@@ -175,22 +133,40 @@ class Engine:
             self.start(cell.source for cell in job.cells)
             if self.closed:  # after the start, or one that `kill` came too early for would go on
                 break
-            answer = self.parent.run(message)  # type: ignore[union-attr]
-            if answer:
+            line = self.ask(message)
+            if line.endswith(b"\n"):
+                answer = json.loads(line)
                 return Outcome(tuple(answer["cells"]), answer["ended"], answer["seconds"])
             self.drop()
         return Outcome((None,) * len(job.cells), "the process that ran it died, twice")
 
-    def drop(self) -> None:
-        if self.parent:
-            self.parent.close()
-            self.parent = None
+    def ask(self, message: bytes) -> bytes:
+        """Return the warm parent's answer to a job, not all of a line if it died over it."""
+        stdin, stdout = self.parent.stdin, self.parent.stdout  # type: ignore[union-attr]
+        self.ready = self.ready or bool(stdout.readline())  # type: ignore[union-attr]
+        if not self.ready:
+            self.said.seek(0)
+            said = self.said.read().decode(errors="replace").splitlines()[-3:]
+            self.drop()
+            said = " ".join(said) or "it said nothing"
+            raise CourseError(f"The process that runs students' code did not start: {said}")
+        try:
+            stdin.write(message)  # type: ignore[union-attr]
+            stdin.flush()  # type: ignore[union-attr]
+            return stdout.readline()  # type: ignore[union-attr]
+        except OSError:
+            return b""
 
     def kill(self) -> None:
         """End what runs, at once; what it ran is lost. Another thread than the runner calls it."""
         self.closed = True
         if self.parent:
-            self.parent.kill()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.parent.pid, signal.SIGKILL)
+
+    def drop(self) -> None:
+        self.held.close()
+        self.parent = None
 
     def close(self) -> None:
         self.closed = True

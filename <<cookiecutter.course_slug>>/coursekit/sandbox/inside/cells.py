@@ -60,24 +60,26 @@ def display(*objects: object, **_: object) -> None:
         print(repr(thing))
 
 
-def serve(asks: int, replies: int, kept, confine) -> None:
+def serve(line: int, kept, confine) -> None:
     """Wait for the supervisor's settings, then run cells until the supervisor ends this process."""
-    questions = open(asks, "rb")  # noqa: SIM115
+    questions = open(line, "rb")  # noqa: SIM115
     settings = marshal.loads(marshal.load(questions))
     limits = settings["limits"]
     settle(Path(settings["folder"]))
     confine(limits)
     forget_engine()
     kept.attributes = frozenset(settings["attributes"])
-    namespace = new_main()
+    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    namespace = vars(main)  # with what notebooks expect there
+    namespace.update(__builtins__=builtins, display=display, get_ipython=Shell)
     me = os.getpid()
-    send(replies, b"ready\n")
+    send(line, b"ready\n")
     while True:
         cell = marshal.loads(marshal.load(questions))
         reply = run(cell, namespace, kept, limits["output_kb"] * 1024)
         if os.getpid() != me:
             os._exit(0)  # a copy that the code forked
-        send(replies, json.dumps(reply).encode() + b"\n")
+        send(line, json.dumps(reply).encode() + b"\n")
 
 
 def send(fd: int, data: bytes) -> None:
@@ -112,14 +114,6 @@ def forget_engine() -> None:
         sys.modules.pop(name, None)
     sys.path[:] = ["", *[path for path in sys.path if path != HERE]]
     sys.argv[:] = [""]
-
-
-def new_main() -> dict:
-    """Return the names of a new `__main__`, with what notebooks expect there."""
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
-    vars(module).update(__builtins__=builtins, display=display, get_ipython=Shell)
-    return vars(module)
 
 
 def run(cell: dict, namespace: dict, kept, limit: int) -> list:
@@ -206,17 +200,14 @@ def frames_of(error: BaseException, filename: str, source: str) -> list:
         code = step.tb_frame.f_code
         if not code.co_filename.startswith(HERE):
             head = f"{code.co_filename}:{step.tb_lineno}, in {code.co_name}"
-            text = source if code.co_filename == filename else cell_text(code.co_filename)
-            found.append(f"{head}\n{pointed(text, step.tb_lineno)}" if text else head)
+            known = linecache.cache.get(code.co_filename, (0, 0, []))[2]
+            text = source if code.co_filename == filename else "".join(known)
+            is_cell = text and code.co_filename[0] == "<"
+            found.append(f"{head}\n{pointed(text, step.tb_lineno)}" if is_cell else head)
         step = step.tb_next
     if isinstance(error, SyntaxError) and error.filename == filename and error.lineno:
         found.append(pointed(source, error.lineno))
     return found[:8] + (["..."] if len(found) > 12 else []) + found[8:][-4:]
-
-
-def cell_text(filename: str) -> str:
-    """Return the text of an earlier cell, "" of a library."""
-    return "".join(linecache.cache.get(filename, (0, 0, []))[2]) if filename[:1] == "<" else ""
 
 
 def pointed(source: str, number: int) -> str:

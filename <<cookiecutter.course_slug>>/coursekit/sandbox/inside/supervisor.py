@@ -11,6 +11,7 @@ import marshal
 import os
 import select
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -33,7 +34,7 @@ def main(kept, answers: int, boxed: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's
         if boxed:
             jail.part()
-        student, pipes = fork_student(kept, boxed)
+        student, line = fork_student(kept, boxed)
         # The first thing in this process that knows of the job; at the end of the input, EOFError.
         job = marshal.loads(marshal.load(sys.stdin.buffer))
         with contextlib.ExitStack() as stack:
@@ -43,7 +44,7 @@ def main(kept, answers: int, boxed: bool) -> None:
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cells-"))
             stack.callback(end, student, boxed)
-            answer = Supervisor(student, pipes, job, boxed).run(Path(folder))
+            answer = Supervisor(student, line, job, boxed).run(Path(folder))
         with open(answers, "w") as out:
             out.write(json.dumps(answer) + "\n")
     except BaseException as error:
@@ -52,33 +53,30 @@ def main(kept, answers: int, boxed: bool) -> None:
     os._exit(0)
 
 
-def fork_student(kept, boxed: bool) -> tuple:
-    """Fork the process for the student's code; return its id, and our ends of its two pipes."""
-    asks, questions = os.pipe()
-    replies_in, replies = os.pipe()
+def fork_student(kept, boxed: bool) -> tuple[int, int]:
+    """Fork the process for the student's code; return its id, and our end of what leads to it."""
+    ours, theirs = (end.detach() for end in socket.socketpair())
     student = os.fork()
     if not student:
         try:
-            os.closerange(3, asks)  # the grader's pipe among them: no code may answer there
-            os.closerange(asks + 1, replies)
-            os.closerange(replies + 1, 2**16)
-            cells.serve(asks, replies, kept, jail.confine if boxed else jail.restrain)
+            os.closerange(3, theirs)  # the grader's pipe among them: no code may answer there
+            os.closerange(theirs + 1, 2**16)
+            cells.serve(theirs, kept, jail.confine if boxed else jail.restrain)
         finally:
             os._exit(70)
-    os.close(asks)
-    os.close(replies)
-    os.set_blocking(questions, False)
-    return student, (questions, replies_in)
+    os.close(theirs)
+    return student, ours
 
 
 class Supervisor:
     """Runs one submission in a student's process that is already there."""
 
-    def __init__(self, student: int, pipes: tuple, job: dict, boxed: bool) -> None:
-        self.student, (self.questions, self.replies) = student, pipes
-        self.job, self.boxed, self.limits = job, boxed, job["limits"]
+    def __init__(self, student: int, line: int, job: dict, boxed: bool) -> None:
+        self.student, self.line, self.job, self.boxed = student, line, job, boxed
+        self.limits = job["limits"]
         self.used = {True: 0.0, False: 0.0}  # processor seconds of cells that count, or do not
         self.late = False
+        signal.signal(signal.SIGALRM, self.look)
 
     def run(self, folder: Path) -> dict:
         """Return what each cell gave, None for those not run, how it ended, how long it took."""
@@ -134,45 +132,38 @@ class Supervisor:
     def exchange(self, question: dict, seconds: float) -> bytearray | None:
         """Write a question to the student's process and read a line, or None if it ends before."""
         self.cpu_end = self.cpu_seconds() + seconds + GRACE
-        self.look_again = time.monotonic() + GRACE
-        self.wall_end = self.look_again + WALL * seconds
+        self.wall_end = time.monotonic() + WALL * seconds + GRACE
         data = marshal.dumps(marshal.dumps(question))  # twice: of bytes, it knows how many to read
         try:
-            while data and self.ready([], [self.questions]):
-                data = data[os.write(self.questions, data) :]  # what has room: it does not wait
+            signal.setitimer(signal.ITIMER_REAL, GRACE, GRACE)
+            while data:
+                data = data[os.write(self.line, data) :]
             return self.read_line()
         except OSError:
             return None
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def read_line(self) -> bytearray | None:
         """Read up to a line's end, of which there is a limited size."""
-        most = 64 * self.limits["output_kb"] * 1024 + 1024 * 1024
-        line = bytearray()
-        while len(line) < most and self.ready([self.replies], []):
-            part = os.read(self.replies, 65536)
+        line, most = bytearray(), 64 * self.limits["output_kb"] * 1024 + 1024 * 1024
+        while len(line) < most and (part := os.read(self.line, 65536)):
             line += part
-            if part.endswith(b"\n") or not part:
-                return line or None
+            if part.endswith(b"\n"):
+                return line
         return None
 
-    def ready(self, readers: list, writers: list) -> bool:
-        """Wait until a pipe is ready. At the end of the time, end the student's process.
+    def look(self, *_: object) -> None:
+        """Look at the clocks, now and then; at the end of the time, end the student's process.
 
-        The clocks are looked at now and then, also when it is: it may write a byte a second.
+        The errors are for what waits for that process, which may have children that live on.
         """
-        while True:
-            readable, writable, _ = select.select([0, *readers], writers, [], GRACE)
-            if 0 in readable:
-                raise EOFError("the grader is gone")
-            now = time.monotonic()
-            if now >= self.look_again:
-                self.look_again = now + GRACE
-                if now >= self.wall_end or self.cpu_seconds() >= self.cpu_end:
-                    self.late = True
-                    end(self.student, self.boxed)
-                    return False
-            if readable or writable:
-                return True
+        if select.select([0], [], [], 0)[0]:
+            raise EOFError("the grader is gone")
+        if time.monotonic() >= self.wall_end or self.cpu_seconds() >= self.cpu_end:
+            self.late = True
+            end(self.student, self.boxed)
+            raise TimeoutError
 
     def how_it_ended(self) -> str:
         """Return how the student's process ended."""
