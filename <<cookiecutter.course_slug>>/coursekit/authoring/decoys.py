@@ -10,6 +10,7 @@ import ast
 import copy
 import itertools
 import random
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,7 +36,7 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
 
     CourseError if its solution loses a point, or the untouched release gains one.
     """
-    if bubblewrap.windows():
+    if sys.platform == "win32":
         return assignment
     assignment = replace(assignment, proven=assignment.key)
     last = stored(course, module)
@@ -118,9 +119,8 @@ def proved(
     None is among them that changes anything for a test: that leaves gradients switched off, say, or
     another class under a name that is used later. Halves are tried until it is found.
     """
-    binds, cells = execution.solved_names(assignment), []
-    for number in execution.to_run(assignment.cells):
-        cell = execution.cell_of(assignment.cells[number], number, binds, hidden=True)
+    cells = []
+    for _, cell in execution.to_run(assignment, assignment.cells):
         sources = [source for name, source in candidates if name == cell.name]
         own = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
         cells += [*own, cell, *(own if after else [])]

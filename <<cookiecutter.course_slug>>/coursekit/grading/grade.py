@@ -144,7 +144,8 @@ class ModuleGrader:
                     raise
                 except Exception as error:  # a fault of ours, or of the machine: it stops nobody
                     folder = self.grading.workspace.graded(submission)
-                    state.write(folder, State(status="failed", reason=f"failed: {error}"))
+                    reason = f"failed: {type(error).__name__}: {error}"
+                    state.write(folder, State(status="failed", reason=reason))
                     self.report(submission, "failed")
                 else:
                     yield submission, graded, graded.state.status

@@ -109,10 +109,9 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
     The places are drawn from the digest of what is graded: the same each time, known to nobody.
     Decoys cost nobody a point: whoever fails a test is graded by another run, without any.
     """
-    dice, binds = random.Random(key), execution.solved_names(assignment)
+    dice = random.Random(key)
     runs: list[tuple[int, Cell]] = []
-    for number in execution.to_run(cells):
-        cell = execution.cell_of(cells[number], number, binds)
+    for number, cell in execution.to_run(assignment, cells):
         wanted = among_decoys(assignment, cell, dice) if cell.kind == "test" else [cell]
         runs += [(number, each) for each in wanted]
     outcome = warm.run(execution.job(assignment, [cell for _, cell in runs]))
