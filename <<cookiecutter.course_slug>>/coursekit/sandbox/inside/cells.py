@@ -60,9 +60,9 @@ def display(*objects: object, **_: object) -> None:
         print(repr(thing))
 
 
-def serve(line: int, kept, confine) -> None:
+def serve(asks: int, replies: int, kept, confine) -> None:
     """Wait for the supervisor's settings, then run cells until the supervisor ends this process."""
-    questions = open(line, "rb")  # noqa: SIM115
+    questions = open(asks, "rb")  # noqa: SIM115
     settings = marshal.loads(marshal.load(questions))
     limits = settings["limits"]
     settle(Path(settings["folder"]))
@@ -73,13 +73,13 @@ def serve(line: int, kept, confine) -> None:
     namespace = vars(main)  # with what notebooks expect there
     namespace.update(__builtins__=builtins, display=display, get_ipython=Shell)
     me = os.getpid()
-    send(line, b"ready\n")
+    send(replies, b"ready\n")
     while True:
         cell = marshal.loads(marshal.load(questions))
         reply = run(cell, namespace, kept, limits["output_kb"] * 1024)
         if os.getpid() != me:
             os._exit(0)  # a copy that the code forked
-        send(line, json.dumps(reply).encode() + b"\n")
+        send(replies, json.dumps(reply).encode() + b"\n")
 
 
 def send(fd: int, data: bytes) -> None:

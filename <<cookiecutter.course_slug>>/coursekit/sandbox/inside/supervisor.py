@@ -11,7 +11,6 @@ import marshal
 import os
 import select
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ import cells
 import jail
 
 GRACE = 1.0  # seconds between interrupting a cell and ending its process
+TICK = 0.02  # seconds: an alarm may ring as much too early, so that less is no time at all
 WALL = 10  # times as long as its processor time may a cell take on the wall's clock
 TOLD = "name", "kind", "source", "code", "binds"  # of a cell; not which runs are decoys
 
@@ -34,7 +34,7 @@ def main(kept, answers: int, boxed: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's
         if boxed:
             jail.part()
-        student, line = fork_student(kept, boxed)
+        student, pipes = fork_student(kept, boxed)
         # The first thing in this process that knows of the job; at the end of the input, EOFError.
         job = marshal.loads(marshal.load(sys.stdin.buffer))
         with contextlib.ExitStack() as stack:
@@ -44,7 +44,7 @@ def main(kept, answers: int, boxed: bool) -> None:
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cells-"))
             stack.callback(end, student, boxed)
-            answer = Supervisor(student, line, job, boxed).run(Path(folder))
+            answer = Supervisor(student, pipes, job, boxed).run(Path(folder))
         with open(answers, "w") as out:
             out.write(json.dumps(answer) + "\n")
     except BaseException as error:
@@ -53,27 +53,30 @@ def main(kept, answers: int, boxed: bool) -> None:
     os._exit(0)
 
 
-def fork_student(kept, boxed: bool) -> tuple[int, int]:
-    """Fork the process for the student's code; return its id, and our end of what leads to it."""
-    ours, theirs = (end.detach() for end in socket.socketpair())
+def fork_student(kept, boxed: bool) -> tuple:
+    """Fork the process for the student's code; return its id, and our ends of its two pipes."""
+    asks, questions = os.pipe()
+    replies_in, replies = os.pipe()
     student = os.fork()
     if not student:
         try:
-            os.closerange(3, theirs)  # the grader's pipe among them: no code may answer there
-            os.closerange(theirs + 1, 2**16)
-            cells.serve(theirs, kept, jail.confine if boxed else jail.restrain)
+            os.closerange(3, asks)  # the grader's pipe among them: no code may answer there
+            os.closerange(asks + 1, replies)
+            os.closerange(replies + 1, 2**16)
+            cells.serve(asks, replies, kept, jail.confine if boxed else jail.restrain)
         finally:
             os._exit(70)
-    os.close(theirs)
-    return student, ours
+    os.close(asks)
+    os.close(replies)
+    return student, (questions, replies_in)
 
 
 class Supervisor:
     """Runs one submission in a student's process that is already there."""
 
-    def __init__(self, student: int, line: int, job: dict, boxed: bool) -> None:
-        self.student, self.line, self.job, self.boxed = student, line, job, boxed
-        self.limits = job["limits"]
+    def __init__(self, student: int, pipes: tuple, job: dict, boxed: bool) -> None:
+        self.student, (self.questions, self.replies) = student, pipes
+        self.job, self.boxed, self.limits = job, boxed, job["limits"]
         self.used = {True: 0.0, False: 0.0}  # processor seconds of cells that count, or do not
         self.late = False
         signal.signal(signal.SIGALRM, self.look)
@@ -88,9 +91,9 @@ class Supervisor:
                 break
             seconds, counts = self.limits["cell_seconds"], cell["counts"]
             left = self.limits["notebook_seconds"] - self.used[counts]
-            if left <= 0 and counts:
+            if left <= TICK and counts:
                 ended = "the notebook ran out of time"
-            elif left > 0 and cell["name"] not in failed:
+            elif left > TICK and cell["name"] not in failed:
                 seconds = min(seconds, left) if counts else seconds
                 results[number], ended = self.ask(cell, seconds)
                 if cell["kind"] == "test" and not cell["decoy"] and fails(results[number]):
@@ -135,19 +138,20 @@ class Supervisor:
         self.wall_end = time.monotonic() + WALL * seconds + GRACE
         data = marshal.dumps(marshal.dumps(question))  # twice: of bytes, it knows how many to read
         try:
-            signal.setitimer(signal.ITIMER_REAL, GRACE, GRACE)
-            while data:
-                data = data[os.write(self.line, data) :]
-            return self.read_line()
+            try:
+                signal.setitimer(signal.ITIMER_REAL, GRACE, GRACE)
+                while data:
+                    data = data[os.write(self.questions, data) :]
+                return self.read_line()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)  # one last look may come until here
         except OSError:
             return None
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def read_line(self) -> bytearray | None:
         """Read up to a line's end, of which there is a limited size."""
         line, most = bytearray(), 64 * self.limits["output_kb"] * 1024 + 1024 * 1024
-        while len(line) < most and (part := os.read(self.line, 65536)):
+        while len(line) < most and (part := os.read(self.replies, 65536)):
             line += part
             if part.endswith(b"\n"):
                 return line
@@ -200,9 +204,7 @@ def outputs_of(reply: list) -> list:
 
 def fails(outputs: list | None) -> bool:
     """Tell whether a test with these outputs gets no points: nbgrader's rule."""
-    return outputs is None or any(
-        o["output_type"] == "error" or o.get("name") == "stderr" for o in outputs
-    )
+    return outputs is None or any("ename" in o or o.get("name") == "stderr" for o in outputs)
 
 
 def end(student: int, boxed: bool) -> None:
