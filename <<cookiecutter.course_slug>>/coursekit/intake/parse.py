@@ -91,20 +91,22 @@ def unpacked(archive: str, data: bytes, wanted: str, limit: float) -> tuple[str,
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             paths = {PurePosixPath(info.filename): info for info in file.infolist()}
-            notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
-            visible = [path for path in notebooks if all(map(is_visible, path.parts))]
-            if not (chosen := choose(visible, wanted, insist=True)):
+            visible = [
+                p for p in paths if p.suffix.lower() == ".ipynb" and all(map(is_visible, p.parts))
+            ]
+            if not (found := choose(visible, wanted)):
                 raise Ungradable(f"{archive} holds no notebook; hand in {wanted} itself")
-            with file.open(paths[chosen]) as member:
+            with file.open(paths[found[0]]) as member:
                 data = member.read(int(OUTPUTS * limit) + 1)
     except (Ungradable, MemoryError):
         raise
     except Exception as error:  # zipfile and zlib raise a dozen kinds
         reason = f"{archive} cannot be unzipped ({str(error)[:60]})"
         raise Ungradable(f"{reason}; hand in {wanted} itself") from None
+    name = printable(str(found[0]))
     if len(data) > OUTPUTS * limit:
-        raise Ungradable(f"{printable(chosen)} is too large; {too_large(limit)}")
-    return f"{archive}/{printable(chosen)}", data
+        raise Ungradable(f"{name} is too large; {too_large(limit)}")
+    return f"{archive}/{name}", data
 
 
 def refuse_another(name: str, cells: list[Cell], assignment: Assignment) -> None:
