@@ -21,7 +21,6 @@ KINDS = ".ipynb", ".py", ".zip"  # of files that may hold a notebook
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 TIMESTAMP = "timestamp.txt"  # nbgrader's name; plain text, when the work was handed in
 OUTPUTS = 10  # a file may be so many times larger than its limit: outputs do not count
-ENTRIES = 1_000  # files of a submission after which no further folder is looked at
 DEEPER = 2  # folders below the one where the notebook belongs
 BROWSERS = re.compile(r"(?<=\.ipynb)\.(txt|json|download)$", re.I)
 # What file managers and Jupyter add to copies. Possessive (++): a name like copy_1copy_1…x can be
@@ -101,7 +100,12 @@ def read(submission: Submission, limit_bytes: float) -> HandedIn:
             if path.is_symlink():
                 raise Ungradable(f"{printable(path.name)} is a link, not a folder")
         stamp = read_stamp(folder / TIMESTAMP)
-        path, *copies = choose(files_below(folder), wanted) or missing(folder, wanted)
+        if not (found := choose(files_below(folder), wanted)):
+            seen = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            names = [printable(e.name) + "/" * e.is_dir() for e in seen if is_visible(e.name)]
+            holds = f"holds {', '.join(names[:3])}" if names else "is empty"
+            raise Ungradable(f"{wanted} is missing; the folder {holds}")
+        path, *copies = found
         name = printable(path.relative_to(folder).as_posix())
         notes = [f"{printable(c.name)} lies beside it and was not looked at" for c in copies]
         data = read_file(path, limit_bytes)
@@ -109,7 +113,8 @@ def read(submission: Submission, limit_bytes: float) -> HandedIn:
     except Ungradable as error:
         refusal = str(error)
     except Exception as error:
-        refusal = f"{wanted} cannot be read ({getattr(error, 'strerror', type(error).__name__)})"
+        why = getattr(error, "strerror", None) or type(error).__name__
+        refusal = f"{wanted} cannot be read ({why})"
     return HandedIn(submission.student, wanted, wanted, b"", (), stamp, refusal)
 
 
@@ -131,17 +136,7 @@ def files_below(folder: Path) -> list[Path]:
         deeper = len(Path(place).parts) - len(folder.parts) < DEEPER
         folders[:] = sorted(filter(is_visible, folders)) if deeper else []
         found += [Path(place, name) for name in sorted(names) if is_visible(name)]
-        if len(found) > ENTRIES:
-            break
     return found
-
-
-def missing(folder: Path, wanted: str) -> list[Path]:
-    """Raise Ungradable, saying what else a folder holds."""
-    found = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    names = [printable(e.name) + "/" * e.is_dir() for e in found if is_visible(e.name)]
-    holds = f"holds {', '.join(names[:3])}" if names else "is empty"
-    raise Ungradable(f"{wanted} is missing; the folder {holds}")
 
 
 def is_visible(name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from coursekit import notebook
 from coursekit.assignment import Assignment
-from coursekit.intake.repairs import RepairLog
+from coursekit.intake.parse import RepairLog
 
 DEFINITION = re.compile(r"^(?:async def|def|class)\s+(\w+)", re.M)
 STUBS = {"# YOUR CODE HERE", "raise NotImplementedError()", "YOUR ANSWER HERE"}
@@ -120,7 +120,7 @@ class Slots:
         for slot in self.all if elsewhere else []:
             if slot.answer and (slot.number not in of or of[slot.number].text == slot.text):
                 log.add("answers left empty, with a text elsewhere that may be meant", slot.name)
-        return [fresh(cell) for cell in built], log.clauses()
+        return [fresh(cell) for cell in built], list(log.clauses())
 
 
 KNOWN: dict[str, Slots] = {}  # by the assignment's key
