@@ -7,6 +7,7 @@ handed in. Only three things are the student's: solutions, answers, and cells of
 import copy
 import re
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -25,19 +26,19 @@ Cell = dict[str, Any]
 class Piece:
     """A cell that was handed in, in a form to be compared; `slot` is its place once it is known."""
 
-    def __init__(self, cell: Cell, source: str):
+    def __init__(self, cell: Cell):
         self.cell, self.name, self.is_code = cell, notebook.grade_id(cell), notebook.is_code(cell)
-        self.text = plain(source)
+        self.text = plain(cell["source"])
         self.defines = set(DEFINITION.findall(self.text))
         self.slot: Slot | None = None
 
 
 class Slot(Piece):
-    """A place in the module: its cell, the text students got, and what belongs there."""
+    """A place in the module: its cell as students got it, and what belongs there."""
 
     def __init__(self, number: int, cell: Cell, given: str):
-        super().__init__(cell, given)
-        self.number, self.given = number, given
+        super().__init__(cell | {"source": given})
+        self.number, self.whole = number, cell  # with solution and hidden tests
         self.provided, self.exercise = notebook.is_provided(cell), notebook.is_solution(cell)
         self.answer = notebook.is_answer(cell) and not self.exercise
         self.fixed = self.provided or not self.name  # students have no reason to change it
@@ -90,8 +91,7 @@ class Slots:
     def rebuild(self, cells: list[Cell]) -> tuple[list[Cell], list[str]]:
         """Return the module's notebook with a student's work in it, and a clause per repair."""
         log = RepairLog()
-        pieces = [Piece(cell, cell["source"]) for cell in cells]
-        pieces = joined(taken_apart(pieces, self, log), self, log)
+        pieces = taken_apart([Piece(cell) for cell in joined(cells, self, log)], self, log)
         of = recognised(pieces, self)
         own = own_cells(pieces, self, of, log)
         for slot in out_of_order([piece.slot for piece in pieces if piece.slot]):
@@ -118,14 +118,28 @@ def rebuild(cells: list[Cell], assignment: Assignment) -> tuple[list[Cell], list
     return KNOWN[assignment.key].rebuild(cells)
 
 
+def joined(cells: list[Cell], slots: Slots, log: RepairLog) -> list[Cell]:
+    """Join a solution that was split in the middle of a definition: the next cell is indented."""
+    groups: list[list[Cell]] = []
+    for cell in cells:
+        slot = slots.by_name.get(notebook.grade_id(groups[-1][0])) if groups else None
+        continues = notebook.is_code(cell) and cell["source"].lstrip("\n")[:1].isspace()
+        if slot and slot.exercise and continues and notebook.grade_id(cell) in ("", slot.name):
+            groups[-1].append(cell)
+            log.add("split and joined", slot.name)
+        else:
+            groups.append([cell])
+    return [group[0] | {"source": "\n".join(c["source"] for c in group)} for group in groups]
+
+
 def taken_apart(pieces: list[Piece], slots: Slots, log: RepairLog) -> list[Piece]:
     """Take the module's cells out of cells that hold more than them."""
     texts = {piece.text for piece in pieces}
     for slot in slots.all:
         if slot.fixed and len(slot.text) > SHORT and slot.texts.isdisjoint(texts):
             for number, piece in enumerate(pieces):
-                other = piece.text in slots.texts - slot.texts
-                if slot.text in piece.text and not other and (found := parts(piece, slot)):
+                more = slot.text in piece.text and piece.text not in slots.texts - slot.texts
+                if more and (found := parts(piece, slot)):
                     pieces[number : number + 1] = found
                     log.add("merged with others and taken apart", slot.name)
                     break
@@ -134,75 +148,42 @@ def taken_apart(pieces: list[Piece], slots: Slots, log: RepairLog) -> list[Piece
 
 def parts(piece: Piece, slot: Slot) -> list[Piece]:
     """Return what stands before a cell of the module, that cell, and what stands after it."""
-    before, whole, after = padded(piece.cell["source"]).partition(padded(slot.given))
-    if not whole:
-        return []
-    found, rest = [Piece(slot.cell, slot.given)], piece.cell
-    if piece.name == slot.name:
-        rest = rest | {"metadata": {}}
-    if before.strip():
-        found.insert(0, part_of(rest, before))
-        rest = rest | {"metadata": {}}
-    if after.strip():
-        found.append(part_of(rest, after))
+    texts = padded(piece.cell["source"]).partition(padded(slot.cell["source"]))
+    found, meta = [], piece.cell["metadata"] if piece.name != slot.name else {}
+    for number, text in enumerate(texts if texts[1] else ()):
+        if number == 1:
+            found.append(Piece(slot.cell))
+        elif text.strip():
+            found.append(Piece(piece.cell | {"source": text.strip("\n"), "metadata": meta}))
+            meta = {}  # the first of them keeps the name
     return found
-
-
-def part_of(cell: Cell, text: str) -> Piece:
-    text = text.strip("\n")
-    return Piece(cell | {"source": text}, text)
-
-
-def joined(pieces: list[Piece], slots: Slots, log: RepairLog) -> list[Piece]:
-    """Join a solution that was split in the middle of a definition: the next cell is indented."""
-    groups: list[list[Piece]] = []
-    for piece in pieces:
-        slot = slots.by_name.get(groups[-1][0].name) if groups else None
-        continues = piece.is_code and piece.text[:1].isspace()
-        if slot and slot.exercise and continues and piece.name in ("", slot.name):
-            groups[-1].append(piece)
-            log.add("split and joined", slot.name)
-        else:
-            groups.append([piece])
-    sources = ["\n".join(piece.cell["source"] for piece in group) for group in groups]
-    return [
-        group[0] if len(group) == 1 else Piece(group[0].cell | {"source": source}, source)
-        for group, source in zip(groups, sources, strict=True)
-    ]
 
 
 def recognised(pieces: list[Piece], slots: Slots) -> dict[Slot, Piece]:
     """Return the piece for each place, from the strongest evidence on: the best that is free."""
     of: dict[Slot, Piece] = {}
-    by_text: dict[str, list[Piece]] = defaultdict(list)
-    by_name: dict[str, list[Piece]] = defaultdict(list)
-    for piece in pieces:
-        by_text[piece.text].append(piece)
-        by_name[piece.name].append(piece)
-
-    def below(slot: Slot) -> list[Piece]:
-        """Return the text that follows the question."""
-        question = of.get(slots.all[slot.number - 1])
-        after = pieces[pieces.index(question) + 1 :] if question else []
-        following = [piece for piece in after if piece.text][:1]
-        return [piece for piece in following if not piece.is_code]
-
+    written = [piece for piece in pieces if piece.text]
+    above = dict(zip(written[1:], written, strict=False))
     named = slots.by_name.values()
-    fixed = [slot for slot in slots.all if slot.fixed and slot.text]
     exercises = [slot for slot in named if slot.exercise]
-    answers = [slot for slot in named if slot.answer]
-    evidence = [
-        (fixed, lambda slot: [p for text in slot.texts for p in by_text[text]]),
-        (named, lambda slot: filter(slot.believes, by_name[slot.name])),
-        (exercises, lambda slot: [p for p in pieces if slot.defines and slot.defines <= p.defines]),
-        (exercises, lambda slot: [p for p in pieces if slot.likeness(p) > ALIKE]),
-        (exercises, lambda slot: [p for p in by_name[slot.name] if p.text not in slots.by_text]),
-        (answers, below),
+    evidence: list[tuple[Iterable[Slot], Callable[[Slot, Piece], bool]]] = [
+        ([s for s in slots.all if s.fixed and s.text], lambda s, p: p.text in s.texts),
+        (named, lambda s, p: p.name == s.name and s.believes(p)),
+        (exercises, lambda s, p: bool(s.defines) and s.defines <= p.defines),
+        (exercises, lambda s, p: s.likeness(p) > ALIKE),
+        (exercises, lambda s, p: p.name == s.name and p.text not in slots.by_text),
+        (  # the text that follows the question
+            [slot for slot in named if slot.answer],
+            lambda s, p: not p.is_code and above.get(p, p) is of.get(slots.all[s.number - 1]),
+        ),
     ]
-    for places, candidates in evidence:
+    for places, speaks_for in evidence:
+        free = [piece for piece in pieces if not piece.slot]
         for slot in places:
-            if slot not in of and (free := [p for p in candidates(slot) if not p.slot]):
-                of[slot] = max(free, key=slot.quality)
+            if slot not in of and (
+                found := [p for p in free if speaks_for(slot, p) and not p.slot]
+            ):
+                of[slot] = max(found, key=slot.quality)
                 of[slot].slot = slot
     return of
 
@@ -245,7 +226,7 @@ def filled(slot: Slot, piece: Piece | None, names: set[str], log: RepairLog) -> 
         if slot.exercise or not slot.name:
             return []
         log.add("changed and put back" if slot.name in names else "missing and put back", slot.name)
-        return [slot.cell if slot.provided else slot.cell | {"source": slot.given}]
+        return [slot.whole if slot.provided else slot.cell]
     if slot.name and piece.name != slot.name:
         log.add("recognised without their name", slot.name)
     if piece.cell["cell_type"] != slot.cell["cell_type"]:
@@ -254,7 +235,7 @@ def filled(slot: Slot, piece: Piece | None, names: set[str], log: RepairLog) -> 
     if slot.provided and piece.text not in slot.texts and not split:
         log.add("changed and put back", slot.name)
     kept = () if slot.fixed else ("source", "attachments")
-    return [slot.cell | {key: piece.cell[key] for key in kept if key in piece.cell}]
+    return [slot.whole | {key: piece.cell[key] for key in kept if key in piece.cell}]
 
 
 def fresh(cell: Cell) -> Cell:
