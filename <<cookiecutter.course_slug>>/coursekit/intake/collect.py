@@ -154,13 +154,13 @@ def choose(paths: Iterable[AnyPath], wanted: str) -> list[AnyPath]:
         exact = path.name == PurePath(wanted).with_suffix(kind).name
         return KINDS.index(kind), len(path.parts), not exact, plain(path.name) != plain(wanted)
 
-    ranked = sorted((rank(path), path) for path in paths if suffix(path) in KINDS)
-    best = [path for order, path in ranked if order == ranked[0][0]]
+    known = sorted((path for path in paths if suffix(path) in KINDS), key=rank)
+    best = [path for path in known if rank(path) == rank(known[0])]
     if len(best) > 1:
         names = ", ".join(printable(path.name) for path in best[:4])
         raise Ungradable(f"which of these is {wanted}? {names}; hand in one")
-    beside = [path for order, path in ranked[1:] if order[:2] == ranked[0][0][:2]]
-    return best + [path for path in beside if plain(path.name) == plain(best[0].name)]
+    alike = [(path.parent, suffix(path), plain(path.name)) for path in known]
+    return [path for path, like in zip(known, alike, strict=True) if like == alike[0]]
 
 
 def suffix(path: PurePath) -> str:

@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
@@ -256,9 +257,8 @@ def attach_pictures(cell: Cell, before: Json) -> None:
     kept = dict(before) if is_attachments(before) else {}
 
     def attach(match: re.Match[str]) -> str:
-        number = len(kept) + 1
-        while (file := f"image-{number}.{match[2]}") in kept:
-            number += 1
+        names = (f"image-{number}.{match[2]}" for number in count(len(kept) + 1))
+        file = next(name for name in names if name not in kept)
         kept[file] = {match[1]: match[3]}
         return f"attachment:{file}"
 
@@ -269,9 +269,8 @@ def attach_pictures(cell: Cell, before: Json) -> None:
 
 def is_attachments(value: Json) -> bool:
     """Tell whether these are pictures in a cell: {name: {type: base64}}."""
-    bundles = list(value.values()) if isinstance(value, dict) else [None]
-    if not all(isinstance(bundle, dict) for bundle in bundles):
+    try:
+        texts = [text for bundle in value.values() for pair in bundle.items() for text in pair]
+        return "".join([*value, *texts]).isascii()
+    except (AttributeError, TypeError):  # something else
         return False
-    texts = [text for bundle in bundles for text in bundle.values()]
-    whole = json.dumps(value, ensure_ascii=False)
-    return all(isinstance(text, str) for text in texts) and whole.isascii()
