@@ -34,7 +34,7 @@ goes on where it stopped."""
 def graders(url: str, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future], Callable]]:
     """Yield what has a submission graded, giving a future, and what raises if nobody can."""
     try:
-        from distributed import Client
+        from distributed import Client, get_worker
     except ModuleNotFoundError:
         raise CourseError(MISSING) from None
     try:
@@ -48,12 +48,10 @@ def graders(url: str, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future
 
         Dask sends the code of a function within a function, so this runs where no coursekit is.
         """
-        folder = Path(tempfile.gettempdir()) / f"coursekit-{digest[:16]}"
-        if not (folder / "ready").exists():
-            zipfile.ZipFile(io.BytesIO(code)).extractall(folder)
-            (folder / "ready").touch()
         workers = threading.current_thread().__dict__.setdefault("coursekit_workers", {})
         if digest not in workers:
+            folder = Path(tempfile.mkdtemp(dir=get_worker().local_directory))  # goes with it
+            zipfile.ZipFile(io.BytesIO(code)).extractall(folder)
             sys.path.insert(0, str(folder))
             from coursekit.grading.worker import Worker
 

@@ -113,7 +113,8 @@ def main(*, sandboxed: bool) -> None:
                     stack.close()
                     known, assignment = "", pickle.loads(data)
                     if assignment.key != key:  # which holds the versions of what runs
-                        raise CourseError(DIFFERS.format(host=platform.node(), here=versions()))
+                        here = ", ".join(map(" ".join, versions().items()))
+                        raise CourseError(DIFFERS.format(host=platform.node(), here=here))
                     bubblewrap.check(wanted=sandboxed)
                     warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
                     running[:], known = [warm], key
