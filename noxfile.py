@@ -103,17 +103,12 @@ def grade(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Test this template (--all: also what takes minutes), then the course in build/. [MODULE …]
-
-    With --course DIR: only that course.
-    """
-    everything = "--all" in session.posargs
-    session.posargs[:] = [word for word in session.posargs if word != "--all"]
+    """Test this template, then the course in build/; --course: only that. [--all] [MODULE …]"""
     course, rest = arguments(session)
     if not course:
         compiled = {"UV_COMPILE_BYTECODE": "1"}  # many tests start Python anew
         session.install(*nox.project.dependency_groups(PYPROJECT, "test"), env=compiled)
-        session.run("pytest", "-n", "2", *([] if everything else ["-m", "not slow"]))
+        session.run("pytest", "-n", "2", *([] if "--all" in rest else ["-m", "not slow"]))
     in_course(session, course or baked(session), *rest)
 
 

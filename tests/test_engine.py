@@ -20,14 +20,7 @@ from delimiters import ROOT
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from coursekit.sandbox import bubblewrap  # noqa: E402
-from coursekit.sandbox.engine import (  # noqa: E402
-    Cell,
-    Engine,
-    Job,
-    Limits,
-    Outcome,
-    WarmParent,
-)
+from coursekit.sandbox.engine import Cell, Engine, Job, Limits, Outcome  # noqa: E402
 
 needs_sandbox = pytest.mark.skipif(
     not shutil.which("bwrap") or not bubblewrap.available(), reason="bubblewrap cannot be used here"
@@ -373,7 +366,7 @@ if os.fork() == 0:
     assert engine.run(job(RIGHT, code)).ended == ""
     look = "import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'), os.listdir('.'))"
     assert printed_by(engine, look) == "['work'] [] []\n"
-    family = all_below(engine.parent.process.pid).values()
+    family = all_below(engine.parent.pid).values()
     engines = [args for args in family if "/engine" in args]
     running = [args for args in engines if "bwrap" not in args]
     assert len(running) <= 3, "the parent, and a keeper and a process that are ready for a job"
@@ -422,11 +415,11 @@ print(libc.syscall({number}, {arguments}), ctypes.get_errno())
 
 @needs_sandbox
 def test_the_parent_cannot_be_killed(engine: Engine) -> None:
-    parent = engine.parent.process.pid
+    parent = engine.parent.pid
     code = "import os, signal\nfor p in range(1, 500):\n    try: p > 1 and os.kill(p, 9)\n"
     outcome = engine.run(job(RIGHT, code + "    except OSError: pass"))
     assert passed(outcome.outputs[-1])
-    assert engine.parent.process.pid == parent
+    assert engine.parent.pid == parent
 
 
 def test_a_parent_that_dies_is_replaced(reference: Path) -> None:
@@ -438,7 +431,7 @@ def test_a_parent_that_dies_is_replaced(reference: Path) -> None:
 
 
 def test_a_job_that_kills_every_parent_is_given_up(reference: Path, monkeypatch) -> None:
-    monkeypatch.setattr(WarmParent, "run", lambda self, job: None)
+    monkeypatch.setattr(Engine, "ask", lambda self, message: b"")
     engine = Engine(reference, LIMITS, sandboxed=bubblewrap.available())
     outcome: Outcome = engine.run(job(RIGHT))
     engine.close()
@@ -456,7 +449,7 @@ def test_when_the_grader_is_gone_nothing_stays(reference: Path) -> None:
     """As after its SIGKILL: the input of the parent ends while a student's code runs."""
     engine = Engine(reference, LIMITS, sandboxed=False)
     assert passed(engine.run(job(RIGHT)).outputs[-1])
-    parent = engine.parent.process
+    parent = engine.parent
     endless = job(RIGHT, "import time\nwhile True: time.sleep(1)")
     running = threading.Thread(target=engine.run, args=(endless,), daemon=True)
     running.start()

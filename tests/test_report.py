@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -330,7 +331,7 @@ def test_the_screen_shows_what_was_looked_at_just_now(term: Term) -> None:
 
 
 def test_times_are_those_of_the_course(term: Term) -> None:
-    moved = Course(**{**vars(term.course), "timezone": "Asia/Kathmandu"})
+    moved = replace(term.course, timezone="Asia/Kathmandu")
     term.course = moved
     term.hand_in(FOUR)
     assert "Tuesday 26 January 2027, 05:44" in text_of(term.page())
@@ -375,7 +376,7 @@ def test_questions_have_the_titles_and_the_order_of_what_was_built(
             for own in ({"grade": True, "grade_id": "b"}, {"grade": True, "grade_id": "a"})
         ),
     ]
-    term.course = Course(**{**vars(term.course), "root": tmp_path})
+    term.course = replace(term.course, root=tmp_path)
     built = term.course.built / MODULE / "assignment.json"
     built.parent.mkdir(parents=True)
     built.write_text(json.dumps({"cells": cells}), encoding="utf-8")

@@ -125,6 +125,22 @@ def test_what_was_marked_stays_marked_and_asks_where_the_answer_is_new(unbroken:
     assert asks == {("ada", True), ("ada", False), ("bob", False)}
 
 
+def test_stopped_before_new_work_is_saved_it_asks_for_no_mark_of_the_same_answers_again(
+    unbroken: Living, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    course = copy_of(unbroken.root, tmp_path / unbroken.root.name)
+    course.hand_in("bob", course.solved(lambda number: number != 4))
+    with monkeypatch.context() as patched:
+        patched.setattr("coursekit.gradebook.Gradebook.save", stopped)
+        assert course.call("grade").returncode == 130
+    assert "1 graded" in course.ok("grade")
+    marked = [row for row in rows(course) if row[0] == "bob" and row[3] is not None]
+    assert marked and not any(again for *_, again in marked)
+
+
 def test_stopped_by_ctrl_c_it_says_how_to_go_on(term: Living, tmp_path: Path) -> None:
     course = copy_of(term.root, tmp_path / term.root.name)
     process = started(course)

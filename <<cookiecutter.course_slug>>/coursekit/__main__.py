@@ -96,8 +96,7 @@ def test(course: Course, args: argparse.Namespace) -> int:
 
 def lint(course: Course, args: argparse.Namespace) -> int:
     """Check style and formatting with ruff."""
-    fix = ["--fix"] if args.fix else []
-    checked = run("ruff", "check", *fix, ".")
+    checked = run("ruff", "check", *(["--fix"] if args.fix else []), ".")
     return run("ruff", "format", *([] if args.fix else ["--check"]), ".") or checked
 
 
@@ -109,9 +108,8 @@ def lab(course: Course, args: argparse.Namespace) -> int:
 
 def run(tool: str, *arguments: str) -> int:
     """Run a Python tool in the course's folder; return its exit code."""
-    return subprocess.run(
-        [sys.executable, "-m", tool, *arguments], cwd=ROOT, check=False
-    ).returncode
+    command = [sys.executable, "-m", tool, *arguments]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def positive(text: str) -> int:
@@ -121,43 +119,35 @@ def positive(text: str) -> int:
     return number
 
 
-def cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
+    on_linux = hasattr(os, "sched_getaffinity")  # which may give this process some of the cores
+    cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    added = {}
     for action in (sync, build, grade, test, lint, lab):
-        name = action.__name__
+        name, flag = action.__name__, {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
-        sub.set_defaults(action=action, rest=[])
-        if name not in {"lint", "lab"}:
-            sub.add_argument("modules", nargs="*", metavar="MODULE", help="all, if none is named")
-        added[name] = sub
-    either = added["sync"].add_mutually_exclusive_group()
-    either.add_argument("--check", action="store_true", help="write nothing; fail if out of date")
-    either.add_argument("--force", action="store_true", help="overwrite edits; keep a backup")
-    added["grade"].add_argument("--student", action="append", default=[], metavar="ID")
-    added["grade"].add_argument("--force", action="store_true", help="grade unchanged ones again")
-    added["grade"].add_argument("--demo", action="store_true", help="grade a made-up term in demo/")
-    added["grade"].add_argument(
-        "--no-sandbox", action="store_true", help="run students' code as you: it can do all you can"
-    )
-    added["grade"].add_argument(
-        "--jobs", type=positive, default=cores(), metavar="N", help="notebooks run at a time"
-    )
-    added["grade"].add_argument(
-        "--scheduler", default="", metavar="URL", help="run it on Dask's workers: tcp://host:8786"
-    )
-    added["test"].add_argument("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
-    added["test"].add_argument("--oracle", action="store_true", help="insist on PyTorch")
-    added["lint"].add_argument("--fix", action="store_true", help="mend what ruff can mend")
+        sub.set_defaults(action=action)
+        add = sub.add_argument
+        if action not in {lint, lab}:
+            add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
+        if action is sync:
+            add = sub.add_mutually_exclusive_group().add_argument
+            add("--check", **flag, help="write nothing; fail if out of date")
+            add("--force", **flag, help="overwrite edits; keep a backup")
+        elif action is grade:
+            add("--student", action="append", default=[], metavar="ID")
+            add("--force", **flag, help="grade unchanged ones again")
+            add("--demo", **flag, help="grade a made-up term in demo/")
+            add("--no-sandbox", **flag, help="run students' code as you: it can do all you can")
+            add("--jobs", type=positive, default=cores, metavar="N", help="notebooks run at a time")
+            add("--scheduler", default="", metavar="URL", help="of Dask's workers: tcp://host:8786")
+        elif action is test:
+            add("-k", metavar="EXPRESSION", help="pytest's: only tests so named")
+            add("--oracle", **flag, help="insist on PyTorch")
+        elif action is lint:
+            add("--fix", **flag, help="mend what ruff can mend")
     return top
 
 

@@ -7,8 +7,8 @@ import base64
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 RULES = ("notebook.py", "assignment.py", "execution.py", "intake/*.py", "sandbox/**/*.py",
          "grading/*.py")  # fmt: skip
 FILE = "assignment.json"
+STORED = "name", "file", "cells", "given", "kernelspec", "data", "decoys", "digest", "proven"
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Assignment:
 
     name: str  # "01_tensor"
     file: str  # "tensor_dev.ipynb"
-    cells: tuple[dict[str, Any], ...]  # of the module's own notebook, solutions and all, as JSON
-    given: tuple[str, ...]  # the text of each as students got it
+    cells: Sequence[dict[str, Any]]  # of the module's own notebook, solutions and all, as JSON
+    given: Sequence[str]  # the text of each as students got it
     kernelspec: dict[str, str]
     data: Mapping[str, str]  # files beside the notebook: names, and bytes in base64
     decoys: Mapping[str, list[str]]  # by test: versions of it that no right solution passes
@@ -46,7 +47,8 @@ class Assignment:
     def key(self) -> str:
         """Return a digest of all that decides: this, the versions of what runs, our own rules."""
         held = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        return sha256(repr(held), repr(versions()), rules())
+        rules = sorted(path for pattern in RULES for path in HERE.glob(pattern))
+        return sha256(repr(held), repr(versions()), *(path.read_bytes() for path in rules))
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -65,12 +67,6 @@ def versions() -> dict[str, str]:
     return {"Python": platform.python_version(), "numpy": metadata.version("numpy")}
 
 
-def rules() -> str:
-    """Return a digest of the code that decides about grades."""
-    paths = sorted(path for pattern in RULES for path in HERE.glob(pattern))
-    return sha256(*(path.read_bytes() for path in paths))
-
-
 def data_of(module: Module) -> dict[str, str]:
     """Return the data beside a module's notebook: names, and bytes in base64."""
     paths = [path for path in module.beside if path.suffix != ".md"]
@@ -79,7 +75,17 @@ def data_of(module: Module) -> dict[str, str]:
 
 def digest_of(module: Module) -> str:
     """Return a digest of what a module is built from."""
-    return sha256(module.source.read_bytes(), repr(sorted(data_of(module).items())))
+    return sha256(module.source.read_bytes(), repr(data_of(module)))
+
+
+def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
+    """Return the names of these and earlier modules whose sources have changed since."""
+    last = max(module.name for module in modules)
+    built = {m: stored(course, m) for m in course.modules() if m.name <= last}
+    return [m.name for m, kept in built.items() if kept and digest_of(m) != kept["digest"]]
+
+
+# ---- The package, as one module may see it: the modules before it, never itself
 
 
 def package_file(cells: Iterable[notebook.Cell]) -> str:
@@ -87,27 +93,37 @@ def package_file(cells: Iterable[notebook.Cell]) -> str:
     return export.exported([cell["source"] for cell in cells if notebook.is_code(cell)])
 
 
-def write_package(course: Course, before: str, folder: Path) -> Path:
-    """Write the package, from the sources, with all modules before one into a folder; return it."""
+def kept_file(course: Course, module: Module) -> Path:
+    """Return where `build` leaves that text: for the modules after it, it is all they need."""
+    return course.built / module.name / f"{module.stem}.py"
+
+
+def reference(course: Course, before: str, anew: Mapping[Module, str]) -> dict[str, str]:
+    """Return the package before a module: texts that were made anew, or else as last built."""
     texts = {"__init__": (course.package_dir / "__init__.py").read_text(encoding="utf-8")}
     for module in course.modules():
-        if module.name < before:
-            texts[module.stem] = package_file(notebook.read(module.source).cells)
-    for name, text in texts.items():
+        path = kept_file(course, module)
+        if module.name >= before:
+            break
+        if module in anew:
+            texts[module.stem] = anew[module]
+        elif path.is_file():
+            texts[module.stem] = path.read_text(encoding="utf-8")
+        else:
+            raise CourseError(f"{module.name} was not built yet: run `nox -s build` first.")
+    return texts
+
+
+def write_package(course: Course, before: str, folder: Path) -> Path:
+    """Write the package, from the sources, with all modules before one into a folder; return it."""
+    sources = {m: notebook.read(m.source) for m in course.modules() if m.name < before}
+    anew = {module: package_file(nb.cells) for module, nb in sources.items()}
+    for name, text in reference(course, before, anew).items():
         files.write_text(folder / course.package / f"{name}.py", text)
     return folder
 
 
-def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
-    """Return the names of these and earlier modules whose sources have changed since."""
-    last = max(module.name for module in modules)
-    return [
-        module.name
-        for module in course.modules()
-        if module.name <= last
-        and (kept := stored(course, module))
-        and digest_of(module) != kept["digest"]
-    ]
+# ---- On disk
 
 
 def stored(course: Course, module: Module) -> dict[str, Any]:
@@ -117,17 +133,9 @@ def stored(course: Course, module: Module) -> dict[str, Any]:
 
 
 def store(course: Course, module: Module, assignment: Assignment) -> None:
-    """Leave a module for `grade`, with its file of the package for the modules after it."""
-    fields = ("name", "file", "cells", "given", "kernelspec", "data", "decoys", "digest",
-              "proven")  # fmt: skip
-    kept = {field: getattr(assignment, field) for field in fields}
+    """Leave a module for `grade`, but for what `load` takes from elsewhere."""
+    kept = {name: getattr(assignment, name) for name in STORED}
     files.write_text(course.built / module.name / FILE, json.dumps(kept))
-    store_export(course, module, assignment.cells)
-
-
-def store_export(course: Course, module: Module, cells: Iterable[notebook.Cell]) -> None:
-    """Leave a module's file of the package alone: for those after it, that is all they need."""
-    files.write_text(course.built / module.name / f"{module.stem}.py", package_file(cells))
 
 
 def load(course: Course, module: Module) -> Assignment:
@@ -135,33 +143,14 @@ def load(course: Course, module: Module) -> Assignment:
     kept = stored(course, module)
     if not kept:
         raise CourseError(f"{module.name} was not built yet: run `nox -s build` first.")
-    bare = Assignment(**{**kept, "cells": tuple(kept["cells"]), "given": tuple(kept["given"])})
-    return with_surroundings(course, module, bare)
-
-
-def with_surroundings(course: Course, module: Module, assignment: Assignment) -> Assignment:
-    """Return a module with the reference, the names of other modules' cells, and the limits."""
-    return replace(
-        assignment,
-        package=course.package,
-        reference=reference(course, module),
-        others={
-            notebook.grade_id(cell): other.name
-            for other in course.modules()
-            if other.name != module.name
-            for cell in stored(course, other).get("cells", [])
-            if notebook.grade_id(cell)
-        },
-        limits=course.grading,
+    others = {
+        name: other.name
+        for other in course.modules()
+        if other != module
+        for cell in stored(course, other).get("cells", [])
+        if (name := notebook.grade_id(cell))
+    }
+    texts = reference(course, module.name, {})
+    return Assignment(
+        **kept, package=course.package, reference=texts, others=others, limits=course.grading
     )
-
-
-def reference(course: Course, module: Module) -> dict[str, str]:
-    """Return the package as a module may see it: the built modules before it, never itself."""
-    texts = {"__init__": (course.package_dir / "__init__.py").read_text(encoding="utf-8")}
-    for earlier in course.earlier(module):
-        path = course.built / earlier.name / f"{earlier.stem}.py"
-        if not path.is_file():
-            raise CourseError(f"{earlier.name} was not built yet: run `nox -s build` first.")
-        texts[earlier.stem] = path.read_text(encoding="utf-8")
-    return texts

@@ -16,33 +16,18 @@ from coursekit.errors import CourseError
 MODULE_NAME = re.compile(r"\d{2}_[a-z][a-z0-9_]*")
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)  # of its path alone
 class Module:
     """One folder of modules/: `01_tensor` with its source `tensor_dev.py`."""
 
     path: Path
 
-    @property
-    def name(self) -> str:
-        """`01_tensor`, nbgrader's assignment."""
-        return self.path.name
-
-    @property
-    def stem(self) -> str:
-        """`tensor`, the file of the package."""
-        return self.name.split("_", 1)[1]
-
-    @property
-    def source(self) -> Path:
-        return self.path / f"{self.stem}_dev.py"
-
-    @property
-    def notebook(self) -> Path:
-        return self.source.with_suffix(".ipynb")
-
-    @property
-    def mutants(self) -> Path:
-        return self.path / "mutants.toml"
+    def __post_init__(self) -> None:
+        self.name = self.path.name  # nbgrader's assignment
+        self.stem = self.name.partition("_")[2]  # `tensor`, the file of the package
+        self.source = self.path / f"{self.stem}_dev.py"
+        self.notebook = self.source.with_suffix(".ipynb")
+        self.mutants = self.path / "mutants.toml"
 
     @property
     def beside(self) -> list[Path]:
@@ -60,20 +45,17 @@ class Submission:
     folder: Path
 
 
-@dataclass(frozen=True)
+@dataclass
 class Workspace:
     """Where grading reads and writes: the course's folder, or its demo/."""
 
     root: Path
-    gradebook: str  # a database URL
+    gradebook: str = ""  # a database URL, if it is not a file in the folder
 
-    @property
-    def submitted(self) -> Path:
-        return self.root / "submitted"
-
-    @property
-    def autograded(self) -> Path:
-        return self.root / "autograded"
+    def __post_init__(self) -> None:
+        self.gradebook = self.gradebook or f"sqlite:///{self.root / 'gradebook.db'}"
+        self.submitted = self.root / "submitted"
+        self.autograded = self.root / "autograded"
 
     def graded(self, submission: Submission) -> Path:
         """Return the folder of one submission's autograded notebook and state."""
@@ -85,7 +67,7 @@ class Workspace:
         return folder / submission.module.notebook.with_suffix(".html").name
 
 
-@dataclass(frozen=True)
+@dataclass
 class Course:
     """What course.toml says, and the folders of the course."""
 
@@ -101,47 +83,25 @@ class Course:
     grading: Mapping[str, Any]  # likewise
     late: Mapping[str, float]  # likewise
 
-    @property
-    def file(self) -> Path:
-        return self.root / "course.toml"
-
-    @property
-    def modules_dir(self) -> Path:
-        return self.root / "modules"
-
-    @property
-    def package_dir(self) -> Path:
-        return self.root / self.package
-
-    @property
-    def release(self) -> Path:
-        return self.root / "release"
-
-    @property
-    def dist(self) -> Path:
-        return self.root / "dist"
-
-    @property
-    def built(self) -> Path:
-        """The folder of what `build` leaves for `grade` (assignment.py)."""
-        return self.root / ".coursekit" / "built"
-
-    @property
-    def zone(self) -> dt.tzinfo:
-        return tz.gettz(self.timezone)  # type: ignore[return-value]
+    def __post_init__(self) -> None:
+        self.file = self.root / "course.toml"
+        self.modules_dir = self.root / "modules"
+        self.package_dir = self.root / self.package
+        self.built = self.root / ".coursekit" / "built"  # what `build` leaves for `grade`
+        self.zone = tz.gettz(self.timezone)
 
     @property
     def workspace(self) -> Workspace:
         """Where real work is graded; the gradebook is what course.toml says, or gradebook.db."""
         url = self.grading["db_url"]
         if url.startswith("$"):
-            if not os.environ.get(url[1:]):
+            variable, url = url[1:], os.environ.get(url[1:])
+            if not url:
                 raise CourseError(
-                    f"{self.file}: [grading] db_url is {url!r}, but there is no environment "
-                    f"variable {url[1:]}. Set it to the gradebook's address."
+                    f"{self.file}: [grading] db_url is '${variable}', but there is no environment "
+                    f"variable {variable}. Set it to the gradebook's address."
                 )
-            url = os.environ[url[1:]]
-        return Workspace(self.root, url or sqlite(self.root / "gradebook.db"))
+        return Workspace(self.root, url)
 
     def due(self, module: Module) -> dt.datetime:
         """Return when a module is due: 23:59 in the course's time zone."""
@@ -155,61 +115,28 @@ class Course:
 
     def modules(self, names: list[str] | None = None) -> list[Module]:
         """Return the modules named (`01_tensor`, `tensor`, `01` or `1`), or all, in order."""
-        found = discover(self.modules_dir)
-        if not names:
-            return found
-        wanted = {pick(name, found) for name in names}
-        return [module for module in found if module in wanted]
-
-    def earlier(self, module: Module) -> list[Module]:
-        """Return the modules that come before this one."""
-        return [other for other in self.modules() if other.name < module.name]
-
-
-def sqlite(path: Path) -> str:
-    """Return the address of a gradebook in a file."""
-    return f"sqlite:///{path}"
-
-
-def discover(folder: Path) -> list[Module]:
-    """Return every module in a folder, in order."""
-    paths = sorted(p for p in folder.glob("*") if p.is_dir() and MODULE_NAME.fullmatch(p.name))
-    modules = [Module(path) for path in paths]
-    for module in modules:
-        if not module.source.is_file():
-            raise CourseError(
-                f"{module.path}: {module.source.name} is missing.\n"
-                f"A module folder NN_name holds its source as name_dev.py."
-            )
-    if not modules:
-        raise CourseError(f"{folder}: no modules here. A module is a folder like 01_tensor.")
-    return modules
-
-
-def pick(name: str, modules: list[Module]) -> Module:
-    """Return the one module a person means by a name, a number or both."""
-    for module in modules:
-        number = module.name[:2]
-        if name.rstrip("/") in {module.name, module.stem, number, number.lstrip("0")}:
-            return module
-    valid = ", ".join(module.name for module in modules)
-    raise CourseError(f"There is no module {name!r}. This course has: {valid}.")
+        folders = sorted(p for p in self.modules_dir.glob("*") if MODULE_NAME.fullmatch(p.name))
+        found = [Module(folder) for folder in folders if folder.is_dir()]
+        for module in found:
+            if not module.source.is_file():
+                raise CourseError(f"{module.path}: its source {module.source.name} is missing.")
+        if not found:
+            raise CourseError(f"{self.modules_dir}: there is no folder like 01_tensor, a module.")
+        called = {m: {m.name, m.stem, m.name[:2], m.name[:2].lstrip("0")} for m in found}
+        wanted = {name.rstrip("/") for name in names or []}
+        if unknown := wanted - set().union(*called.values()):
+            valid = ", ".join(module.name for module in found)
+            raise CourseError(f"There is no module {unknown.pop()!r}. This course has: {valid}.")
+        return [module for module in found if not wanted or called[module] & wanted]
 
 
 def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the line or the setting that is wrong."""
     path = root / "course.toml"
     course = Course(root.resolve(), **settings.read(path))
-    check(path, course)
-    return course
-
-
-def check(path: Path, course: Course) -> None:
-    """Raise a CourseError where settings do not fit what is there."""
-    if tz.gettz(course.timezone) is None:
+    if course.zone is None:
         raise CourseError(
-            f"{path}: [course] timezone is {course.timezone!r}; "
-            'write an IANA name like "Europe/Paris".'
+            f"{path}: [course] timezone is {course.timezone!r}; write it like 'Europe/Paris'."
         )
     if not (course.package_dir / "__init__.py").is_file():
         raise CourseError(
@@ -217,9 +144,8 @@ def check(path: Path, course: Course) -> None:
             "does not exist. Rename the package's folder, too, and its name in the modules."
         )
     for name, day in course.schedule["due"].items():
-        if not settings.is_a(dt.date, day):
-            raise CourseError(
-                f"{path}: [schedule] due.{name} is {day!r}; write it like 2027-02-01."
-            )
+        if type(day) is not dt.date:
+            raise CourseError(f"{path}: [schedule] due.{name} is {day!r}; write it as 2027-02-01.")
         if not (course.modules_dir / name).is_dir():
             raise CourseError(f"{path}: [schedule.due] names no module of this course: {name}.")
+    return course

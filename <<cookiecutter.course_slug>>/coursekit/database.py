@@ -4,7 +4,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +20,25 @@ HOLDER = text(
     " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
-NO_ADDRESS = """\
-course.toml: [grading] db_url is no database's address (and is not shown here, for it may hold a
-password). Write it like "postgresql+psycopg://grader@db.example.org/dl101"."""
-NO_DRIVER = """\
-There is no driver here for the gradebook at {url}: {error}.
-For PostgreSQL, write postgresql+psycopg://… and run `nox -s grade` or `nox -s build`, which install
-the group `postgresql`; without nox: pip install --group postgresql"""
-UNREACHABLE = """\
-The gradebook at {url} does not answer: {error}
-Is the server up, does the database exist, and may you use it? After that, run this again: it goes
-on where it stopped."""
-IN_USE = """\
-{what} by {holder}.
-Wait until that is done, or stop it; then run this again."""
-
 
 def engine(db_url: str) -> Engine:
     """Return SQLAlchemy's engine for a gradebook, which nothing has connected to yet."""
     try:
         url = make_url(db_url)
     except (ArgumentError, ValueError):
-        raise CourseError(NO_ADDRESS) from None
+        raise CourseError(
+            "course.toml: [grading] db_url is no database's address (and is not shown here, for it "
+            'may hold a password). Write it like "postgresql+psycopg://grader@db.example.org/dl101".'
+        ) from None
     server = url.get_backend_name() == "postgresql"
     try:
         made = create_engine(url, connect_args={"application_name": me()[:63]} if server else {})
     except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise CourseError(NO_DRIVER.format(url=repr(url), error=error)) from None
+        raise CourseError(
+            f"There is no driver here for the gradebook at {url!r}: {error}.\n"
+            "For PostgreSQL, write postgresql+psycopg://…: `nox -s grade` and `nox -s build` "
+            "install what that needs; without nox: pip install --group postgresql"
+        ) from None
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", tune)
     return made
@@ -74,7 +66,18 @@ def answering(engine: Engine) -> Iterator[None]:
         if engine.dialect.name == "sqlite":
             raise
         said = str(error.orig).replace(engine.url.password or "\0", "***").strip()
-        raise CourseError(UNREACHABLE.format(url=repr(engine.url), error=said)) from None
+        raise CourseError(
+            f"The gradebook at {engine.url!r} does not answer: {said}\nIs the server up, does the "
+            "database exist, and may you use it? After that, run this again: it goes on where it "
+            "stopped."
+        ) from None
+
+
+def in_use(what: str, holder: str) -> CourseError:
+    return CourseError(
+        f"{what} by {holder or 'someone else'}.\n"
+        "Wait until that is done, or stop it; then run this again."
+    )
 
 
 @contextmanager
@@ -86,36 +89,24 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
     """
     import fcntl  # not on Windows, where nothing is graded
 
-    with (folder / ".grade.lock").open("a+", encoding="utf-8") as file:
+    made = engine(db_url)
+    with ExitStack() as held:
+        file = held.enter_context((folder / ".grade.lock").open("a+", encoding="utf-8"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            holder = file.read().strip() or "someone else"
-            raise CourseError(
-                IN_USE.format(what=f"{folder} is being graded", holder=holder)
-            ) from None
+            raise in_use(f"{folder} is being graded", file.read()) from None
         file.truncate(0)
         file.write(me())
         file.flush()
-        with holding(engine(db_url)):
-            yield
-
-
-@contextmanager
-def holding(engine: Engine) -> Iterator[None]:
-    """Hold a gradebook on a server, so that no other machine grades."""
-    if engine.dialect.name != "postgresql":
+        if made.dialect.name == "postgresql":  # so that no other machine grades, either
+            held.enter_context(answering(made))
+            connection = held.enter_context(made.connect())
+            held.callback(connection.invalidate)  # ends the connection, and the lock with it
+            # Outside of a transaction, which would keep the server from tidying up for hours.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
+                holder = connection.scalar(HOLDER, {"key": LOCK})
+                raise in_use(f"The gradebook at {made.url!r} is in use", holder)
         yield
-        return
-    with answering(engine), engine.connect() as connection:
-        # Outside of a transaction, which would keep the server from tidying up for hours.
-        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
-            holder = connection.scalar(HOLDER, {"key": LOCK}) or "someone else"
-            what = f"The gradebook at {engine.url!r} is in use"
-            raise CourseError(IN_USE.format(what=what, holder=holder))
-        try:
-            yield
-        finally:
-            connection.invalidate()  # ends the connection, and the lock with it

@@ -23,8 +23,8 @@ NO_PYTHON = (
 )
 ABOVE = re.compile(rf"\s*($|#|!|%(?!%({NO_PYTHON})\b))")
 # `%magic`, `!command`, `name?` and `?name`, as the grader knows them; and `name = !command`.
-MAGIC = re.compile(r"\s*(%{1,2}[A-Za-z_]|!|\?{1,2}[\w.*]+\s*$|[\w.*]+\?{1,2}\s*$)")
-ASSIGNED = re.compile(r"(\s*\w+\s*=)\s*[%!]")
+MAGIC = re.compile(r"^(\s*)(%{1,2}[A-Za-z_].*|!.*|\?{1,2}[\w.*]+\s*|[\w.*]+\?{1,2}\s*)$")
+ASSIGNED = re.compile(r"^(\s*\w+\s*=)\s*[%!].*")
 MARKER = re.compile(r"\s*### (BEGIN|END) SOLUTION\s*")
 
 
@@ -51,27 +51,14 @@ def below_directive(source: str) -> list[str]:
 
 
 def python(lines: list[str]) -> str:
-    """Return lines as one text; if that does not parse, without what only IPython understands."""
+    """Return lines as one text. If that does not parse, magics in it do nothing, or give None."""
     text = "\n".join(lines).strip("\n")
     try:
         ast.parse(text)
     except (SyntaxError, ValueError):
-        return "\n".join(map(without_magic, lines)).strip("\n")
+        quiet = [MAGIC.sub(r"\1pass", ASSIGNED.sub(r"\1 None", line)) for line in lines]
+        text = "\n".join(quiet).strip("\n")
     return text
-
-
-def without_magic(line: str) -> str:
-    """Return a line where magics, shell commands and questions do nothing, or give None."""
-    if MAGIC.match(line):
-        return line[: len(line) - len(line.lstrip())] + "pass"
-    assigned = ASSIGNED.match(line)
-    return f"{assigned[1]} None" if assigned else line
-
-
-def code_sources(notebook: Path) -> list[str]:
-    """Return the source of each code cell of a notebook file."""
-    cells = json.loads(notebook.read_text(encoding="utf-8-sig"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 def undefined(code: str) -> set[str]:
@@ -80,12 +67,12 @@ def undefined(code: str) -> set[str]:
     names = [node for node in nodes if isinstance(node, ast.Name)]
     known = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | set(dir(builtins))
     for node in nodes:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
             known.add(node.name)
         elif isinstance(node, ast.alias):
             known.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, (ast.arg, ast.ExceptHandler)):
-            known.add(node.arg if isinstance(node, ast.arg) else node.name)
+        elif isinstance(node, ast.arg):
+            known.add(node.arg)
     return {node.id for node in names} - known
 
 
@@ -94,7 +81,8 @@ def export(notebook: Path, package: Path) -> tuple[bool, str]:
     name = f"{notebook.parent.name}/{notebook.name}"
     target = package / f"{notebook.stem.removesuffix('_dev')}.py"
     try:
-        code = exported(code_sources(notebook))
+        cells = json.loads(notebook.read_text(encoding="utf-8-sig"))["cells"]
+        code = exported("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         compile(code, notebook.name, "exec")
     except (SyntaxError, ValueError, KeyError, TypeError) as error:
         return False, f"{name}: not exported, because it does not parse: {error}"

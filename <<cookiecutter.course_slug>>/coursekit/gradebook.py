@@ -7,6 +7,7 @@ nbgrader's own.
 
 import datetime as dt
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
@@ -16,12 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Connection, DateTime, Enum, Float, String, Table, select
 
 from coursekit import database
-from coursekit.database import one_grader
+from coursekit.database import one_grader as one_grader
 from coursekit.errors import CourseError
 from coursekit.grades import Cell, Comment, Grade, ModuleRecord, SubmissionGrades
-
-__all__ = ["Cell", "Comment", "Grade", "Gradebook", "ModuleRecord", "NotBuilt", "SubmissionGrades",
-           "one_grader"]  # fmt: skip
 
 TABLES = sa.MetaData()
 
@@ -65,7 +63,7 @@ class NotBuilt(CourseError):
     """There is no gradebook yet, or no such module in it."""
 
 
-class Gradebook:
+class Gradebook(AbstractContextManager):
     """A gradebook that `build` made."""
 
     def __init__(self, url: str) -> None:
@@ -79,9 +77,6 @@ class Gradebook:
                 raise NotBuilt(f"There is no gradebook at {shown}: run `nox -s build` first.")
         # SQLite and PostgreSQL both know INSERT … ON CONFLICT; SQLAlchemy has it for each apart.
         self.insert = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}").insert
-
-    def __enter__(self) -> "Gradebook":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.engine.dispose()
@@ -111,10 +106,31 @@ class Gradebook:
             rows = connection.execute(known.where(cells.c.notebook_id == found.id)).all()
         return ModuleRecord(name, *found, tuple(Cell(*row) for row in rows))
 
-    def read(self, record: ModuleRecord) -> dict[str, SubmissionGrades]:
-        """Return all that the gradebook holds of a module, by student."""
-        with self.engine.connect() as connection:
-            return read(connection, record)
+    def read(
+        self, record: ModuleRecord, within: Connection | None = None
+    ) -> dict[str, SubmissionGrades]:
+        """Return all that the gradebook holds of a module, by student; as a transaction sees it."""
+        joined = select(
+            submitted.c.id, submitted.c.assignment_id, submissions.c.student_id,
+            submissions.c.timestamp.label("handed_in"), submissions.c.extension,
+            submitted.c.late_submission_penalty.label("late_penalty"),
+        ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
+        joined = joined.where(submitted.c.notebook_id == record.notebook_id)
+        names = {cell.id: cell.name for cell in record.cells}
+        ours = [select(of).where(of.c.cell_id.in_(names)) for of in (grades, comments)]
+        with nullcontext(within) if within else self.engine.connect() as connection:
+            rows, marks, said = (connection.execute(query).all() for query in (joined, *ours))
+        found: dict[str, SubmissionGrades] = {}
+        for row in rows:
+            found[row.id] = submission = record.empty(row.student_id)
+            fill(submission, row)
+            if submission.due and row.extension:
+                submission.due += row.extension
+        for row in (*marks, *said):
+            if submission := found.get(row.notebook_id):
+                of = submission.grades if "auto_score" in row._fields else submission.comments
+                fill(of[names[row.cell_id]], row)
+        return {submission.student: submission for submission in found.values()}
 
     def save(self, record: ModuleRecord, batch: Sequence[SubmissionGrades]) -> None:
         """Write what grading found out of some submissions: all of it, or nothing.
@@ -143,17 +159,15 @@ class Gradebook:
 
     def put(self, connection: Connection, into: Table, rows: list[dict[str, Any]]) -> None:
         """Insert rows; where there is one already, change what grading writes in it."""
-        new = self.insert(into)
-        change = {name: new.excluded[name] for name in WRITTEN.intersection(into.c.keys())}
+        new, unique = self.insert(into), UNIQUE[into.name]
+        written = WRITTEN.intersection(into.c.keys()).union(unique)  # which stay as they are
+        change = {name: new.excluded[name] for name in written}
         if into is grades:  # where a person marked it since it was read, nobody need be asked
             as_read = (into.c[name].is_not_distinct_from(new.excluded[name])
                        for name in ("manual_score", "extra_credit"))  # fmt: skip
             found = (sa.and_(*as_read), new.excluded.needs_manual_grade)
             change["needs_manual_grade"] = sa.case(found, else_=into.c.needs_manual_grade)
-        if change:
-            new = new.on_conflict_do_update(index_elements=UNIQUE[into.name], set_=change)
-        else:
-            new = new.on_conflict_do_nothing()
+        new = new.on_conflict_do_update(index_elements=unique, set_=change)
         if rows:
             connection.execute(new, [{"id": token_hex(16), **row} for row in rows])
 
@@ -170,34 +184,12 @@ def ids(connection: Connection, by: Column, **of: str) -> dict[str, str]:
     return dict(connection.execute(rows).all())
 
 
+def fill(known: SubmissionGrades | Grade | Comment, row: sa.Row) -> None:
+    """Set the fields that are named like columns of a row."""
+    vars(known).update({key: value for key, value in row._mapping.items() if key in vars(known)})
+
+
 def row(submission: SubmissionGrades, of: Grade | Comment) -> dict[str, Any]:
     """Return the row of a grade or a comment: its fields are named like the columns."""
-    row = {"notebook_id": submission.id, **vars(of)}
-    for not_a_column in ("name", "cell_type", "max_score"):
-        row.pop(not_a_column, None)
-    return row
-
-
-def read(connection: Connection, record: ModuleRecord) -> dict[str, SubmissionGrades]:
-    """Return the submissions of a module, by student."""
-    joined = select(
-        submitted.c.id, submissions.c.id, submissions.c.student_id, submissions.c.timestamp,
-        submissions.c.extension, submitted.c.late_submission_penalty,
-    ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
-    found: dict[str, SubmissionGrades] = {}
-    for row in connection.execute(joined.where(submitted.c.notebook_id == record.notebook_id)):
-        notebook_id, assignment_id, student, handed_in, extension, penalty = row
-        found[notebook_id] = submission = record.empty(student)
-        submission.id, submission.assignment_id = notebook_id, assignment_id
-        submission.handed_in, submission.late_penalty = handed_in, penalty
-        if submission.due and extension:
-            submission.due += extension
-    names = {cell.id: cell.name for cell in record.cells}
-    for of in grades, comments:
-        ours = of.c.cell_id.in_(names)
-        fields = [column.name for column in of.c][3:]  # named like the columns
-        for _, notebook_id, cell_id, *values in connection.execute(select(of).where(ours)):
-            if submission := found.get(notebook_id):
-                known = (submission.grades if of is grades else submission.comments)[names[cell_id]]
-                vars(known).update(zip(fields, values, strict=True))
-    return {submission.student: submission for submission in found.values()}
+    known = {"notebook_id": submission.id, **vars(of)}
+    return {key: known[key] for key in known.keys() - {"name", "cell_type", "max_score"}}

@@ -93,13 +93,10 @@ class ModuleRecord:
 
     def empty(self, student: str) -> SubmissionGrades:
         """Return a submission without scores, which need not be in the gradebook yet."""
-        graded = [cell for cell in self.cells if cell.type == "GradeCell"]
-        solved = [cell for cell in self.cells if cell.type == "SolutionCell"]
-        return SubmissionGrades(
-            student,
-            self.module,
-            self.notebook,
-            {c.name: Grade(c.name, c.id, c.cell_type, c.max_score) for c in graded},
-            {c.name: Comment(c.name, c.id) for c in solved},
-            self.due,
-        )
+        made = SubmissionGrades(student, self.module, self.notebook, {}, {}, self.due)
+        for c in self.cells:
+            if c.type == "GradeCell":
+                made.grades[c.name] = Grade(c.name, c.id, c.cell_type, c.max_score)
+            else:
+                made.comments[c.name] = Comment(c.name, c.id)
+        return made

@@ -13,15 +13,9 @@ import nbformat
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbgrader import api, dbutil
+from nbgrader import preprocessors as steps
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import (
-    CheckCellMetadata,
-    ClearOutput,
-    GetGrades,
-    OverwriteCells,
-    OverwriteKernelspec,
-)
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
@@ -63,11 +57,11 @@ def with_doors(course: Course, rebuild: type, execute: type, late: type, hide: t
     """Return those settings with our own steps in nbgrader's chains (grading/plain.py)."""
     c = config(course)
     c.Autograde.sanitize_preprocessors = [
-        ClearOutput,
-        OverwriteKernelspec,
+        steps.ClearOutput,
+        steps.OverwriteKernelspec,
         rebuild,
-        OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
-        CheckCellMetadata,
+        steps.OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
+        steps.CheckCellMetadata,
     ]
     chain = Autograde.autograde_preprocessors.default_args[0]
     ours = {"Execute": execute, "AssignLatePenalties": late}
@@ -76,7 +70,7 @@ def with_doors(course: Course, rebuild: type, execute: type, late: type, hide: t
         SanitizeHTML,  # what a page could run in the browser of whoever looks at it is taken out
     ]
     c.SanitizeHTML.enabled = True
-    c.GenerateFeedback.preprocessors = [GetGrades, hide, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.preprocessors = [steps.GetGrades, hide, CSSHTMLHeaderPreprocessor]
     return c
 
 

@@ -38,19 +38,14 @@ def read(source: Path) -> "NotebookNode":
         raise CourseError(f"{source}: the header names no kernelspec; copy it from another module.")
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
-        cell.id = cell_id(cell, seen)
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        name = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id(cell) or f"text-{digest}")[:56]
+        seen[name] += 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
         for note_to_self in ("cell_marker", "lines_to_next_cell"):  # jupytext's, for writing .py
             cell.metadata.pop(note_to_self, None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
-
-
-def cell_id(cell: Cell, seen: Counter[str]) -> str:
-    """Return the cell's grade_id, or a name made from its text, numbered if it repeats."""
-    digest = hashlib.sha256(cell["source"].encode()).hexdigest()[:12]
-    name = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id(cell) or f"text-{digest}")[:56]
-    seen[name] += 1
-    return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
 def meta(cell: Cell) -> dict[str, Any]:
@@ -102,10 +97,10 @@ def titles(cells: Iterable[Cell]) -> dict[str, str]:
     """
     found, title = {}, ""
     for cell in cells:
-        if not is_code(cell):
-            headings = HEADING.findall(cell["source"])
-            wanted = [h for h in headings if h.startswith(("Exercise", "Question"))]
-            title = wanted[-1].replace("`", "") if wanted else title
+        headings = [] if is_code(cell) else HEADING.findall(cell["source"])
+        for heading in headings:
+            if heading.startswith(("Exercise", "Question")):
+                title = heading.replace("`", "")
         if meta(cell).get("grade"):
             found[grade_id(cell)] = title or grade_id(cell)
     return found
@@ -146,10 +141,6 @@ def topic(source: str, line: int) -> str | None:
 
 def secret_lines(notebooks: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the lines that stand only in solutions and hidden tests, stripped of white space."""
-    public: set[str] = set()
-    secret: set[str] = set()
-    for cell in (cell for notebook in notebooks for cell in notebook["cells"]):
-        seen, hidden = split_regions(cell["source"])
-        public.update(line.strip() for line in seen)
-        secret.update(line.strip() for line in hidden)
+    regions = [split_regions(cell["source"]) for nb in notebooks for cell in nb["cells"]]
+    public, secret = ({line.strip() for both in regions for line in both[n]} for n in (0, 1))
     return secret - public

@@ -28,60 +28,37 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "late": {"percent_per_day": 0.0, "grace_minutes": 0.0, "zero_after_days": 0.0},
 }
-KINDS = {
-    str: "string",
-    int: "whole number",
-    float: "number",
-    dt.date: "date",
-    list: "list",
-    dict: "section of its own",
-}
+KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date", list: "list",
+         dict: "section of its own"}  # fmt: skip
 
 
 def read(path: Path) -> dict[str, Any]:
     """Return the settings of [course], and the other sections by name."""
-    table = parsed(path)
-    refuse_unknown(path, table)
-    found = {name: section(path, table, name) for name in SETTINGS if name != "staff"}
-    staff = tuple(section(path, {"staff": person}, "staff") for person in table.get("staff", []))
-    return {**found.pop("course"), **found, "staff": staff}
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    """Return the tables of a course.toml; a byte order mark at its start says nothing."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")  # a byte order mark says nothing
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise CourseError(f"{path} is missing: run this from the folder of your course.") from None
     except UnicodeDecodeError as error:
         line = path.read_bytes().count(b"\n", 0, error.start) + 1
         raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
-    try:
-        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}.") from None
-
-
-def refuse_unknown(path: Path, table: Mapping[str, Any]) -> None:
-    """Raise a CourseError for the first section or key that nothing reads: a misspelt one, say."""
-    for name, value in table.items():
-        if name not in SETTINGS:
-            raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
+    for name in sorted(table.keys() - SETTINGS.keys()):
+        raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
+    found: dict[str, Any] = {}
+    for name in SETTINGS:
         several = name == "staff"
-        tables = value if several and isinstance(value, list) else [value]
-        if isinstance(value, list) != several or not all(isinstance(t, dict) for t in tables):
-            form = f"[[{name}]]" if several else f"[{name}]"
-            often = "once or more" if several else "once"
-            where = f"{path}, line {line_of(path, name)}"
-            raise CourseError(f"{where}: {name} must be a section {form}, {often}.")
-        for key in sorted({key for each in tables for key in each} - set(SETTINGS[name])):
-            raise CourseError(f"{path}: [{name}] has no setting {key}{meant(key, SETTINGS[name])}")
-
-
-def line_of(path: Path, name: str) -> int:
-    """Return the number of the line in which a section begins, or a setting stands."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return next((n for n, line in enumerate(lines, 1) if line.strip(" [").startswith(name)), 1)
+        given = table.get(name, [] if several else {})
+        tables = given if several and isinstance(given, list) else [given]
+        if isinstance(given, list) != several or not all(isinstance(t, dict) for t in tables):
+            form, often = (f"[[{name}]]", "once or more") if several else (f"[{name}]", "once")
+            starts = (line.strip(" [").startswith(name) for line in text.splitlines())
+            number = next((n for n, begins in enumerate(starts, 1) if begins), 1)
+            raise CourseError(f"{path}, line {number}: {name} must be a section {form}, {often}.")
+        sections = [section(f"{path}: [{name}]", each, SETTINGS[name]) for each in tables]
+        found[name] = tuple(sections) if several else sections[0]
+    return {**found.pop("course"), **found}
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -90,23 +67,19 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {like[0]}?" if like else f". Known are {', '.join(sorted(known))}."
 
 
-def section(path: Path, table: Mapping[str, Any], name: str) -> dict[str, Any]:
+def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of one section, each of its kind, defaults where there are none."""
-    given = table.get(name, {})
-    for key, default in SETTINGS[name].items():
-        kind = default if isinstance(default, type) else type(default)
+    for key in sorted(given.keys() - known.keys()):
+        raise CourseError(f"{where} has no setting {key}{meant(key, known)}")
+    for key, default in known.items():
+        needed = isinstance(default, type)
+        kind = default if needed else type(default)
         value = given.get(key, default)
-        if value is kind or not is_a(kind, value):
+        # A whole number is a number, too; a date with a time is no date, and true is no number.
+        if value is kind or type(value) not in ((int, float) if kind is float else (kind,)):
             found = "is missing" if value is kind else f"is {value!r}"
-            raise CourseError(f"{path}: [{name}] {key} {found}; it must be a {KINDS[kind]}.")
-        if kind in (int, float) and default is not kind and (value < 0 or default and not value):
+            raise CourseError(f"{where} {key} {found}; it must be a {KINDS[kind]}.")
+        if kind in (int, float) and not needed and (value < 0 or default and not value):
             least = "be above zero" if default else "not be below zero"
-            raise CourseError(f"{path}: [{name}] {key} is {value!r}; it must {least}.")
-    return {key: given.get(key, default) for key, default in SETTINGS[name].items()}
-
-
-def is_a(kind: type, value: Any) -> bool:
-    """Tell whether a value of TOML is of a kind: a whole number is a number, too."""
-    if kind is float:
-        return type(value) in (int, float)
-    return type(value) is kind  # a date with a time is no date, true is no number
+            raise CourseError(f"{where} {key} is {value!r}; it must {least}.")
+    return {key: given.get(key, default) for key, default in known.items()}

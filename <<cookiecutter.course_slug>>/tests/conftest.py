@@ -33,6 +33,7 @@ COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--module", action="append", default=[], help="test only this module")
+    parser.addoption("--all", action="store_true", help="also run what takes minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,6 +71,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a module that this course ends before, or that nobody asked for."""
+    if item.get_closest_marker("slow") and not item.config.getoption("--all"):
+        pytest.skip("takes minutes: nox -s test -- --all")
     chosen = {module.stem for module in COURSE.modules(item.config.getoption("--module"))}
     for mark in item.iter_markers("needs"):
         if missing := set(mark.args) - chosen:
@@ -140,7 +143,7 @@ def built(course: Course, module: Module, tmp_path_factory: pytest.TempPathFacto
     (root / course.package).mkdir()
     shutil.copy(course.package_dir / "__init__.py", root / course.package)
     no_notebooks = shutil.ignore_patterns("*_dev.ipynb", ".ipynb_checkpoints")
-    for each in [*course.earlier(module), module]:
+    for each in (m for m in course.modules() if m.name <= module.name):
         shutil.copytree(each.path, root / "modules" / each.name, ignore=no_notebooks)
     copy = replace(course, root=root, grading={**course.grading, "db_url": "", "drop": []})
     with patch.object(decoys, "TRIED", 2):  # to find more takes long, and shows no more

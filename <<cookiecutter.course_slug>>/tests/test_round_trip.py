@@ -38,7 +38,7 @@ def term(
     built: Course, module: Module, nb: NotebookNode, tmp_path_factory: pytest.TempPathFactory
 ) -> Workspace:
     """A term of made-up students; one of them has a bug and is late. Nothing is graded yet."""
-    place = demo.workspace_in(tmp_path_factory.mktemp("term"))
+    place = Workspace(tmp_path_factory.mktemp("term"))
     demo.make(built, built.modules([module.name]), place, HONEST)
     folder = place.submitted / "wrong" / module.name
     shutil.copytree(place.submitted / "perfect" / module.name, folder)
@@ -85,6 +85,7 @@ def test_importing_the_reference_gets_nothing(grades: dict) -> None:
     assert grades["reference-import"].total == 0
 
 
+@pytest.mark.slow
 def test_plain_nbgrader_gives_the_same_scores(
     built: Course,
     module: Module,
@@ -95,7 +96,7 @@ def test_plain_nbgrader_gives_the_same_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Cell by cell, automatic scores and comments, by its own kernel in its own way."""
-    plain = demo.workspace_in(tmp_path)
+    plain = Workspace(tmp_path)
     shutil.copy(built.root / "gradebook.db", plain.root)
     shutil.copytree(term.submitted, plain.submitted)
     c = Config()
@@ -131,6 +132,7 @@ def found_out(gradebook: str) -> dict[str, list]:
         }
 
 
+@pytest.mark.slow
 def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> None:
     done = subprocess.run(
         [sys.executable, module.source],
@@ -145,6 +147,7 @@ def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> No
     assert done.stdout.count("✅") >= 2 * tests, "run_all_tests() leaves out a test"
 
 
+@pytest.mark.slow
 def test_running_every_cell_twice_changes_nothing(
     engine: Engine, source: Assignment, nb: NotebookNode
 ) -> None:

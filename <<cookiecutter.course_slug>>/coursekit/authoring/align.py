@@ -16,7 +16,8 @@ from sqlalchemy import Connection, delete, insert
 
 from coursekit import files
 from coursekit import gradebook as gb
-from coursekit.gradebook import Cell, Gradebook, ModuleRecord, NotBuilt, SubmissionGrades
+from coursekit.gradebook import Gradebook, NotBuilt
+from coursekit.grades import Cell, SubmissionGrades
 
 # By grade_id: is it graded, a solution, locked; its cell_type, "code" or "markdown"; its points.
 Wanted = Mapping[str, tuple[bool, bool, bool, str, float]]
@@ -39,7 +40,7 @@ def align_cells(url: str, module: str, notebook: str, wanted: Wanted, backup: Pa
         return []
     with opened:
         with opened.engine.begin() as connection:
-            known = gb.read(connection, record)
+            known = opened.read(record, connection)
             if not known or record.notebook != notebook:
                 return []  # nobody's work depends on these cells: nbgrader makes them anew
             before = gb.ids(connection, gb.sources.c.name, notebook_id=record.notebook_id)
@@ -47,27 +48,24 @@ def align_cells(url: str, module: str, notebook: str, wanted: Wanted, backup: Pa
             want = {(n, "GradeCell", of[3]) for n, of in wanted.items() if of[0]}
             want |= {(n, "SolutionCell", None) for n, of in wanted.items() if of[1]}
             gone = [cell for key, cell in have.items() if key not in want]
-            came = sorted(want - have.keys(), key=str)
-            kept = keep(list(known.values()), gone, backup / f"{module}-{now()}.csv")
+            came = [
+                Cell(token_hex(16), *key, wanted[key[0]][4])
+                for key in sorted(want - have.keys(), key=str)
+            ]
+            path = backup / f"{module}-{dt.datetime.now():%Y-%m-%d-%H%M%S-%f}.csv"
+            kept = keep(list(known.values()), gone, path)
             remove(connection, gone, [id for name, id in before.items() if name not in wanted])
-            add(connection, record, wanted, came, sorted(wanted.keys() - before.keys()))
+            new = {name: wanted[name] for name in sorted(wanted.keys() - before.keys())}
+            add(connection, record.notebook_id, came, new)
         record = opened.module(module)
         opened.save(record, list(opened.read(record).values()))  # adds grades for the new cells
-    changed = {cell.name for cell in gone} | {name for name, *_ in came}
-    return [
-        f"{module}: {name} {happened(name, before, wanted)}{kept.get(name, '')}"
-        for name in sorted(changed | (before.keys() ^ wanted.keys()))
-    ]
-
-
-def now() -> str:
-    return f"{dt.datetime.now():%Y-%m-%d-%H%M%S-%f}"
-
-
-def happened(name: str, before: Mapping[str, str], wanted: Wanted) -> str:
-    if name not in wanted:
-        return "was removed"
-    return "is a cell of another kind now" if name in before else "was added"
+    changed = {cell.name for cell in gone} | {cell.name for cell in came}
+    lines = []
+    for name in sorted(changed | (before.keys() ^ wanted.keys())):
+        happened = "is a cell of another kind now" if name in before else "was added"
+        happened = happened if name in wanted else "was removed"
+        lines.append(f"{module}: {name} {happened}{kept.get(name, '')}")
+    return lines
 
 
 def keep(submissions: Sequence[SubmissionGrades], gone: list[Cell], path: Path) -> dict[str, str]:
@@ -97,21 +95,17 @@ def remove(connection: Connection, gone: Sequence[Cell], provided: Sequence[str]
     connection.execute(delete(gb.sources).where(gb.sources.c.id.in_(provided)))
 
 
-def add(
-    connection: Connection,
-    record: ModuleRecord,
-    wanted: Wanted,
-    came: Sequence[tuple[str, str, str | None]],
-    provided: Sequence[str],
-) -> None:
-    """Insert cells, given by name, type and cell_type, and rows of `source_cell`, by name."""
-    for name, kind, cell_type in came:
-        new, of_it = {"id": token_hex(16)}, {"notebook_id": record.notebook_id}
-        connection.execute(insert(gb.cells).values(**new, name=name, type=kind, **of_it))
-        if kind == "GradeCell":
-            new |= {"cell_type": cell_type, "max_score": wanted[name][4]}
-        connection.execute(insert(gb.graded if kind == "GradeCell" else gb.solved).values(new))
-    for name in provided:
-        _, _, locked, cell_type, _ = wanted[name]
-        new = {"id": token_hex(16), "name": name, "locked": locked, "cell_type": cell_type}
-        connection.execute(insert(gb.sources).values(**new, notebook_id=record.notebook_id))
+def add(connection: Connection, notebook_id: str, came: Sequence[Cell], provided: Wanted) -> None:
+    """Insert cells, and rows of `source_cell`."""
+    of_it = {"notebook_id": notebook_id}
+    for new in came:
+        row = {"id": new.id, "name": new.name, "type": new.type, **of_it}
+        connection.execute(insert(gb.cells).values(row))
+        if new.type == "GradeCell":
+            row = {"id": new.id, "cell_type": new.cell_type, "max_score": new.max_score}
+            connection.execute(insert(gb.graded).values(row))
+        else:
+            connection.execute(insert(gb.solved).values(id=new.id))
+    for name, (_, _, locked, cell_type, _) in provided.items():
+        row = {"id": token_hex(16), "name": name, "locked": locked, "cell_type": cell_type, **of_it}
+        connection.execute(insert(gb.sources).values(row))

@@ -1,7 +1,8 @@
-"""What must hold before anything is released. Each check returns the problems it found."""
+"""What must hold before anything is released. Each check yields the problems it found."""
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nbgrader.nbgraderformat import MetadataValidator, ValidationError
 
 from coursekit import notebook
 from coursekit.course import Module
+from coursekit.execution import parsed
 from coursekit.nbgrader_config import STAFF_FILES
 from coursekit.notebook import grade_id, meta
 
@@ -22,52 +24,51 @@ CONFLICT = re.compile(r"(<{7}|>{7}|[|]{7})( |$)")
 Sources = dict[Module, NotebookNode]
 
 
-def check_conflicts(paths: Iterable[Path]) -> list[str]:
-    """Return the lines that git left in files where it could not merge two versions."""
-    return [
-        f"{path.parent.name}/{path.name}: line {number} is git's mark of a conflict ({line[:7]}): "
-        "choose between the two versions."
-        for path in paths
-        for number, line in enumerate(lines_of(path), 1)
-        if CONFLICT.match(line)
-    ]
+def check_conflicts(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the lines that git left in files where it could not merge two versions."""
+    for path in paths:
+        for number, line in enumerate(lines_of(path), 1):
+            if CONFLICT.match(line):
+                where = f"{path.parent.name}/{path.name}: line {number}"
+                yield f"{where} is git's mark of a conflict ({line[:7]}): choose a version."
 
 
-def check_sources(sources: Sources) -> list[str]:
-    """Return what is wrong in the sources themselves, before nbgrader sees them."""
-    problems = [*repeated_ids(sources)]
+def check_sources(sources: Sources) -> Iterator[str]:
+    """Yield what is wrong in the sources themselves, before nbgrader sees them."""
+    yield from repeated_ids(sources)
     for module, nb in sources.items():
-        found = [*metadata(nb), *markers(nb), *parses(nb), *graded_cells_call_their_test(nb)]
-        problems += [f"{module.source.name}: {problem}" for problem in [*found, *topics(nb)]]
-    return problems
+        for of in (metadata, markers, parses, graded_cells_call_their_test, topics):
+            yield from (f"{module.source.name}: {problem}" for problem in of(nb))
 
 
-def check_release(sources: Sources, release: Path) -> list[str]:
-    """Return what is wrong in the folder that students would get."""
-    problems = [*staff_files(release), *leaks(sources, release)]
+def check_release(sources: Sources, kit: Path) -> Iterator[str]:
+    """Yield what is wrong in the notebooks that students would get of these modules."""
     for module, nb in sources.items():
-        path = release / module.name / module.notebook.name
+        path = kit / module.name / module.notebook.name
         released = nbformat.read(path, as_version=4)
-        found = [f"in the release, {problem}" for problem in parses(released)]
-        found += [*signatures(nb, released), *has_stub(released)]
-        problems += [f"{module.name}/{path.name}: {problem}" for problem in found]
-    return problems
+        for problem in (*parses(released), *signatures(nb, released)):
+            yield f"in the release, {module.name}/{path.name}: {problem}"
 
 
-def check_kit(sources: Sources, kit: Path) -> list[str]:
-    """Return what is wrong in the whole student kit, with modules released before."""
-    return [f"in the student kit, {p}" for p in (*staff_files(kit), *leaks(sources, kit))]
+def check_kit(sources: Sources, kit: Path) -> Iterator[str]:
+    """Yield what no file of the student kit may be or hold; its modules are those of `sources`."""
+    secrets = notebook.secret_lines(sources.values())
+    for path in sorted(filter(Path.is_file, kit.rglob("*"))):
+        where = f"in the student kit, {path.relative_to(kit)}"
+        if any(map(path.match, STAFF_FILES)):
+            yield f"{where} is a staff file and would be released."
+        least = 1 if path.suffix == ".ipynb" else TELLING
+        lines = dict.fromkeys(line.strip() for line in lines_of(path))
+        for line in [line for line in lines if len(line) >= least and line in secrets][:3]:
+            yield f"{where} would show students a line of a solution or hidden test: {line!r}."
 
 
 def repeated_ids(sources: Sources) -> Iterator[str]:
-    places: dict[str, list[str]] = {}
-    for module, nb in sources.items():
-        for cell in filter(grade_id, nb.cells):
-            places.setdefault(grade_id(cell), []).append(module.source.name)
-    for name, files in places.items():
-        where = " and ".join(sorted(set(files)))
-        if len(files) > 1:
-            yield f"grade_id {name!r} stands {len(files)} times, in {where}; each must be unique."
+    places = [(grade_id(c), m.source.name) for m, nb in sources.items() for c in nb.cells]
+    for name, count in Counter(name for name, _ in places if name).items():
+        if count > 1:
+            where = " and ".join(sorted({file for other, file in places if other == name}))
+            yield f"grade_id {name!r} stands {count} times, in {where}; each must be unique."
 
 
 def metadata(nb: NotebookNode) -> Iterator[str]:
@@ -102,8 +103,8 @@ def markers(nb: NotebookNode) -> Iterator[str]:
 def topics(nb: NotebookNode) -> Iterator[str]:
     """All hidden tests say what they ask: it is all that students read of one that fails."""
     for cell in filter(notebook.is_test, nb.cells):
-        lines = enumerate(map(str.strip, cell.source.split("\n")), 1)
-        code = (number for number, line in lines if line and line[0] != "#")
+        lines = enumerate(cell.source.split("\n"), 1)
+        code = [number for number, line in lines if line.strip() and line.strip()[0] != "#"]
         if any(notebook.topic(cell.source, number) == "" for number in code):
             name, example = grade_id(cell), "`# hidden: negative dims`"
             yield f"test cell {name!r}: say above its hidden tests what they ask, e.g. {example}."
@@ -111,10 +112,7 @@ def topics(nb: NotebookNode) -> Iterator[str]:
 
 def graded_cells_call_their_test(nb: NotebookNode) -> Iterator[str]:
     for cell in filter(notebook.is_test, nb.cells):
-        try:
-            body = ast.parse(cell.source).body
-        except SyntaxError:
-            continue  # parses() names it
+        body = parsed(cell.source).body
         tests = {node.name for node in body if isinstance(node, ast.FunctionDef)}
         values = [node.value for node in body if isinstance(node, ast.Expr)]
         calls = {ast.unparse(value.func) for value in values if isinstance(value, ast.Call)}
@@ -133,10 +131,13 @@ def parses(released: NotebookNode) -> Iterator[str]:
 
 
 def signatures(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
-    """A released solution cell keeps each signature and docstring of its source."""
-    kept = {grade_id(cell): definitions(cell) for cell in released.cells if grade_id(cell)}
+    """A released solution cell keeps each signature and docstring, and something is to be done."""
+    kept = {grade_id(cell): cell for cell in filter(notebook.is_solution, released.cells)}
     for cell in filter(notebook.is_solution, source.cells):
-        wanted, found = definitions(cell), kept.get(grade_id(cell), {})
+        stub = kept[grade_id(cell)]
+        wanted, found = definitions(cell), definitions(stub)
+        if "raise NotImplementedError" not in stub.source:
+            yield f"{grade_id(cell)!r} has nothing to do in it: mark its solution region."
         if not wanted:
             yield f"solution cell {grade_id(cell)!r} defines no function or class."
         for name, (signature, docstring) in wanted.items():
@@ -148,10 +149,7 @@ def signatures(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
 
 def definitions(cell: NotebookNode) -> dict[str, tuple[str, str | None]]:
     """Return signature and docstring of a cell's functions, classes and methods."""
-    try:
-        nodes = [("", node) for node in ast.parse(cell.source).body]
-    except SyntaxError:
-        return {}
+    nodes = [("", node) for node in parsed(cell.source).body]
     found = {}
     for prefix, node in nodes:
         if isinstance(node, ast.FunctionDef):
@@ -161,28 +159,6 @@ def definitions(cell: NotebookNode) -> dict[str, tuple[str, str | None]]:
             found[prefix + node.name] = bases, ast.get_docstring(node)
             nodes += [(f"{node.name}.", inner) for inner in node.body]  # comes up later
     return found
-
-
-def has_stub(released: NotebookNode) -> Iterator[str]:
-    for cell in filter(notebook.is_solution, released.cells):
-        if "raise NotImplementedError" not in cell.source:
-            yield f"{grade_id(cell)!r} has nothing to do in it: mark its solution region."
-
-
-def staff_files(release: Path) -> Iterator[str]:
-    for path in sorted(path for pattern in STAFF_FILES for path in release.rglob(pattern)):
-        yield f"{path.relative_to(release)} is a staff file and would be released."
-
-
-def leaks(sources: Sources, release: Path) -> Iterator[str]:
-    """No released file holds a line that stands only in a solution or a hidden test."""
-    secrets = notebook.secret_lines(sources.values())
-    for path in sorted(filter(Path.is_file, release.rglob("*"))):
-        least = 1 if path.suffix == ".ipynb" else TELLING
-        lines = dict.fromkeys(line.strip() for line in lines_of(path))
-        for line in [line for line in lines if len(line) >= least and line in secrets][:3]:
-            name = path.relative_to(release)
-            yield f"{name} would show students a line of a solution or hidden test: {line!r}."
 
 
 def lines_of(path: Path) -> list[str]:

@@ -10,7 +10,10 @@ import ast
 import copy
 import itertools
 import random
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from coursekit import execution, notebook
@@ -19,7 +22,7 @@ from coursekit.course import Course, Module
 from coursekit.errors import CourseError
 from coursekit.notebook import grade_id
 from coursekit.sandbox import bubblewrap
-from coursekit.sandbox.engine import Cell, Engine, Outcome
+from coursekit.sandbox.engine import Cell, Engine
 
 MOST = 8  # decoys kept of a test: a worker compiles each of them once
 TRIED = 14  # of its literals and operators
@@ -33,65 +36,44 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
 
     CourseError if its solution loses a point, or the untouched release gains one.
     """
-    if bubblewrap.windows():
+    if sys.platform == "win32":
         return assignment
-    assignment = replace(assignment, limits=course.grading)
     assignment = replace(assignment, proven=assignment.key)
     last = stored(course, module)
     if last.get("proven") == assignment.proven:
         return replace(assignment, decoys=last["decoys"])
+    tests = {grade_id(c): c["source"] for c in assignment.cells if notebook.is_test(c)}
+    found: dict[str, list[str]] = {name: [] for name in tests}
     with execution.engine(assignment, sandboxed=bubblewrap.available()) as warm:
         check(module, assignment, warm)
-        candidates = [
-            (grade_id(cell), source)
-            for cell in assignment.cells
-            if notebook.is_test(cell)
-            for source in sampled(cell["source"])
-        ]
-        kept = chosen(proved(assignment, warm, candidates))
-        rounds = itertools.zip_longest(*kept.values())  # one of a test: no harm hides another
-        of_rounds = ([c for c in each if c] for each in rounds)
-        proven = [c for each in of_rounds for c in proved(assignment, warm, each, after=True)]
-    found: dict[str, list[str]] = {grade_id(c): [] for c in assignment.cells if notebook.is_test(c)}
-    for name, source in proven:
-        found[name].append(source)
+        candidates = [(name, new) for name, source in tests.items() for new in sampled(source)]
+        for few in rounds(proved(assignment, warm, candidates)):
+            for name, source in proved(assignment, warm, few, after=True):
+                found[name].append(source)
     return replace(assignment, decoys=found)
 
 
 def check(module: Module, assignment: Assignment, warm: Engine) -> None:
     """Raise a CourseError unless the solution has every point and the untouched release none."""
     solved = copy.deepcopy(list(assignment.cells))
-    outcome = execution.run(warm, assignment, solved)
-    full = {grade_id(c): notebook.meta(c)["points"] for c in solved if notebook.is_test(c)}
-    for name, got in scores(module, solved).items():
-        if got != full[name]:
-            (cell,) = [c for c in solved if grade_id(c) == name]
-            why = next((o.get("evalue", o.get("text", "")) for o in cell["outputs"]), outcome.ended)
-            raise CourseError(f"{module.source.name}: the solution gets {got:g} of {full[name]} "
-                              f"points in {name}: {why.strip()[:300]}")  # fmt: skip
-    untouched = [
-        {**cell, "source": given} if notebook.is_solution(cell) else copy.deepcopy(cell)
-        for cell, given in zip(assignment.cells, assignment.given, strict=True)
-    ]
-    execution.run(warm, assignment, untouched)
-    for name, got in scores(module, untouched).items():
-        if got:
-            raise CourseError(
-                f"{module.source.name}: {name} gives {got:g} points for the untouched release; "
-                "make it ask for something that the stub does not do."
-            )
-
-
-def scores(module: Module, cells: list) -> dict[str, float]:
-    """Return the points of each test of a notebook that was run, by grade_id."""
-    found = {}
-    for cell in filter(notebook.is_test, cells):
-        name, most = grade_id(cell), notebook.meta(cell)["points"]
-        try:
-            found[name] = execution.points(cell["outputs"], most)
-        except ValueError as error:
-            raise CourseError(f"{module.source.name}: {name}: {error}") from None
-    return found
+    untouched = copy.deepcopy(solved)
+    for cell, given in zip(untouched, assignment.given, strict=True):
+        if notebook.is_solution(cell):
+            cell["source"] = given
+    for whose, cells, share in (("solution", solved, 1), ("untouched release", untouched, 0)):
+        outcome = execution.run(warm, assignment, cells)
+        for cell in filter(notebook.is_test, cells):
+            where, most = f"{module.source.name}: {grade_id(cell)}", notebook.meta(cell)["points"]
+            try:
+                got = execution.points(cell["outputs"], most)
+            except ValueError as error:
+                raise CourseError(f"{where}: {error}") from None
+            if got != share * most:
+                said = (o.get("evalue", o.get("text", "")) for o in cell["outputs"])
+                raise CourseError(
+                    f"{where}: the {whose} gets {got:g} of {most} points, and must get "
+                    f"{share * most}: {next(said, outcome.ended).strip()[:300]}"
+                )
 
 
 def sampled(source: str) -> list[str]:
@@ -109,7 +91,8 @@ def changed(source: str) -> Iterator[str]:
             line = lines[node.lineno - 1].encode()  # columns count bytes
             text = line[: node.col_offset] + new.encode() + line[node.end_col_offset :]
             version = "\n".join([*lines[: node.lineno - 1], text.decode(), *lines[node.lineno :]])
-            if parses(version):
+            with suppress(SyntaxError):  # a number in an f-string, say
+                ast.parse(version)
                 yield version
 
 
@@ -127,14 +110,6 @@ def other(node: ast.AST, source: str) -> str:
     return ""
 
 
-def parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except SyntaxError:  # a number in an f-string, say
-        return False
-    return True
-
-
 def proved(
     assignment: Assignment, warm: Engine, candidates: list[Candidate], *, after: bool = False
 ) -> dict[Candidate, int]:
@@ -144,49 +119,38 @@ def proved(
     None is among them that changes anything for a test: that leaves gradients switched off, say, or
     another class under a name that is used later. Halves are tried until it is found.
     """
-    cells, outcome = tried(assignment, warm, candidates, after=after)
-    if outcome.ended or disturbed(cells, outcome):
+    cells = []
+    for _, cell in execution.to_run(assignment, assignment.cells):
+        sources = [source for name, source in candidates if name == cell.name]
+        own = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
+        cells += [*own, cell, *(own if after else [])]
+    outcome = warm.run(execution.job(assignment, cells))
+    ran = [(cell, out or []) for cell, out in zip(cells, outcome.outputs, strict=True)]
+    disturbed = [c for c, out in ran if c.kind == "test" and not c.decoy and execution.fails(out)]
+    if outcome.ended or disturbed:
         half = len(candidates) // 2
         halves = (candidates[:half], candidates[half:]) if half else ()
         found = [proved(assignment, warm, part, after=after) for part in halves]
         return {candidate: line for part in found for candidate, line in part.items()}
     lines: dict[Candidate, list[int]] = {}
-    for cell, outputs in zip(cells, outcome.outputs, strict=True):
-        if any(output.get("ename") == "AssertionError" for output in outputs or []):
-            line = execution.line_of(cell.name, outputs or [])
+    for cell, out in ran:
+        if any(output.get("ename") == "AssertionError" for output in out):
+            line = execution.line_of(cell.name, out)
             lines.setdefault((cell.name, cell.source), []).append(line)
     return {candidate: failed[0] for candidate, failed in lines.items() if len(failed) == 1 + after}
 
 
-def disturbed(cells: list[Cell], outcome: Outcome) -> bool:
-    """Tell whether the solution fails a test itself."""
-    pairs = zip(cells, outcome.outputs, strict=True)
-    tests = [outputs or [] for cell, outputs in pairs if cell.kind == "test" and not cell.decoy]
-    return any(map(execution.fails, tests))
+def rounds(lines: dict[Candidate, int]) -> Iterator[list[Candidate]]:
+    """Yield the candidates one of a test at a time, so that no harm hides another.
 
-
-def tried(
-    assignment: Assignment, warm: Engine, candidates: list[Candidate], *, after: bool
-) -> tuple[list[Cell], Outcome]:
-    """Run the solution, and each test's candidates before (and after) it: the cells, and how."""
-    binds, cells = execution.solved_names(assignment), []
-    for number in execution.to_run(assignment.cells):
-        cell = execution.cell_of(assignment.cells[number], number, binds, hidden=True)
-        sources = [source for name, source in candidates if name == cell.name]
-        own = [Cell(cell.name, s, "test", decoy=True, counts=False) for s in sources]
-        cells += [*own, cell, *(own if after else [])]
-    return cells, warm.run(execution.job(assignment, cells))
-
-
-def chosen(lines: dict[Candidate, int]) -> dict[str, list[Candidate]]:
-    """Return a few for each test: first some that fail in different lines."""
-    found: dict[str, list[Candidate]] = {}
-    seen: set[tuple[str, int]] = set()
+    Of each test there are a few; first come some that fail in different lines.
+    """
+    seen: Counter[tuple[str, int]] = Counter()
+    of_tests: dict[str, list[tuple[int, Candidate]]] = {}
     for candidate, line in lines.items():
-        of_test = found.setdefault(candidate[0], [])
-        if (candidate[0], line) in seen:
-            of_test.append(candidate)
-        else:
-            seen.add((candidate[0], line))
-            of_test.insert(0, candidate)
-    return {name: candidates[:MOST] for name, candidates in found.items()}
+        name, _ = candidate
+        of_tests.setdefault(name, []).append((seen[name, line], candidate))
+        seen[name, line] += 1
+    few = [sorted(of_test)[:MOST] for of_test in of_tests.values()]
+    for each in itertools.zip_longest(*few):
+        yield [ranked[1] for ranked in each if ranked]

@@ -3,22 +3,20 @@
 import copy
 import shutil
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from coursekit import notebook
 from coursekit.authoring import release
-from coursekit.course import Course, Module, Workspace, sqlite
+from coursekit.course import Course, Module, Workspace
 from coursekit.errors import CourseError
 
 MARK = "README.txt"
 NOTE = "A made-up term, made anew by each `nox -s grade -- --demo`. Nothing in here is yours.\n"
-
-# What a student does: from the module's source, to the released notebook, with the line of Python
-# that would import the reference solution.
-Change = Callable[[NotebookNode, NotebookNode, str], None]
+STUDENTS = ("perfect", "untouched", "half-done", "syntax-error", "endless-loop",
+            "reference-import", "missing-notebook")  # fmt: skip
+ONCE = {"endless-loop"}  # takes all the time that a cell may take: the first module shows it
 
 
 def fill(source: NotebookNode, released: NotebookNode, keep: Callable[[int, int], bool]) -> None:
@@ -32,61 +30,41 @@ def fill(source: NotebookNode, released: NotebookNode, keep: Callable[[int, int]
             targets[notebook.grade_id(cell)].source = "\n".join(lines)
 
 
-def solution_of(source: NotebookNode, released: NotebookNode, _: str = "") -> None:
+def solution_of(source: NotebookNode, released: NotebookNode) -> None:
     """Fill in every solution, as the best student would."""
     fill(source, released, keep=lambda number, count: True)
 
 
-def half_of(source: NotebookNode, released: NotebookNode, _: str = "") -> None:
-    """Fill in the first half of the exercises; answer no question."""
-    fill(source, released, keep=lambda number, count: number < count // 2)
+def work(student: str, source: NotebookNode, released: NotebookNode, reference: str) -> None:
+    """Do to the released notebook what a made-up student does.
 
-
-def last_exercise(change: Callable[[str], str]) -> Change:
-    """Fill in every solution, but change the text of the last exercise."""
-
-    def changed(source: NotebookNode, released: NotebookNode, _: str) -> None:
+    `reference` is the line of Python that would import the reference solution.
+    """
+    exercises = list(filter(notebook.is_solution, released.cells))
+    if student in {"perfect", "syntax-error", "endless-loop"}:
         solution_of(source, released)
-        last = [cell for cell in released.cells if notebook.is_solution(cell)][-1]
-        last.source = change(last.source)
-
-    return changed
-
-
-def reference_import(source: NotebookNode, released: NotebookNode, reference: str) -> None:
-    """Import the reference solution wherever something is to be written."""
-    for cell in filter(notebook.is_solution, released.cells):
-        cell.source = reference
-
-
-STUDENTS: dict[str, Change | None] = {
-    "perfect": solution_of,
-    "untouched": lambda *_: None,
-    "half-done": half_of,
-    "syntax-error": last_exercise(lambda text: f"{text}\nreturn return\n"),
-    "endless-loop": last_exercise(lambda text: "while True:\n    pass\n"),
-    "reference-import": reference_import,
-    "missing-notebook": None,
-}
-ONCE = {"endless-loop"}  # takes all the time that a cell may take: the first module shows it
+    if student == "half-done":
+        fill(source, released, keep=lambda number, count: number < count // 2)
+    elif student == "syntax-error":
+        exercises[-1].source += "\nreturn return\n"
+    elif student == "endless-loop":
+        exercises[-1].source = "while True:\n    pass\n"
+    elif student == "reference-import":
+        for cell in exercises:
+            cell.source = reference
 
 
 def make_anew(course: Course, modules: list[Module]) -> Workspace:
     """Make the made-up term in demo/, in place of the last one."""
-    workspace = workspace_in(course.root / "demo")
-    folder = workspace.root
+    folder = course.root / "demo"
     if folder.exists() and not (folder / MARK).is_file():
         raise CourseError(f"{folder} was not made by --demo (no {MARK} in it): move it away first.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / MARK).write_text(NOTE, encoding="utf-8")
+    workspace = Workspace(folder)
     make(course, modules, workspace, STUDENTS)
     return workspace
-
-
-def workspace_in(folder: Path) -> Workspace:
-    """Return the workspace of a term in a folder, with a gradebook of its own."""
-    return Workspace(folder, sqlite(folder / "gradebook.db"))
 
 
 def make(course: Course, modules: list[Module], place: Workspace, students: Iterable[str]) -> None:
@@ -101,9 +79,9 @@ def make(course: Course, modules: list[Module], place: Workspace, students: Iter
                 continue
             folder = place.submitted / student / module.name
             folder.mkdir(parents=True)
-            if change := STUDENTS[student]:
-                work = copy.deepcopy(released)
-                change(source, work, f"from {course.package}.{module.stem} import *")
-                nbformat.write(work, folder / module.notebook.name)
-            else:
+            if student == "missing-notebook":
                 (folder / "notes.txt").write_text("I could not finish.\n", encoding="utf-8")
+            else:
+                nb = copy.deepcopy(released)
+                work(student, source, nb, f"from {course.package}.{module.stem} import *")
+                nbformat.write(nb, folder / module.notebook.name)

@@ -6,15 +6,16 @@ import string
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import is_grade, is_locked, is_solution
 
-from coursekit import assignment, export, notebook
+from coursekit import assignment, export, files, notebook
 from coursekit.assignment import Assignment
 from coursekit.authoring import checks, decoys
 from coursekit.authoring.align import align_cells
@@ -44,26 +45,23 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
         staging, kit = Path(folder) / "release", Path(folder) / course.slug
         for module in modules:
             generate(course, module, staging)
-        refuse(checks.check_release(sources, staging))
-        assemble(course, staging, kit)
-        in_kit = [module for module in course.modules() if (kit / module.name).is_dir()]
+        in_kit = assemble(course, staging, kit)
         all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}
-        refuse(checks.check_kit(all_sources, kit))
-        earlier = never_built(course, sources)
-        built = assignments(course, sources, earlier, staging)
+        refuse([*checks.check_kit(all_sources, kit), *checks.check_release(sources, kit)])
+        exports = exported(course, sources)
+        built = assignments(course, sources, exports, staging)
         changes = record(course, sources, course.workspace, Path(folder) / "recorded")
-        publish(staging, course.release)
+        publish(staging, course.root / "release")
         for module, made in built.items():
             assignment.store(course, module, made)
-        for module, nb in earlier.items():
-            assignment.store_export(course, module, nb.cells)
-        return zip_folder(kit, course.dist / f"{course.slug}.zip"), changes
+        for module, text in exports.items():
+            files.write_text(assignment.kept_file(course, module), text)
+        return zip_folder(kit, course.root / "dist" / f"{course.slug}.zip"), changes
 
 
-def refuse(problems: list[str]) -> None:
+def refuse(problems: Iterable[str]) -> None:
     """Stop the build if a check found anything."""
-    if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
+    if listed := "\n".join(f"  - {problem}" for problem in problems):
         raise CourseError(f"Nothing was released. Mend this and build again:\n{listed}")
 
 
@@ -86,61 +84,46 @@ def generate(course: Course, module: Module, folder: Path, gradebook: str | None
             raise CourseError(f"{module.source}: nbgrader refuses: {reason(lines)}") from error
 
 
-def never_built(course: Course, sources: Sources) -> Sources:
-    """Return the modules before these that were never built: these need their exports."""
+def exported(course: Course, sources: Sources) -> dict[Module, str]:
+    """Return the files of the package of these modules, and of earlier ones never built."""
     last = max(module.name for module in sources)
-    earlier = [m for m in course.modules() if m.name < last and m not in sources]
-    return {m: notebook.read(m.source) for m in earlier if not assignment.stored(course, m)}
+    new = [m for m in course.modules() if m.name < last and not assignment.stored(course, m)]
+    all_sources = {m: notebook.read(m.source) for m in new} | sources
+    return {m: assignment.package_file(nb.cells) for m, nb in all_sources.items()}
 
 
 def assignments(
-    course: Course, sources: Sources, earlier: Sources, staging: Path
+    course: Course, sources: Sources, exports: dict[Module, str], staging: Path
 ) -> dict[Module, Assignment]:
     """Return what `grade` will go by: each solution was run, each test has its decoys.
 
     A solution may import what is built now, and then what was built before.
     """
-    exports = {m: assignment.package_file(nb.cells) for m, nb in (earlier | sources).items()}
     built, problems = {}, []
     for module, nb in sources.items():
-        reference = {"__init__": (course.package_dir / "__init__.py").read_text(encoding="utf-8")}
-        for before in course.earlier(module):
-            path = course.built / before.name / f"{before.stem}.py"
-            reference[before.stem] = exports.get(before) or path.read_text(encoding="utf-8")
         released = nbformat.read(staging / module.name / module.notebook.name, as_version=4)
-        made = assignment_of(course, module, nb, released, reference)
+        of_source, of_release = ([*map(notebook.grade_id, n.cells)] for n in (nb, released))
+        assert of_source == of_release, f"{module.source}: nbgrader left out or added cells"
+        made = Assignment(
+            name=module.name,
+            file=module.notebook.name,
+            cells=json.loads(json.dumps(nb.cells)),
+            given=[cell.source for cell in released.cells],
+            kernelspec=dict(nb.metadata.kernelspec),
+            data=assignment.data_of(module),
+            decoys={},
+            digest=assignment.digest_of(module),
+            package=course.package,
+            reference=assignment.reference(course, module.name, exports),
+            others={},
+            limits=course.grading,
+        )
         try:
             built[module] = decoys.prepare(course, module, made)
         except CourseError as error:
             problems.append(str(error))
     refuse(problems)
     return built
-
-
-def assignment_of(
-    course: Course,
-    module: Module,
-    nb: NotebookNode,
-    released: NotebookNode,
-    reference: dict[str, str],
-) -> Assignment:
-    """Return a module and its release as an Assignment, without decoys."""
-    of_source, of_release = ([*map(notebook.grade_id, n.cells)] for n in (nb, released))
-    assert of_source == of_release, f"{module.source}: nbgrader left out or added cells"
-    return Assignment(
-        name=module.name,
-        file=module.notebook.name,
-        cells=tuple(json.loads(json.dumps(nb.cells))),
-        given=tuple(cell.source for cell in released.cells),
-        kernelspec=dict(nb.metadata.kernelspec),
-        data=assignment.data_of(module),
-        decoys={},
-        digest=assignment.digest_of(module),
-        package=course.package,
-        reference=reference,
-        others={},
-        limits=course.grading,
-    )
 
 
 def record(course: Course, sources: Sources, workspace: Workspace, folder: Path) -> list[str]:
@@ -152,21 +135,17 @@ def record(course: Course, sources: Sources, workspace: Workspace, folder: Path)
     changes, url = [], workspace.gradebook
     with one_grader(url, workspace.root):
         for module, nb in sources.items():
-            cells = {notebook.grade_id(c): recorded(c) for c in nb.cells if notebook.grade_id(c)}
-            notebook_name, backups = module.notebook.stem, workspace.root / "backups"
-            changes += align_cells(url, module.name, notebook_name, cells, backups)
+            cells = {
+                notebook.grade_id(c): (is_grade(c), is_solution(c), is_locked(c), c.cell_type,
+                                       float(notebook.meta(c).get("points", 0)))
+                for c in nb.cells if notebook.grade_id(c)
+            }  # fmt: skip
+            backups = workspace.root / "backups"
+            changes += align_cells(url, module.name, module.notebook.stem, cells, backups)
             generate(course, module, folder, url)
             with Gradebook(url) as gradebook:
                 gradebook.set_due(gradebook.module(module.name), course.due_utc(module))
     return changes
-
-
-def recorded(cell: NotebookNode) -> tuple[bool, bool, bool, str, float]:
-    """Return what nbgrader records of a cell: graded, solution, locked, its type, its points."""
-    known = notebook.meta(cell)
-    graded, solution = bool(known.get("grade")), bool(known.get("solution"))
-    locked = not solution and (graded or bool(known.get("locked")))
-    return graded, solution, locked, cell.cell_type, float(known.get("points", 0))
 
 
 def publish(staging: Path, release: Path) -> None:
@@ -174,25 +153,21 @@ def publish(staging: Path, release: Path) -> None:
     release.mkdir(exist_ok=True)
     for built in sorted(staging.iterdir()):
         target = release / built.name
-        old = staging.parent / f"old-{built.name}"
         if target.exists():
-            target.rename(old)
+            target.rename(staging.parent / f"old-{built.name}")
         built.rename(target)
 
 
-def assemble(course: Course, staging: Path, kit: Path) -> None:
+def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
     """Put the student kit together: what is built now, what was released before, student files."""
+    in_kit = []
     for module in course.modules():
-        for released in (staging, course.release):
-            if (released / module.name).is_dir():
-                shutil.copytree(released / module.name, kit / module.name)
-                break
-    student_files(course, kit)
-
-
-def student_files(course: Course, kit: Path) -> None:
-    """Add the student README, what pip installs, the exporter and the empty package."""
+        places = staging / module.name, course.root / "release" / module.name
+        if released := next(filter(Path.is_dir, places), None):
+            shutil.copytree(released, kit / module.name)
+            in_kit.append(module)
     groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
+    due = {m.name: f"{course.due(m):%A %d %B %Y, %H:%M} {course.timezone}" for m in in_kit}
     values = {
         "title": course.title,
         "term": course.term,
@@ -200,7 +175,7 @@ def student_files(course: Course, kit: Path) -> None:
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
-        "schedule": schedule(course, [m for m in course.modules() if (kit / m.name).is_dir()]),
+        "schedule": "\n".join(f"| `{name}` | {day} |" for name, day in due.items()),
     }
     for path in sorted((course.root / "student").iterdir()):
         text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
@@ -208,14 +183,7 @@ def student_files(course: Course, kit: Path) -> None:
     shutil.copy(export.__file__, kit / "export.py")
     (kit / course.package).mkdir()
     shutil.copy(course.package_dir / "__init__.py", kit / course.package)
-
-
-def schedule(course: Course, modules: list[Module]) -> str:
-    """Return the due dates as the rows of a Markdown table."""
-    rows = [
-        f"| `{m.name}` | {course.due(m):%A %d %B %Y, %H:%M} {course.timezone} |" for m in modules
-    ]
-    return "\n".join(rows)
+    return in_kit
 
 
 def zip_folder(folder: Path, target: Path) -> Path:
@@ -223,8 +191,7 @@ def zip_folder(folder: Path, target: Path) -> Path:
     target.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            name = path.relative_to(folder.parent).as_posix()
-            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), ZIP_DATE)
             info.external_attr = 0o644 * 65536  # the upper 16 bits are the Unix mode
             archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return target

@@ -7,11 +7,10 @@ and of a hidden test that failed it says the topic that the module's author gave
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
 from coursekit import execution, notebook
@@ -30,6 +29,16 @@ TIME = (
     "Time ran out, or the process ended, in this test or in a cell before it. Look for a loop or a "
     "recursion that does not end, or for exit()."
 )
+
+
+JINJA = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+JINJA.filters["points"] = lambda value: f"{round(value, 1):g}"
+Cells = list[dict[str, Any]]
 
 
 @dataclass
@@ -51,70 +60,41 @@ class Part:
         return not self.waiting and self.score < self.most
 
 
-@lru_cache(1)
-def template() -> Template:
-    env = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    env.filters["points"] = lambda value: f"{round(value, 1):g}"
-    return env.get_template("page.html.j2")
+def page(assignment: Assignment, cells: Cells, grades: SubmissionGrades, state: State) -> str:
+    """Return the page of a graded notebook, whose test cells hold the outputs of the graded run.
 
-
-def page(
-    assignment: Assignment,
-    cells: list[dict[str, Any]],
-    grades: SubmissionGrades,
-    state: State,
-) -> str:
-    """Return the page of a graded notebook, whose test cells hold the outputs of the graded run."""
+    Without cells, it says why the submission could not be graded.
+    """
     parts = list(parts_of(assignment, cells, grades))
     leave_out_what_is_too_much(parts)
-    return template().render(
-        title=heading(assignment),
-        score=max(0.0, grades.score - (grades.late_penalty or 0)),
+    heading = notebook.HEADING.search(assignment.cells[0]["source"])
+    penalty = grades.late_penalty or 0
+    return JINJA.get_template("page.html.j2").render(
+        title=heading[1] if heading else assignment.name,
+        score=max(0.0, grades.score - penalty),
         most=sum(grade.max_score for grade in grades.grades.values()),
-        penalty=grades.late_penalty or 0,
-        waiting=sum(part.waiting for part in parts),
+        penalty=penalty,
+        refused="" if cells else state.reason,
         repaired=state.repaired,
         parts=parts,
     )
 
 
-def refusal(assignment: Assignment, reason: str) -> str:
-    """Return a page that says why a submission could not be graded."""
-    said = f"This submission could not be graded and has 0 points: {reason}."
-    advice = "Please hand in the notebook again, or ask your instructor."
-    part = Part("Not graded", "refused", most=1, said=[said, advice])
-    parts = {"score": 0, "most": 0, "penalty": 0, "waiting": 0, "repaired": (), "parts": [part]}
-    return template().render(title=heading(assignment), **parts)
-
-
-def heading(assignment: Assignment) -> str:
-    """Return the module's own title."""
-    found = notebook.HEADING.search(assignment.cells[0]["source"]) if assignment.cells else None
-    return found[1] if found else assignment.name
-
-
-def parts_of(
-    assignment: Assignment, cells: list[dict[str, Any]], grades: SubmissionGrades
-) -> Iterator[Part]:
+def parts_of(assignment: Assignment, cells: Cells, grades: SubmissionGrades) -> Iterator[Part]:
     """Yield the exercises and questions, in order, each with its solution and its tests."""
     parts: dict[str, Part] = {}
     solutions: list[dict[str, Any]] = []  # since the last graded cell
     for cell in cells:
-        name = grade_id(cell)
-        if notebook.is_solution(cell):
+        if notebook.is_solution(cell) or notebook.is_answer(cell):
             solutions.append(cell)
-        if name not in grades.grades:
+        if not (grade := grades.grades.get(grade_id(cell))):
             continue
-        title = assignment.titles.get(name, name)
+        title = assignment.titles.get(grade.name, grade.name)
         part = parts.setdefault(title, Part(title, f"part-{len(parts) + 1}"))
-        add_grade(part, cell, grades)
-        written = [*solutions, *([cell] if notebook.is_answer(cell) else [])]
-        for each in written:
+        part.score += grade.score
+        part.most += grade.max_score
+        part.waiting |= grade.needs_manual_grade and grade.manual_score is None
+        for each in solutions:
             part.blocks.append(("code", cut(each["source"], CODE)))
             part.blocks += [("picture", p) for p in pictures(each)]
             comment = grades.comments.get(grade_id(each))
@@ -137,26 +117,18 @@ def leave_out_what_is_too_much(parts: list[Part]) -> None:
                 left -= size
 
 
-def add_grade(part: Part, cell: dict[str, Any], grades: SubmissionGrades) -> None:
-    grade = grades.grades[grade_id(cell)]
-    part.score += grade.score
-    part.most += grade.max_score
-    part.waiting |= grade.needs_manual_grade and grade.manual_score is None
-
-
 def add_failure(part: Part, cell: dict[str, Any]) -> None:
     """Say why a test failed: the output that a student may see, or what it was about."""
     graded, shown = cell["outputs"], cell["metadata"].get("shown", [])
-    names = {output.get("ename") for output in graded}
-    if any(o.get("ename") == "NotImplementedError" and not o["evalue"] for o in graded):
+    errors = {output["ename"] for output in graded if output["output_type"] == "error"}
+    if is_stub(graded):
         part.said.append("This needs a solution that is not written yet.")
-    elif names & {execution.TIME_IS_UP, execution.NEVER_CAME}:
+    elif errors & {execution.TIME_IS_UP, execution.NEVER_CAME}:
         part.said.append(TIME)
     elif execution.fails(shown):
-        errors = [o for o in shown if o["output_type"] == "error"]
-        part.said += [] if errors else [STDERR]
+        part.said += [] if any(o["output_type"] == "error" for o in shown) else [STDERR]
         part.blocks += [("output", cut(text_of(o), OUTPUT)) for o in shown]
-    elif not names - {None}:
+    elif not errors:
         part.said.append(STDERR)
     else:
         topic = topic_of(cell)
@@ -164,10 +136,13 @@ def add_failure(part: Part, cell: dict[str, Any]) -> None:
         part.topics.append(about)
         part.said.append(
             f"The tests that you see pass; one that you do not see fails ({about}). "
-            "Try your work on more cases of that kind."
-            if topic
-            else "The tests that you see pass; one that you do not see fails."
+            "Try your work on more cases."
         )
+
+
+def is_stub(outputs: list[dict[str, Any]]) -> bool:
+    """Tell whether a test met nbgrader's stub, an error without a text."""
+    return any(o.get("ename") == "NotImplementedError" and not o["evalue"] for o in outputs)
 
 
 def topic_of(cell: dict[str, Any]) -> str:

@@ -2,44 +2,43 @@
 
 import datetime as dt
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dateutil import tz
 
 DAY = dt.timedelta(days=1)
+NO_TIME = dt.timedelta(0)
 
 
 @dataclass(frozen=True)
 class LatePolicy:
-    """[late] of course.toml, and the time zone whose days count."""
+    """[late] of course.toml, and the time zone whose days count. Dates are naive, in UTC."""
 
     percent_per_day: float = 0
     grace_minutes: float = 0
     zero_after_days: float = 0  # 0: never
     timezone: str = "UTC"
 
-    def penalty(
-        self, score: float, handed_in: dt.datetime | None, due: dt.datetime | None
-    ) -> float | None:
-        """Return the points to deduct for each day begun, None for none. Dates are naive, in UTC.
+    def lateness(self, handed_in: dt.datetime | None, due: dt.datetime | None) -> dt.timedelta:
+        """Return how long after its due date something came.
 
         A day later by the clock on the wall is a day, also when clocks were changed in it.
         """
-        if not handed_in or not due:
-            return None
-        late = self.on_the_wall(handed_in) - self.on_the_wall(due)
-        late -= dt.timedelta(minutes=self.grace_minutes)
-        if late <= dt.timedelta(0) or handed_in <= due:
-            return None
-        if self.zero_after_days and late > self.zero_after_days * DAY:
-            return score
-        return score * min(1.0, math.ceil(late / DAY) * self.percent_per_day / 100) or None
+        if not handed_in or not due or handed_in <= due:
+            return NO_TIME
+        return max(NO_TIME, self.on_the_wall(handed_in) - self.on_the_wall(due))
 
     def on_the_wall(self, utc: dt.datetime) -> dt.datetime:
         local = utc.replace(tzinfo=dt.UTC).astimezone(tz.gettz(self.timezone))
         return local.replace(tzinfo=None)
 
-
-def policy(late: Mapping[str, float], timezone: str) -> LatePolicy:
-    return LatePolicy(**late, timezone=timezone)
+    def penalty(
+        self, score: float, handed_in: dt.datetime | None, due: dt.datetime | None
+    ) -> float | None:
+        """Return the points to deduct for each day begun, None for none."""
+        late = self.lateness(handed_in, due) - dt.timedelta(minutes=self.grace_minutes)
+        if late <= NO_TIME:
+            return None
+        if self.zero_after_days and late > self.zero_after_days * DAY:
+            return score
+        return score * min(1.0, math.ceil(late / DAY) * self.percent_per_day / 100) or None

@@ -7,15 +7,16 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
-from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config
 
 from coursekit import assignment as assignments
 from coursekit import execution, nbgrader_config, notebook
 from coursekit.assignment import Assignment
 from coursekit.course import Course
-from coursekit.grading import feedback, late
+from coursekit.gradebook import Gradebook
+from coursekit.grading import feedback
+from coursekit.grading.late import LatePolicy
 from coursekit.intake.rebuild import rebuild
 from coursekit.sandbox import bubblewrap
 
@@ -59,23 +60,17 @@ class ExecuteInSandbox(NbGraderPreprocessor):
         return nb, resources
 
 
-class CourseLatePenalties(AssignLatePenalties):
+class CourseLatePenalties(NbGraderPreprocessor):
     """Deducts what lateness costs by the course's calendar."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         (course,), ids = HERE, resources["nbgrader"]
-        policy = late.policy(course.late, course.timezone)
+        policy = LatePolicy(**course.late, timezone=course.timezone)
         with Gradebook(ids["db_url"]) as gradebook:
-            submission = gradebook.find_submission(ids["assignment"], ids["student"])
-            found = gradebook.find_submission_notebook(
-                ids["notebook"], ids["assignment"], ids["student"]
-            )
-            due = submission.duedate
-            if due and submission.extension:
-                due += submission.extension
-            penalty = policy.penalty(found.score, submission.timestamp, due)
-            found.late_submission_penalty = penalty
-            gradebook.db.commit()
+            record = gradebook.module(ids["assignment"])
+            grades = gradebook.read(record)[ids["student"]]
+            grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
+            gradebook.save(record, [grades])
         return nb, resources
 
 
@@ -90,9 +85,6 @@ class Hide(NbGraderPreprocessor):
                 cell.source = notebook.public(cell.source)
                 if execution.fails(graded) and not execution.fails(cell.outputs):
                     said = f"This test failed{f' (hidden: {known})' if known else ''}."
-                    cell.outputs = [
-                        nbformat.v4.new_output(
-                            "error", ename="AssertionError", evalue=said, traceback=[said]
-                        )
-                    ]
+                    error = {"ename": "AssertionError", "evalue": said, "traceback": [said]}
+                    cell.outputs = [nbformat.v4.new_output("error", **error)]
         return cell, resources

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coursekit import files
-from coursekit.course import Course, Module, Submission, Workspace
+from coursekit.course import Course, Workspace
 from coursekit.gradebook import Gradebook
 from coursekit.grades import ModuleRecord, SubmissionGrades
-from coursekit.grading import late, state
-from coursekit.grading.late import LatePolicy
+from coursekit.grading import state
+from coursekit.grading.late import NO_TIME, LatePolicy
 from coursekit.grading.state import State
 from coursekit.intake.collect import is_dir, printable
 
@@ -20,7 +20,6 @@ Key = tuple[str, str]  # a student and a module
 COLUMNS = ("student", "module", "automatic", "automatic_max", "written", "written_max",
            "late_penalty", "total", "note")  # fmt: skip
 NO_ID = State(reason="no student id: rename the folder; use letters a-z, digits and . _ @ + -")
-NO_TIME = dt.timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,13 @@ def result(grades: SubmissionGrades, status: str, state: State, policy: LatePoli
     cells = grades.grades.values()
     code = [grade for grade in cells if grade.cell_type == "code"]
     text = [grade for grade in cells if grade.cell_type == "markdown"]
-    waiting = {g.name for g in cells if g.needs_manual_grade and g.manual_score is None}
-    doubtful = any(g.needs_manual_grade and g.manual_score is not None for g in cells)
-    late, penalty = lateness(grades, policy), grades.late_penalty or 0.0
+    asked = [grade for grade in cells if grade.needs_manual_grade]
+    scores = {grade.name: grade.score for grade in cells}
+    scores |= {grade.name: None for grade in asked if grade.manual_score is None}
+    written = [scores[grade.name] for grade in text]
+    doubtful = any(grade.manual_score is not None for grade in asked)
+    late, penalty = policy.lateness(grades.handed_in, grades.due), grades.late_penalty or 0.0
+    late -= dt.timedelta(microseconds=late.microseconds)
     cost = f", costs {penalty:g} points" if penalty else ""
     about_time = f"{late} late{cost}" if late else ""
     confirm = "graded again since it was marked: confirm the marks" if doubtful else ""
@@ -78,26 +81,18 @@ def result(grades: SubmissionGrades, status: str, state: State, policy: LatePoli
         module=grades.module,
         status=status,
         state=state,
-        note="; ".join(part for part in (state.note, about_time, confirm) if part),
+        note="; ".join(filter(None, [state.note, about_time, confirm])),
         notebook=grades.notebook,
-        scores={g.name: None if g.name in waiting else g.score for g in cells},
-        automatic=sum(g.score for g in code),
-        automatic_max=sum(g.max_score for g in code),
-        written=None if waiting & {g.name for g in text} else sum(g.score for g in text),
-        written_max=sum(g.max_score for g in text),
+        scores=scores,
+        automatic=sum(grade.score for grade in code),
+        automatic_max=sum(grade.max_score for grade in code),
+        written=None if None in written else sum(written),
+        written_max=sum(grade.max_score for grade in text),
         late=late,
         late_penalty=penalty,
         total=max(0.0, grades.score - penalty),
         doubtful=doubtful,
     )
-
-
-def lateness(grades: SubmissionGrades, policy: LatePolicy) -> dt.timedelta:
-    """Return how long after its due date a submission came, by the clock of the course."""
-    if not grades.handed_in or not grades.due or grades.handed_in <= grades.due:
-        return NO_TIME
-    late = policy.on_the_wall(grades.handed_in) - policy.on_the_wall(grades.due)
-    return max(NO_TIME, dt.timedelta(seconds=int(late.total_seconds())))
 
 
 @dataclass(frozen=True)
@@ -107,6 +102,11 @@ class Results:
     rows: dict[Key, Result]  # by module, then student
     records: list[ModuleRecord]  # of all modules, in order
     students: list[str]  # also who handed in nothing yet, but nobody all of whose work was removed
+
+    @property
+    def graded(self) -> list[Result]:
+        """Return what the gradebook has scores of."""
+        return [row for row in self.rows.values() if row.notebook]
 
     def of(self, keys: Collection[Key]) -> list[Result]:
         return [row for key, row in self.rows.items() if key in keys]
@@ -118,15 +118,13 @@ def collect(
     """Read all results; `ended` says of the submissions that were just looked at how they ended."""
     records = [gradebook.module(name) for name in gradebook.modules()]
     known = {(who, r.module): s for r in records for who, s in gradebook.read(r).items()}
-    policy = late.policy(course.late, course.timezone)
+    policy = LatePolicy(**course.late, timezone=course.timezone)
     rows = {}
     for key in sorted(known.keys() | ended.keys(), key=lambda key: key[::-1]):
         student, module = key
-        folder = workspace.submitted / student / module
-        if not is_dir(folder):
+        if not is_dir(workspace.submitted / student / module):
             continue  # a person took it away; the gradebook keeps it
-        submission = Submission(student, Module(course.modules_dir / module), folder)
-        last = state.read(workspace.graded(submission))
+        last = state.read(workspace.autograded / student / module)
         status = ended.get(key) or last.status or "graded"
         if key in known:
             rows[key] = result(known[key], status, last, policy)

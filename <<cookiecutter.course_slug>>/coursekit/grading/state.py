@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from coursekit import files
@@ -14,7 +14,7 @@ NAME = "graded.json"
 class State:
     """How the last grading of one submission went."""
 
-    key: str = ""  # digest of what was graded, and by which tests
+    key: str = ""  # digest of what was graded, and by which tests; "" if that is not done
     marks: str = ""  # digest of the marks by hand that its feedback page shows
     status: str = ""  # "graded", or "zero" if it could not be
     reason: str = ""  # why it has 0, or what broke first
@@ -27,7 +27,7 @@ class State:
     def note(self) -> str:
         """Return all of it as one line of a table."""
         look = [f"look at this: {finding}" for finding in self.suspicious]
-        return "; ".join([*self.repaired, *([self.reason] if self.reason else []), *look])
+        return "; ".join(filter(None, [*self.repaired, self.reason, *look]))
 
 
 def write(folder: Path, state: State) -> None:
@@ -36,15 +36,15 @@ def write(folder: Path, state: State) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Let a grading count as not done, before it is changed."""
-    (folder / NAME).unlink(missing_ok=True)
+    """Let a grading count as not done, before it is changed; what was marked stays known."""
+    if (last := read(folder)).key:
+        write(folder, replace(last, key=""))
 
 
 def read(folder: Path) -> State:
-    """Return the state in a submission's autograded folder; an empty one if it was never graded."""
+    """Return the state in a submission's autograded folder; an empty one if none is known."""
     try:
         found = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return State(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
+    except (OSError, ValueError, TypeError, AttributeError):
         return State()
-    known = {field.name for field in fields(State)} & set(found)
-    return State(**{k: tuple(v) if isinstance(v := found[k], list) else v for k in known})

@@ -1,12 +1,10 @@
 """`grade_one`: a submission's bytes in, a graded submission out. Pure, and runs on any machine."""
 
-import contextlib
 import json
 import random
 import signal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from dateutil import tz
 
@@ -15,6 +13,7 @@ from coursekit.assignment import Assignment, sha256
 from coursekit.errors import Ungradable
 from coursekit.grades import SubmissionGrades
 from coursekit.grading import feedback
+from coursekit.grading.feedback import Cells
 from coursekit.grading.late import LatePolicy
 from coursekit.grading.state import State
 from coursekit.intake import parse, times
@@ -26,8 +25,6 @@ from coursekit.sandbox.engine import Cell, Engine, Outcome
 DECOYS = 2  # of each test, among which it is run twice
 READING = 20  # seconds of processor time that reading one file may take
 
-Cells = list[dict[str, Any]]
-
 
 @dataclass(frozen=True)
 class Work:
@@ -37,7 +34,7 @@ class Work:
     grades: SubmissionGrades
     key: str  # digest of what is graded, and by what
     policy: LatePolicy
-    answers: Mapping[str, str] = field(default_factory=dict)  # digests, as they were last graded
+    answers: Mapping[str, str]  # digests, as they were last graded
 
 
 @dataclass(frozen=True)
@@ -55,58 +52,55 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
     grades = work.grades
     zone = tz.gettz(work.policy.timezone)
     grades.handed_in, about_time = times.handed_in(work.handed_in.stamp, zone)
+    signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, READING)
     try:
-        cells, repaired = read(assignment, work.handed_in, about_time)
+        cells, notes = parse.read(work.handed_in, assignment)
+        cells, repaired = rebuild(cells, assignment)
     except Ungradable as error:
-        return refused(assignment, work, str(error))
+        for grade in grades.grades.values():  # marks by hand stay, and ask for a look
+            grade.auto_score, grade.needs_manual_grade = 0.0, grade.manual_score is not None
+        state = State(key=work.key, status="zero", reason=str(error))
+        return finished(assignment, [], grades, work.policy, state)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
     outcome, checks = run(assignment, cells, work.key, warm)
-    notes = [*score(assignment, cells, grades), *explain(cells, outcome)]
     answers = {grade_id(c): sha256(c["source"]) for c in cells if notebook.is_answer(c)}
-    confirm(grades, work.answers, answers)
-    grades.late_penalty = work.policy.penalty(grades.score, grades.handed_in, grades.due)
-    shown = outputs_to_show(assignment, cells, outcome, warm)
+    again = {name for name in grades.grades if work.answers.get(name) != answers.get(name)}
+    reasons = [*score(assignment, cells, grades, again), *explain(cells, outcome)]
+    if fails_a_test(cells) and not outcome.ended:
+        keep_what_to_show(assignment, cells, warm)
     state = State(
         key=work.key,
-        marks=standing(grades, work.policy),
         status="graded",
-        reason="; ".join(notes),
-        repaired=tuple(repaired),
+        reason="; ".join(reasons),
+        repaired=(*notes, *about_time, *repaired),
         suspicious=tuple(checks),
         seconds=round(outcome.seconds, 3),
         answers=answers,
     )
-    for cell in cells:
-        if grade_id(cell) in shown:
-            cell["metadata"]["shown"] = shown[grade_id(cell)]
-    text = json.dumps(
-        {"cells": cells, "metadata": {"kernelspec": assignment.kernelspec}, "nbformat": 4,
-         "nbformat_minor": 5}
-    )  # fmt: skip
-    return Graded(grades, state, text + "\n", feedback.page(assignment, cells, grades, state))
+    return finished(assignment, cells, grades, work.policy, state)
 
 
-def read(assignment: Assignment, handed_in: HandedIn, about_time: list[str]) -> tuple[Cells, list]:
-    """Return a sound notebook and what was put right; no file may take long to be read."""
-    with time_limit(READING):
-        cells, notes = parse.read(handed_in, assignment)
-        cells, repaired = rebuild(cells, assignment)
-    return cells, [*notes, *about_time, *repaired]
+def finished(
+    assignment: Assignment, cells: Cells, grades: SubmissionGrades, policy: LatePolicy, state: State
+) -> Graded:
+    """Return a submission with what its lateness costs, its notebook and its page."""
+    grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
+    state = replace(state, marks=standing(grades, policy))
+    kernel = {"kernelspec": assignment.kernelspec}
+    whole = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    text = json.dumps(whole) + "\n" if cells else ""
+    return Graded(grades, state, text, feedback.page(assignment, cells, grades, state))
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise Ungradable in what takes longer, in seconds of this process's own processor time."""
+def standing(grades: SubmissionGrades, policy: LatePolicy) -> str:
+    """Return a digest of what may change after grading: marks by hand, and what is late."""
+    return sha256(repr((grades.by_hand(), grades.due, policy)))
 
-    def ring(*_: object) -> None:
-        raise Ungradable(f"to read it takes more than {seconds:g} s of processor time")
 
-    before = signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+def give_up(*_: object) -> None:
+    raise Ungradable(f"to read it takes more than {READING} s of processor time")
 
 
 def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[Outcome, list[str]]:
@@ -115,60 +109,51 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
     The places are drawn from the digest of what is graded: the same each time, known to nobody.
     Decoys cost nobody a point: whoever fails a test is graded by another run, without any.
     """
-    dice, binds = random.Random(key), execution.solved_names(assignment)
-    numbers, runs = [], []
-    for number in execution.to_run(cells):
-        cell = execution.cell_of(cells[number], number, binds, hidden=True)
+    dice = random.Random(key)
+    runs: list[tuple[int, Cell]] = []
+    for number, cell in execution.to_run(assignment, cells):
         wanted = among_decoys(assignment, cell, dice) if cell.kind == "test" else [cell]
-        runs += wanted
-        numbers += [number] * len(wanted)
-    outcome = warm.run(execution.job(assignment, runs))
-    first: set[int] = set()
+        runs += [(number, each) for each in wanted]
+    outcome = warm.run(execution.job(assignment, [cell for _, cell in runs]))
     notes: dict[str, None] = {}
-    for number, cell, outputs in zip(numbers, runs, outcome.outputs, strict=True):
+    for (number, cell), outputs in zip(runs, outcome.outputs, strict=True):
         title = assignment.titles.get(cell.name, cell.name)
-        if cell.decoy:
-            if outputs is not None and not execution.fails(outputs):
-                notes[f"{title}: passes a test that no right solution passes"] = None
-        elif number not in first:
-            first.add(number)
-            cells[number]["outputs"] = (
-                [execution.not_run(outcome.ended)] if outputs is None else outputs
-            )
-        elif outputs is not None and execution.fails(outputs) and not outcome.ended:
+        fails = None if outputs is None else execution.fails(outputs)
+        if cell.counts:
+            cells[number]["outputs"] = outputs  # None where it ended before: all runs again, below
+        elif cell.decoy and fails is False:
+            notes[f"{title}: passes a test that no right solution passes"] = None
+        elif not cell.decoy and fails and not outcome.ended:
             notes[f"{title}: its result changes from run to run"] = None
     if outcome.ended or fails_a_test(cells):
         outcome = execution.run(warm, assignment, cells)
     return outcome, list(notes)
 
 
-def fails_a_test(cells: Cells) -> bool:
-    """Tell whether a test failed, and not only because it met nbgrader's stub."""
-    tests = [cell["outputs"] for cell in cells if notebook.is_test(cell)]
-    return any(execution.fails(outputs) and not is_stub(outputs) for outputs in tests)
-
-
 def among_decoys(assignment: Assignment, test: Cell, dice: random.Random) -> list[Cell]:
     """Return a test twice, at random places among a few of its decoys; only the first counts."""
     known = assignment.decoys.get(test.name, [])
     chosen = dice.sample(known, min(DECOYS, len(known)))
-    runs = [Cell(test.name, source, "test", decoy=True, counts=False) for source in chosen]
-    again = Cell(test.name, test.source, "test", counts=False)
-    for place in sorted(dice.sample(range(len(runs) + 2), 2)):
-        first = all(cell.decoy for cell in runs[:place])
-        runs.insert(place, test if first else again)
+    runs = [replace(test, source=source, decoy=True, counts=False) for source in chosen]
+    first, second = sorted(dice.sample(range(len(runs) + 2), 2))
+    runs.insert(first, test)
+    runs.insert(second, replace(test, counts=False))
     return runs
 
 
-def score(assignment: Assignment, cells: Cells, grades: SubmissionGrades) -> Iterator[str]:
-    """Write points and comments into the grades; yield what a person should know of a test."""
+def score(
+    assignment: Assignment, cells: Cells, grades: SubmissionGrades, again: Collection[str]
+) -> Iterator[str]:
+    """Write points and comments into the grades; yield what a person should know of a test.
+
+    `again` are the answers that are other ones now: only their marks by hand ask for a look.
+    """
     given = {grade_id(c): g for c, g in zip(assignment.cells, assignment.given, strict=True)}
-    dropped = set((assignment.limits or {}).get("drop", []))
+    dropped = (assignment.limits or {}).get("drop", [])
     for cell in cells:
         name = grade_id(cell)
         untouched = not notebook.is_provided(cell) and cell["source"] == given.get(name)
-        if name in grades.grades:
-            grade = grades.grades[name]
+        if grade := grades.grades.get(name):
             if name in dropped:
                 grade.auto_score = grade.max_score
             elif notebook.is_answer(cell):
@@ -179,16 +164,10 @@ def score(assignment: Assignment, cells: Cells, grades: SubmissionGrades) -> Ite
                 except ValueError as error:
                     grade.auto_score = 0.0
                     yield f"{name}: {error}"
-            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+            marked = grade.manual_score is not None
+            grade.needs_manual_grade = name in again if marked else grade.auto_score is None
         if name in grades.comments:
             grades.comments[name].auto_comment = "No response." if untouched else None
-
-
-def confirm(grades: SubmissionGrades, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Ask again for the mark of an answer only if the answer is another one."""
-    for grade in grades.grades.values():
-        if grade.manual_score is not None:
-            grade.needs_manual_grade = before.get(grade.name) != now.get(grade.name)
 
 
 def explain(cells: Cells, outcome: Outcome) -> Iterator[str]:
@@ -200,11 +179,9 @@ def explain(cells: Cells, outcome: Outcome) -> Iterator[str]:
         name = grade_id(cell) or "a cell of the student's own"
         if execution.TIME_IS_UP in errors and not outcome.ended:
             broken.append(f"{name} ran out of time")
-        elif notebook.is_test(cell) and execution.fails(outputs) and not errors:
-            loud.append(name)
-        elif set(errors) - {"NotImplementedError", execution.NEVER_CAME} and (
-            not notebook.is_test(cell)
-        ):
+        elif notebook.is_test(cell):
+            loud += [name] if execution.fails(outputs) and not errors else []
+        elif {*errors} - {"NotImplementedError", execution.NEVER_CAME}:
             broken.append(f"{name}: {printable(errors[0])}")
     yield from broken[:1]
     if outcome.ended:
@@ -216,36 +193,20 @@ def explain(cells: Cells, outcome: Outcome) -> Iterator[str]:
         yield f"failed by writing to stderr: {', '.join(loud)}"
 
 
-def outputs_to_show(
-    assignment: Assignment, cells: Cells, outcome: Outcome, warm: Engine
-) -> dict[str, list]:
-    """Return the outputs that a student may see, by grade_id: of a run without any hidden test.
+def keep_what_to_show(assignment: Assignment, cells: Cells, warm: Engine) -> None:
+    """Keep in each cell the outputs that a student may see: of a run without any hidden test.
 
     Code that has met a hidden test can put its values into any output; a process that never met
     one cannot. Where every test passed, or met only a stub, there is nothing to show.
     """
-    if outcome.ended or not fails_a_test(cells):
-        return {}
     copies = [{**cell} for cell in cells]
     execution.run(warm, assignment, copies, hidden=False)
-    return {grade_id(c) or f"cell {n}": c.get("outputs", []) for n, c in enumerate(copies)}
+    for cell, copy in zip(cells, copies, strict=True):
+        if grade_id(cell):
+            cell["metadata"]["shown"] = copy.get("outputs", [])
 
 
-def is_stub(outputs: list) -> bool:
-    """Tell whether a test met nbgrader's stub, an error without a text."""
-    return any(o.get("ename") == "NotImplementedError" and not o["evalue"] for o in outputs)
-
-
-def standing(grades: SubmissionGrades, policy: LatePolicy) -> str:
-    """Return a digest of what may change after grading: marks by hand, and what is late."""
-    return sha256(repr((grades.by_hand(), grades.due, policy)))
-
-
-def refused(assignment: Assignment, work: Work, reason: str) -> Graded:
-    """Return 0 for every cell, and say why on the page; marks by hand stay, and ask for a look."""
-    grades = work.grades
-    for grade in grades.grades.values():
-        grade.auto_score, grade.needs_manual_grade = 0.0, grade.manual_score is not None
-    grades.late_penalty = work.policy.penalty(grades.score, grades.handed_in, grades.due)
-    state = State(key=work.key, marks=standing(grades, work.policy), status="zero", reason=reason)
-    return Graded(grades, state, "", feedback.refusal(assignment, reason))
+def fails_a_test(cells: Cells) -> bool:
+    """Tell whether a test failed, and not only because it met nbgrader's stub."""
+    tests = [cell["outputs"] for cell in cells if notebook.is_test(cell)]
+    return any(execution.fails(outputs) and not feedback.is_stub(outputs) for outputs in tests)

@@ -13,122 +13,125 @@ import resource
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-LENGTH = 8  # bytes before a message that say how long it is
+from coursekit import execution
+from coursekit.assignment import versions
+from coursekit.errors import CourseError
+from coursekit.grading.submission import Graded, grade_one
+from coursekit.sandbox import bubblewrap
+from coursekit.sandbox.engine import Engine
+
+COURSEKIT = Path(__file__).resolve().parents[2]  # the folder that has coursekit in it
 MEMORY = 4 * 1024**3  # of one worker, so that no file takes the machine's
+DIFFERS = """\
+A worker on {host} has {here}, which is not what this machine has, and grades could differ: install
+the same there."""
 DIED = "the process that graded it ended, twice: its file may be made to do that"
-
-
-class WorkerDied(Exception):
-    """The process that graded a submission ended."""
+ENDED = EOFError, OSError, pickle.UnpicklingError  # what a pipe says whose other end is gone
 
 
 class Worker:
-    """A worker process, and the assignment that it knows."""
+    """A worker process, which starts when it is asked, and again if it died."""
 
     def __init__(self, folder: Path, *, sandboxed: bool) -> None:
-        self.known = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "coursekit.grading.worker", *([] if sandboxed else ["--bare"])],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
+        self.folder, self.bare = folder, [] if sandboxed else ["--bare"]
+
+    @cached_property
+    def process(self) -> Any:
+        return subprocess.Popen(
+            [sys.executable, "-m", "coursekit.grading.worker", *self.bare],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is the grader's, who then closes our input
         )
 
-    def ask(self, key: str, assignment: bytes, work: bytes) -> bytes:
-        """Return what `grade_one` makes of a submission, all of it pickled: see `result`."""
+    def ask(self, *asked: str | bytes) -> Graded:
+        """Return what `grade_one` makes of a module's key, its assignment and a submission."""
+        for _ in range(2):
+            try:
+                pickle.dump(asked, self.process.stdin)
+                self.process.stdin.flush()
+                answer = pickle.load(self.process.stdout)
+            except ENDED:
+                self.process.kill()
+                self.process.wait()
+                del self.process  # and start another one
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        raise RuntimeError(DIED)
+
+
+@contextlib.contextmanager
+def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future], Callable]]:
+    """Yield what has a submission graded, giving a future, and what raises if nobody can."""
+    workers = [Worker(COURSEKIT, sandboxed=sandboxed) for _ in range(jobs)]
+    idle = workers[::-1]
+
+    def ask(*asked: str | bytes) -> Graded:
+        worker = idle.pop()  # there are as many as threads
         try:
-            if key != self.known:
-                send(self.process.stdin, assignment)  # type: ignore[arg-type]
-                self.known = key
-            send(self.process.stdin, work)  # type: ignore[arg-type]
-            return receive(self.process.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError) as error:
-            raise WorkerDied(DIED) from error
+            return worker.ask(*asked)
+        finally:
+            idle.append(worker)
 
-    def close(self) -> None:
-        for pipe in (self.process.stdin, self.process.stdout):
+    pool = ThreadPoolExecutor(jobs, "grader")
+    try:
+        yield lambda *asked: pool.submit(ask, *asked), lambda: None
+    finally:
+        started = [worker.process for worker in workers if "process" in vars(worker)]
+        for process in started:  # all at once, and only then wait
             with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
-        self.process.wait()
-
-
-def result(answer: bytes) -> Any:
-    """Return what a worker answered, or raise what it raised."""
-    well, value = pickle.loads(answer)
-    if not well:
-        raise value
-    return value
-
-
-def send(pipe: BinaryIO, data: bytes) -> None:
-    pipe.write(len(data).to_bytes(LENGTH, "big") + data)
-    pipe.flush()
-
-
-def receive(pipe: BinaryIO) -> bytes:
-    size = pipe.read(LENGTH)
-    data = pipe.read(int.from_bytes(size, "big"))
-    if len(size) < LENGTH or len(data) < int.from_bytes(size, "big"):
-        raise EOFError
-    return data
+                process.stdin.close()
+        pool.shutdown(cancel_futures=True)
+        for process in started:
+            process.wait()
 
 
 def main(*, sandboxed: bool) -> None:
     """Answer until the input ends; then end at once, with all that runs for us."""
-    from coursekit import execution
-    from coursekit.grading.submission import grade_one
-
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything here prints must not come among the answers
-    asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    running: list[Any] = []
+    asked: queue.SimpleQueue = queue.SimpleQueue()
+    running: list[Engine] = []
     threading.Thread(target=listen, args=(asked, running), daemon=True).start()
+    known = ""
     with contextlib.ExitStack() as stack:
-        while (message := asked.get()) is not None:
-            if isinstance(message, tuple):
-                stack.close()
-                key, assignment = message
-                known_good = False
-                warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
-                running[:] = [warm]
-                continue
+        for key, data, work in iter(asked.get, None):
             try:
-                if not known_good:
-                    check(assignment, key, sandboxed=sandboxed)
-                    known_good = True
-                answer = True, grade_one(assignment, message, warm)
-            except Exception as error:
-                answer = False, error
-            send(answers, pickle.dumps(answer))
+                if key != known:
+                    stack.close()
+                    known, assignment = "", pickle.loads(data)
+                    if assignment.key != key:  # which holds the versions of what runs
+                        here = ", ".join(map(" ".join, versions().items()))
+                        raise CourseError(DIFFERS.format(host=platform.node(), here=here))
+                    bubblewrap.check(wanted=sandboxed)
+                    warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
+                    running[:], known = [warm], key
+                answer: Any = grade_one(assignment, pickle.loads(work), warm)
+            except CourseError as error:
+                answer = error
+            except Exception as error:  # as text, which can be read wherever it goes
+                answer = RuntimeError(f"{type(error).__name__}: {error}")
+            answers.write(pickle.dumps(answer))
+            answers.flush()
 
 
-def check(assignment: Any, key: str, *, sandboxed: bool) -> None:
-    """Raise a CourseError unless grades are the same here as where they are kept."""
-    from coursekit.assignment import versions
-    from coursekit.errors import CourseError
-    from coursekit.sandbox import bubblewrap
-
-    if assignment.key != key:  # which holds the versions of what runs
-        here = ", ".join(f"{name} {version}" for name, version in versions().items())
-        raise CourseError(
-            f"A worker on {platform.node()} has {here}, which is not what this machine has, and "
-            "grades could differ: install the same there."
-        )
-    bubblewrap.check(wanted=sandboxed)
-
-
-def listen(asked: "queue.SimpleQueue[Any]", running: list[Any]) -> None:
+def listen(asked: queue.SimpleQueue, running: list[Engine]) -> None:
     """Hand over what is asked. At the end, end what runs, so that nothing of it stays."""
-    with contextlib.suppress(EOFError, OSError):
+    with contextlib.suppress(*ENDED):
         while True:
-            asked.put(pickle.loads(receive(sys.stdin.buffer)))
+            asked.put(pickle.load(sys.stdin.buffer))
     asked.put(None)
     for warm in running:
         warm.kill()

@@ -7,8 +7,8 @@ path. Whatever stands in a submission's folder ends as bytes or as a refusal, ne
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -17,10 +17,10 @@ from coursekit.errors import CourseError, Ungradable
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
+KINDS = ".ipynb", ".py", ".zip"  # of files that may hold a notebook
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 TIMESTAMP = "timestamp.txt"  # nbgrader's name; plain text, when the work was handed in
 OUTPUTS = 10  # a file may be so many times larger than its limit: outputs do not count
-ENTRIES = 1_000  # files of a submission after which no further folder is looked at
 DEEPER = 2  # folders below the one where the notebook belongs
 BROWSERS = re.compile(r"(?<=\.ipynb)\.(txt|json|download)$", re.I)
 # What file managers and Jupyter add to copies. Possessive (++): a name like copy_1copy_1…x can be
@@ -51,7 +51,7 @@ def find(
 ) -> list[Submission]:
     """Return the submissions of these modules, by all students or those named."""
     submitted = workspace.submitted
-    folders = sorted(p for p in submitted.glob("*") if is_dir(p) and not p.name.startswith("."))
+    folders = sorted(filter(is_dir, submitted.glob("[!.]*")))
     unknown = sorted(set(students) - {folder.name for folder in folders})
     if unknown:
         raise CourseError(f"{submitted} has no folder for: {', '.join(unknown)}.")
@@ -86,7 +86,7 @@ def strays(course: Course, workspace: Workspace) -> list[str]:
     submitted, names = workspace.submitted, {module.name for module in course.modules()}
     top = [p for p in submitted.glob("[!.]*") if not is_dir(p) or not any(p.glob("[!.]*"))]
     inner = [p for p in submitted.glob("[!.]*/[!.]*") if not is_dir(p) or p.name not in names]
-    return [printable(p.relative_to(course.root), 200) for p in sorted(top + inner)]
+    return [printable(p.relative_to(course.root).as_posix(), 200) for p in sorted(top + inner)]
 
 
 # ---- One submission
@@ -100,14 +100,21 @@ def read(submission: Submission, limit_bytes: float) -> HandedIn:
             if path.is_symlink():
                 raise Ungradable(f"{printable(path.name)} is a link, not a folder")
         stamp = read_stamp(folder / TIMESTAMP)
-        path, copies = pick(folder, wanted)
-        data, name = read_file(path, limit_bytes), printable(path.relative_to(folder))
-        notes = tuple(f"{copy} lies beside it and was not looked at" for copy in copies)
-        return HandedIn(submission.student, wanted, name, data, notes, stamp)
+        if not (found := choose(files_below(folder), wanted)):
+            seen = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            names = [printable(e.name) + "/" * e.is_dir() for e in seen if is_visible(e.name)]
+            holds = f"holds {', '.join(names[:3])}" if names else "is empty"
+            raise Ungradable(f"{wanted} is missing; the folder {holds}")
+        path, *copies = found
+        name = printable(path.relative_to(folder).as_posix())
+        notes = [f"{printable(c.name)} lies beside it and was not looked at" for c in copies]
+        data = read_file(path, limit_bytes)
+        return HandedIn(submission.student, wanted, name, data, tuple(notes), stamp)
     except Ungradable as error:
         refusal = str(error)
     except Exception as error:
-        refusal = f"{wanted} cannot be read ({type(error).__name__})"
+        why = getattr(error, "strerror", None) or type(error).__name__
+        refusal = f"{wanted} cannot be read ({why})"
     return HandedIn(submission.student, wanted, wanted, b"", (), stamp, refusal)
 
 
@@ -115,65 +122,45 @@ def read_stamp(path: Path) -> bytes | None:
     """Return what stands in a timestamp: None if there is none, nothing if it cannot be read."""
     try:
         return read_file(path, 1_000) if os.path.lexists(path) else None
-    except Ungradable:
+    except (Ungradable, OSError):
         return b""
 
 
-def pick(folder: Path, wanted: str) -> tuple[Path, list[str]]:
-    """Return the file that is meant, in its place or elsewhere, and the names of its copies."""
-    found = files_below(folder)
-    for kind, insist in ((".ipynb", True), (".py", False), (".zip", False)):
-        name = PurePath(wanted).with_suffix(kind).name
-        alike = [path for path in found if suffix(path) == kind]
-        for _, level in groupby(alike, key=lambda path: len(path.parts)):
-            files = list(level)
-            if chosen := choose(files, name, insist):
-                others = [path for path in files if path != chosen and kind == ".ipynb"]
-                same = [path for path in others if plain(path.name) == plain(chosen.name)]
-                return chosen, [printable(path.name) for path in same]
-    names = [f"{path.name}/" if is_dir(path) else path.name for path in sorted(folder.iterdir())]
-    holds = ", ".join(printable(name) for name in names[:3] if is_visible(name))
-    raise Ungradable(f"{wanted} is missing; the folder {f'holds {holds}' if holds else 'is empty'}")
-
-
 def files_below(folder: Path) -> list[Path]:
-    """Return the files in a folder, then those one folder deeper, and so on; links are no folders.
+    """Return the files in a folder and in those below; links are no folders.
 
     Hidden ones, and what macOS adds to archives, are left out.
     """
-
-    def refuse(error: OSError) -> None:
-        if error.filename == str(folder):
-            raise Ungradable(f"{printable(folder.name)} cannot be opened: {error.strerror}")
-
     found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=refuse):
+    for place, folders, names in os.walk(folder):
         deeper = len(Path(place).parts) - len(folder.parts) < DEEPER
         folders[:] = sorted(filter(is_visible, folders)) if deeper else []
         found += [Path(place, name) for name in sorted(names) if is_visible(name)]
-        if len(found) > ENTRIES:
-            break
-    return sorted(found, key=lambda path: len(path.parts))
+    return found
 
 
 def is_visible(name: str) -> bool:
     return not name.startswith(".") and name != "__MACOSX"
 
 
-def choose(paths: list[AnyPath], wanted: str, insist: bool) -> AnyPath | None:
-    """Return the one of these files that must be meant; none if there is no such one.
+def choose(paths: Iterable[AnyPath], wanted: str) -> list[AnyPath]:
+    """Return the file that must be meant, and its copies beside it; nothing if there is none.
 
-    To insist is to raise Ungradable where one of several must be meant, but not which.
+    A notebook goes before a script or an archive, then what lies higher, then what is named so.
     """
-    exact = [path for path in paths if path.name == wanted]
-    alike = [path for path in paths if plain(path.name) == plain(wanted)]
-    for chosen in (exact, alike, paths):
-        if len(chosen) == 1:
-            return chosen[0]
-    if paths and insist:
-        names = ", ".join(printable(path.name) for path in paths[:4])
+
+    def rank(path: AnyPath) -> tuple[int, int, bool, bool]:
+        kind = suffix(path)
+        exact = path.name == PurePath(wanted).with_suffix(kind).name
+        return KINDS.index(kind), len(path.parts), not exact, plain(path.name) != plain(wanted)
+
+    known = sorted((path for path in paths if suffix(path) in KINDS), key=rank)
+    best = [path for path in known if rank(path) == rank(known[0])]
+    if len(best) > 1:
+        names = ", ".join(printable(path.name) for path in best[:4])
         raise Ungradable(f"which of these is {wanted}? {names}; hand in one")
-    return None
+    alike = [(path.parent, suffix(path), plain(path.name)) for path in known]
+    return [path for path, like in zip(known, alike, strict=True) if like == alike[0]]
 
 
 def suffix(path: PurePath) -> str:
@@ -189,22 +176,17 @@ def plain(name: str) -> str:
 
 def read_file(path: Path, limit: float) -> bytes:
     """Return the bytes of a regular file: no link is followed, no pipe or device waited for."""
-    name = printable(path.name)
-    try:
-        kind = path.lstat().st_mode
-        if stat.S_ISLNK(kind):
-            raise Ungradable(f"{name} is a link, not a notebook")
-        if not stat.S_ISREG(kind):
-            raise Ungradable(f"{name} is no regular file")
-        careful = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")  # not all on each system
-        flags = sum(getattr(os, flag, 0) for flag in careful)
-        with os.fdopen(os.open(path, os.O_RDONLY | flags), "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > OUTPUTS * limit:
-                raise Ungradable(f"{name} has {size / 1e6:.0f} MB; {too_large(limit)}")
-            return file.read()
-    except OSError as error:
-        raise Ungradable(f"{name} cannot be read: {error.strerror}") from None
+    name, kind = printable(path.name), path.lstat().st_mode
+    if not stat.S_ISREG(kind):
+        what = "a link, not a notebook" if stat.S_ISLNK(kind) else "no regular file"
+        raise Ungradable(f"{name} is {what}")
+    careful = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")  # not all on each system
+    flags = sum(getattr(os, flag, 0) for flag in careful)
+    with os.fdopen(os.open(path, os.O_RDONLY | flags), "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > OUTPUTS * limit:
+            raise Ungradable(f"{name} has {size / 1e6:.0f} MB; {too_large(limit)}")
+        return file.read()
 
 
 def too_large(limit: float) -> str:
@@ -213,9 +195,8 @@ def too_large(limit: float) -> str:
     return f"the limit is {sizes}: clear its outputs and hand it in again"
 
 
-def printable(name: str | PurePath, length: int = 80) -> str:
+def printable(name: str, length: int = 80) -> str:
     """Return a file's name as it can stand anywhere: in a terminal, a page and a spreadsheet."""
-    text = name.as_posix() if isinstance(name, PurePath) else name
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = "".join(c if c.isprintable() else "?" for c in name)
     text = text if len(text) <= length else f"{text[:20]}…{text[21 - length :]}"
     return f"./{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -8,6 +8,8 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
+from itertools import count
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
@@ -15,14 +17,12 @@ from coursekit import notebook
 from coursekit.assignment import Assignment
 from coursekit.errors import Ungradable
 from coursekit.intake.collect import OUTPUTS, HandedIn, choose, is_visible, printable, too_large
-from coursekit.intake.repairs import RepairLog
 
 FORMAT = (4, 5)
 LONG = 100_000  # characters of a text: no answer is longer, but a program's log is
 FIELDS = "metadata", "source", "outputs", "execution_count"  # of a code cell
 
 PICTURE = re.compile(r"""(?<=[("'])data:(image/(\w{1,9})[\w.+-]{0,30});base64,([A-Za-z0-9+/=]+)""")
-ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CONFLICT = re.compile(r"^[<>]{7} ", re.M)
 SIGNS = {  # how files begin that are often handed in under a notebook's name
     "<": "it is a web page, perhaps of a login",
@@ -35,13 +35,26 @@ Json = Any
 Cell = dict[str, Any]
 
 
+class RepairLog(dict[str, list[str]]):
+    """What was put right in a submission, in order, and the names of the cells that had it."""
+
+    def add(self, what: str, cell: str = "") -> None:
+        names = self.setdefault(what, [])
+        if cell and cell not in names:
+            names.append(cell)
+
+    def clauses(self) -> Iterator[str]:
+        """Yield a clause for each thing: `moved back to their place: a, b, c and 4 more`."""
+        for what, names in self.items():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            yield f"{what}: {', '.join(names[:3])}{more}" if names else what
+
+
 def read(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], list[str]]:
     """Return the cells that were handed in, and all that was done to get at them, as clauses.
 
     Whatever is wrong, it is Ungradable, with a reason that a student understands.
     """
-    if handed_in.refusal:
-        raise Ungradable(handed_in.refusal)
     name = handed_in.name
     try:
         return cells_of(handed_in, assignment)
@@ -57,6 +70,8 @@ def read(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], list[
 
 
 def cells_of(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], list[str]]:
+    if handed_in.refusal:
+        raise Ungradable(handed_in.refusal)
     log, limit = RepairLog(), 1e6 * assignment.limits["file_mb"]
     name, data = handed_in.name, handed_in.data
     kind = PurePath(name).suffix.lower()
@@ -75,15 +90,17 @@ def cells_of(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], l
         log.add("empty bytes at its end were dropped")
         text = text.rstrip("\0")
     try:
-        raw = from_script(text) if kind == ".py" else from_json(text)
-        cells = clean(raw, log)
+        cells = clean(from_script(text) if kind == ".py" else from_json(text), log)
     except Ungradable as error:
         raise Ungradable(f"{name} is not a notebook: {error}") from None
     size = sum(len(cell["source"]) + len(str(cell.get("attachments", ""))) for cell in cells)
     if size > limit:
         raise Ungradable(f"{name} has {size / 1e6:.3g} MB without outputs; {too_large(limit)}")
-    refuse_another(name, cells, assignment)
-    return cells, log.clauses()
+    ids, others = {notebook.grade_id(cell) for cell in cells}, assignment.others or {}
+    if ids.isdisjoint(filter(None, map(notebook.grade_id, assignment.cells))):
+        for other in {others[grade_id] for grade_id in ids & others.keys()}:
+            raise Ungradable(f"{name} is the notebook of {other}, not of {assignment.name}")
+    return cells, list(log.clauses())
 
 
 def unpacked(archive: str, data: bytes, wanted: str, limit: float) -> tuple[str, bytes]:
@@ -91,29 +108,22 @@ def unpacked(archive: str, data: bytes, wanted: str, limit: float) -> tuple[str,
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             paths = {PurePosixPath(info.filename): info for info in file.infolist()}
-            notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
-            visible = [path for path in notebooks if all(map(is_visible, path.parts))]
-            if not (chosen := choose(visible, wanted, insist=True)):
+            visible = [
+                p for p in paths if p.suffix.lower() == ".ipynb" and all(map(is_visible, p.parts))
+            ]
+            if not (found := choose(visible, wanted)):
                 raise Ungradable(f"{archive} holds no notebook; hand in {wanted} itself")
-            with file.open(paths[chosen]) as member:
+            with file.open(paths[found[0]]) as member:
                 data = member.read(int(OUTPUTS * limit) + 1)
     except (Ungradable, MemoryError):
         raise
     except Exception as error:  # zipfile and zlib raise a dozen kinds
         reason = f"{archive} cannot be unzipped ({str(error)[:60]})"
         raise Ungradable(f"{reason}; hand in {wanted} itself") from None
+    name = printable(str(found[0]))
     if len(data) > OUTPUTS * limit:
-        raise Ungradable(f"{printable(chosen)} is too large; {too_large(limit)}")
-    return f"{archive}/{printable(chosen)}", data
-
-
-def refuse_another(name: str, cells: list[Cell], assignment: Assignment) -> None:
-    """Raise Ungradable if the named cells of a notebook are another module's."""
-    ids = {notebook.grade_id(cell) for cell in cells} - {""}
-    if ids.isdisjoint(map(notebook.grade_id, assignment.cells)):
-        others = assignment.others or {}
-        for other in (others[grade_id] for grade_id in ids if grade_id in others):
-            raise Ungradable(f"{name} is the notebook of {other}, not of {assignment.name}")
+        raise Ungradable(f"{name} is too large; {too_large(limit)}")
+    return f"{archive}/{name}", data
 
 
 # ---- Bytes, text, JSON
@@ -129,27 +139,23 @@ def decoded(data: bytes) -> tuple[str, str]:
 
 
 def from_json(text: str) -> Json:
+    """Return what a text says as JSON, or say in a student's words why it is none."""
     try:
         return json.loads(text, strict=False)
-    except ValueError as error:
-        raise Ungradable(why_no_json(text, error)) from None
-
-
-def why_no_json(text: str, error: ValueError) -> str:
-    """Return in a student's words why a text is no JSON."""
-    start = text.lstrip("\0\ufeff \t\r\n")
-    if not start:
-        return "it is empty"
-    for sign, meaning in SIGNS.items():
-        if start.startswith(sign):
-            return meaning
-    if CONFLICT.search(text):
-        return "it holds the marks of a Git merge conflict"
-    if not isinstance(error, json.JSONDecodeError):
-        return f"it is no JSON ({str(error)[:80]})"
-    if error.msg.startswith("Unterminated string") or not text[error.pos :].strip():
-        return "it breaks off before its end"
-    return f"it is no JSON (line {error.lineno}: {error.msg})"
+    except json.JSONDecodeError as error:
+        start = text.lstrip("\0\ufeff \t\r\n")
+        signs = [meaning for sign, meaning in SIGNS.items() if start.startswith(sign)]
+        if not start:
+            reason = "it is empty"
+        elif signs:
+            reason = signs[0]
+        elif CONFLICT.search(text):
+            reason = "it holds the marks of a Git merge conflict"
+        elif error.msg.startswith("Unterminated string") or not text[error.pos :].strip():
+            reason = "it breaks off before its end"
+        else:
+            reason = f"it is no JSON (line {error.lineno}: {error.msg})"
+    raise Ungradable(reason)
 
 
 def from_script(text: str) -> Json:
@@ -169,31 +175,27 @@ def from_script(text: str) -> Json:
 
 def clean(raw: Json, log: RepairLog) -> list[Cell]:
     """Return sound cells of what is usable in a parsed notebook."""
-    if not (given := list_of_cells(raw)):
+    try:
+        sheets = raw.get("worksheets", [raw])  # of formats before 4
+        given = [cell for sheet in sheets for cell in sheet["cells"]]
+    except (AttributeError, LookupError, TypeError):
+        raise Ungradable("it holds no list of cells") from None
+    if not given:
         raise Ungradable("it holds no cells")
     version = raw.get("nbformat"), raw.get("nbformat_minor")
     if version != FORMAT:
-        known = all(isinstance(n, int) and 0 <= n < 1000 for n in version)
+        known = all(number in range(1000) for number in version)
         shown = f"{version[0]}.{version[1]}" if known else "unknown"
         log.add(f"notebook format {shown} was read as 4.5")
     cells = [sound(cell, number, log) for number, cell in enumerate(given, 1)]
-    if version == FORMAT and len({cell["id"] for cell in cells} - {""}) < len(cells):
+    ids = {cell["id"] for cell in given if isinstance(cell.get("id"), str)}
+    if version == FORMAT and len(ids) < len(cells):
         log.add("cell ids were missing or repeated")
     return cells
 
 
-def list_of_cells(raw: Json) -> list[Json]:
-    """Return the cells of a notebook; before format 4, of all its worksheets."""
-    sheets = raw.get("worksheets", [raw]) if isinstance(raw, dict) else None
-    sheets = sheets if isinstance(sheets, list) else []
-    lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
-    if not lists or not all(isinstance(cells, list) for cells in lists):
-        raise Ungradable("it holds no list of cells")
-    return [cell for cells in lists for cell in cells]
-
-
 def sound(raw: Json, number: int, log: RepairLog) -> Cell:
-    """Return a cell with what is usable in one."""
+    """Return a cell with what is usable in one; of its metadata, that is only its name."""
     if not isinstance(raw, dict):
         raise Ungradable(f"its cell {number} is no cell")
     kind, text = raw.get("cell_type"), source_of(raw, number, log)
@@ -206,13 +208,19 @@ def sound(raw: Json, number: int, log: RepairLog) -> Cell:
     required = FIELDS if kind == "code" else FIELDS[:2]
     if any(field not in raw for field in required) and "input" not in raw:
         log.add("fields that cells lacked were filled in")
-    name = raw.get("id")
-    name = name if isinstance(name, str) and ID.fullmatch(name) else ""
-    cell = {"id": name, "cell_type": kind, "metadata": metadata_of(raw), "source": text}
-    if kind == "markdown" and is_attachments(raw.get("attachments")):
-        cell["attachments"] = raw["attachments"]
-    if kind != "code":
-        shorten(cell, notebook.grade_id(cell) or f"cell {number}", log)
+    name = raw
+    for key in ("metadata", "nbgrader", "grade_id"):
+        name = name.get(key) if isinstance(name, dict) else None
+    meta = {"nbgrader": {"grade_id": encodable(name)}} if isinstance(name, str) else {}
+    cell = {"cell_type": kind, "metadata": meta, "source": text}
+    shown = notebook.grade_id(cell) or f"cell {number}"
+    if kind == "markdown":
+        attach_pictures(cell, raw.get("attachments"))
+        if cell["source"] != text:
+            log.add("pictures in a text became attachments", shown)
+    if kind != "code" and len(cell["source"]) > LONG:
+        log.add(f"texts of more than {LONG:,} characters were cut", shown)
+        cell["source"] = cell["source"][:LONG]
     return cell
 
 
@@ -238,47 +246,31 @@ def source_of(raw: Cell, number: int, log: RepairLog) -> str:
 
 def encodable(text: str) -> str:
     """Return a text with halves of surrogate pairs replaced: UTF-8 has no such characters."""
-    if text.isascii():
-        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def shorten(cell: Cell, name: str, log: RepairLog) -> None:
-    """Make pictures that stand in a text attachments of its cell; cut what is still too long.
+def attach_pictures(cell: Cell, before: Json) -> None:
+    """Keep the attachments a cell had before, and make more of the pictures in its text.
 
     Colab pastes a picture as `![](data:image/png;base64,…)`: a wall of text to whoever reads it.
     """
-    kept = cell.get("attachments", {})
+    kept = dict(before) if is_attachments(before) else {}
 
     def attach(match: re.Match[str]) -> str:
-        number = len(kept) + 1
-        while (file := f"image-{number}.{match[2]}") in kept:
-            number += 1
+        names = (f"image-{number}.{match[2]}" for number in count(len(kept) + 1))
+        file = next(name for name in names if name not in kept)
         kept[file] = {match[1]: match[3]}
         return f"attachment:{file}"
 
-    if cell["cell_type"] == "markdown":
-        text = PICTURE.sub(attach, cell["source"])
-        if text != cell["source"]:
-            log.add("pictures in a text became attachments", name)
-            cell["source"], cell["attachments"] = text, kept
-    if len(cell["source"]) > LONG:
-        log.add(f"texts of more than {LONG:,} characters were cut", name)
-        cell["source"] = cell["source"][:LONG]
-
-
-def metadata_of(raw: Cell) -> dict[str, Any]:
-    """Return the only thing that counts of a cell's metadata: its name."""
-    given = raw.get("metadata")
-    nbgrader = given.get("nbgrader") if isinstance(given, dict) else None
-    name = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
-    return {"nbgrader": {"grade_id": encodable(name)}} if isinstance(name, str) else {}
+    cell["source"] = PICTURE.sub(attach, cell["source"])
+    if kept:
+        cell["attachments"] = kept
 
 
 def is_attachments(value: Json) -> bool:
     """Tell whether these are pictures in a cell: {name: {type: base64}}."""
-    bundles = list(value.values()) if isinstance(value, dict) else [None]
-    if not all(isinstance(bundle, dict) for bundle in bundles):
+    try:
+        texts = [text for bundle in value.values() for pair in bundle.items() for text in pair]
+        return "".join([*value, *texts]).isascii()
+    except (AttributeError, TypeError):  # something else
         return False
-    texts = [text for bundle in bundles for pair in bundle.items() for text in pair]
-    return all(isinstance(text, str) and text.isascii() for text in (*value, *texts))

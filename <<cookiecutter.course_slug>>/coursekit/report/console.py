@@ -4,17 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -22,27 +13,19 @@ from coursekit.course import Submission
 from coursekit.grading.results import Result
 
 
-class Rate(ProgressColumn):
+class Rate(bars.ProgressColumn):
     """Shows how many submissions are done in a second."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
 
 @contextmanager
 def progress(console: Console, total: int) -> Iterator[Callable[[Submission], None]]:
     """Show a progress bar: submissions done, how fast, time gone and left. Yield what moves it."""
-    columns = (
-        TextColumn("Grading"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
+    times = bars.TimeElapsedColumn(), "left", bars.TimeRemainingColumn()
+    columns = "Grading", bars.BarColumn(), bars.MofNCompleteColumn(), Rate(), *times
+    with bars.Progress(*columns, "{task.description}", console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda submission: bar.update(task, advance=1, description=submission.student)
 

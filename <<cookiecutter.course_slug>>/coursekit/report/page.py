@@ -10,28 +10,94 @@ import hashlib
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from coursekit import files
-from coursekit.course import Course, Workspace
+from coursekit import files, notebook
+from coursekit.assignment import stored
+from coursekit.course import Course, Module, Workspace
+from coursekit.grades import Cell, ModuleRecord
 from coursekit.grading.results import Result, Results
-from coursekit.report.statistics import HAIR, Figures, figures
 
-TEMPLATE = Path(__file__).with_suffix(".html.j2")
+BINS = 20  # of the histograms: 5 % of the points each
+HAIR = 1e-9  # points; less is the noise of adding floats
 LONGEST = 300  # characters of one finding
-MOST = 8  # findings of one submission
-SLOWEST = 15
 # Control characters, and those that turn the direction of the text after them.
 # Lone surrogates, which a file's name or a student's text can hold, are no UTF-8.
 UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How everyone whose work ran did on one graded cell. Shares are between 0 and 1."""
+
+    cell: Cell
+    title: str  # "Exercise 3: Predict a broadcast"
+    marked: int  # those whose answer is marked; of these have
+    full: int
+    partial: int
+    zero: int
+    mean: float | None  # share of the points; None if nobody's answer is marked
+
+
+@dataclass(frozen=True)
+class ModuleFigures:
+    """One module, and what was handed in of it."""
+
+    name: str
+    due: dt.datetime | None  # in local time
+    points: float
+    results: Sequence[Result]
+    tallies: Sequence[Tally]  # in the notebook's order
+
+    def of(self, kind: str) -> list[Tally]:
+        return [tally for tally in self.tallies if tally.cell.cell_type == kind]
+
+    def worst(self, kind: str) -> Tally | None:
+        """Return the cell of a kind where the largest share of points was lost."""
+        known = [t for t in self.of(kind) if t.mean is not None and t.mean < 1 - HAIR]
+        return min(known, key=lambda tally: tally.mean, default=None)
+
+    @property
+    def histogram(self) -> list[list[int]]:
+        """Return how many totals fall in each bin: those marked throughout, those that wait."""
+        bins = [[0, 0] for _ in range(BINS)]
+        for result in self.results:
+            bins[min(BINS - 1, int(result.share * BINS + HAIR))][result.waiting > 0] += 1
+        return bins
+
+
+def figures(course: Course, results: Results) -> Iterator[ModuleFigures]:
+    """Yield the figures of each module that anybody handed in."""
+    for record in results.records:
+        rows = [r for r in results.graded if r.module == record.module]
+        if rows:
+            most = max(row.points for row in rows)
+            counted = list(tallies(course, record, [row for row in rows if row.ran]))
+            due = record.due and record.due.replace(tzinfo=dt.UTC).astimezone(course.zone)
+            yield ModuleFigures(record.module, due, most, rows, counted)
+
+
+def tallies(course: Course, record: ModuleRecord, rows: Sequence[Result]) -> Iterator[Tally]:
+    """Count full, partial and no points of each graded cell, in the notebook's order."""
+    built = stored(course, Module(course.modules_dir / record.module))
+    titles = notebook.titles(built.get("cells", []))
+    order = [*titles, *sorted(cell.name for cell in record.cells)]
+    for cell in sorted(record.cells, key=lambda cell: order.index(cell.name)):
+        if not cell.max_score:
+            continue
+        known = [s for row in rows if (s := row.scores.get(cell.name)) is not None]
+        full = sum(score >= cell.max_score - HAIR for score in known)
+        zero = sum(score <= HAIR for score in known)
+        counts = len(known), full, len(known) - full - zero, zero
+        mean = statistics.fmean(known) / cell.max_score if known else None
+        yield Tally(cell, titles.get(cell.name, cell.name), *counts, mean)
 
 
 def write(
@@ -41,112 +107,40 @@ def write(
 
     `strays` are paths in submitted/ where no submission belongs.
     """
-    left_out = [row for row in results.rows.values() if row.status in {"refused", "failed"}]
-    page = Page(workspace.root, course, figures(course, results), left_out, [*strays])
-    template = environment().get_template(TEMPLATE.name)
-    path = workspace.root / "report.html"
-    files.write_text(path, template.render(page=page, course=course, figures=page.figures))
-    return path
 
+    def link(result: Result, folder: str, suffix: str) -> str:
+        """Return the address of a submission's file, "" if there is none."""
+        parts = folder, result.student, result.module, result.notebook + suffix
+        return quote("/".join(parts)) if workspace.root.joinpath(*parts).is_file() else ""
 
-def environment() -> Environment:
-    """Return Jinja as the template wants it: everything is escaped, a wrong name is an error."""
     env = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {"cut": cut, "points": points, "percent": percent, "sha256": sha256}
-    env.filters |= {"duration": duration, "flags": flags}
-    return env
-
-
-@dataclass(frozen=True)
-class Row:
-    """One student in the table of all modules."""
-
-    student: str
-    results: list[Result | None]  # in the order of the modules
-    possible: float  # points
-
-    @property
-    def sum(self) -> float:
-        return sum(result.total for result in self.results if result)
-
-    @property
-    def share(self) -> float | None:
-        return min(1.0, self.sum / self.possible) if self.possible else None
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the template asks for beyond plain figures."""
-
-    folder: Path  # of the page: links are relative to it
-    course: Course
-    figures: Figures
-    refused: list[Result]  # or failed by a fault of ours: in submitted/, and not graded
-    strays: list[str]
-
-    most = MOST
-
-    @cached_property
-    def made(self) -> dt.datetime:
-        return dt.datetime.now(self.course.zone)
-
-    def local(self, utc: dt.datetime) -> dt.datetime:
-        """Return a date of the gradebook, which is in UTC and says so nowhere, in local time."""
-        return utc.replace(tzinfo=dt.UTC).astimezone(self.course.zone)
-
-    def feedback(self, result: Result) -> str:
-        return self.link("feedback", result, ".html")
-
-    def notebook(self, result: Result) -> str:
-        return self.link("autograded", result, ".ipynb")
-
-    def link(self, folder: str, result: Result, suffix: str) -> str:
-        """Return the address of a submission's file, "" if there is none."""
-        parts = folder, result.student, result.module, result.notebook + suffix
-        return quote("/".join(parts)) if self.folder.joinpath(*parts).is_file() else ""
-
-    @property
-    def repaired(self) -> list[tuple[str, list[Result]]]:
-        """Return what was repaired, the most frequent first, and in whose work."""
-        return grouped((note, r) for r in self.figures.results for note in r.state.repaired)
-
-    @property
-    def broke(self) -> list[tuple[str, list[Result]]]:
-        """Return what broke first in work that was graded, the most frequent first."""
-        ran = [result for result in self.figures.results if result.ran]
-        return grouped((result.state.reason, result) for result in ran if result.state.reason)
-
-    def by_module(self, results: list[Result]) -> list[tuple[str, list[Result]]]:
-        return sorted(grouped((result.module, result) for result in results))
-
-    @property
-    def slowest(self) -> list[Result]:
-        results = sorted(self.figures.results, key=lambda result: -result.state.seconds)
-        return [result for result in results[:SLOWEST] if result.state.seconds]
-
-    @property
-    def median_seconds(self) -> float:
-        return statistics.median(r.state.seconds for r in self.figures.results if r.state.seconds)
-
-    @property
-    def table(self) -> list[Row]:
-        """Return everyone's work in every module."""
-        by_student = [{r.student: r for r in m.results} for m in self.figures.modules]
-        return [
-            Row(student, [of.get(student) for of in by_student], self.possible)
-            for student in self.figures.students
-        ]
-
-    @cached_property
-    def possible(self) -> float:
-        """Return the points of all modules that anyone handed in."""
-        return sum(module.points for module in self.figures.modules)
+    env.filters |= {"cut": cut, "points": points, "percent": percent, "duration": duration}
+    env.filters |= {"median": statistics.median, "mean": statistics.fmean}
+    env.filters |= {"link": link, "sha256": sha256}
+    graded, modules = results.graded, list(figures(course, results))
+    handed_in = [{result.student: result for result in module.results} for module in modules]
+    ran = [result for result in graded if result.ran]
+    text = env.get_template("page.html.j2").render(
+        course=course,
+        made=dt.datetime.now(course.zone),
+        modules=modules,
+        results=graded,
+        untouched=[r.module for r in results.records if r.module not in {m.name for m in modules}],
+        refused=[row for row in results.rows.values() if row.status in {"refused", "failed"}],
+        strays=[*strays],
+        repaired=grouped((note, result) for result in graded for note in result.state.repaired),
+        broke=grouped((result.state.reason, result) for result in ran if result.state.reason),
+        table={student: [of.get(student) for of in handed_in] for student in results.students},
+    )
+    path = workspace.root / "report.html"
+    files.write_text(path, text)
+    return path
 
 
 def grouped(pairs: Iterable[tuple]) -> list[tuple]:
@@ -179,21 +173,10 @@ def percent(share: float | None) -> str:
 
 
 def duration(time: dt.timedelta) -> str:
-    """Return a time as `2 d 3 h` or `5 min`."""
+    """Return a time as `2 d 3 h` or `3 h 5 min`."""
     minutes = int(time.total_seconds() // 60)
     days, hours = divmod(minutes // 60, 24)
     return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
-
-
-def flags(result: Result) -> str:
-    """Return a letter for each thing to know beside a total; the page has the key."""
-    known = {
-        "L": result.late,
-        "!": result.state.suspicious,
-        "×": not result.ran,
-        "?": result.waiting,
-    }
-    return "".join(letter for letter, holds in known.items() if holds)
 
 
 def sha256(script: str) -> str:

@@ -22,8 +22,9 @@ from coursekit.errors import CourseError
 
 NOBODY = "65534"
 INSIDE = Path(__file__).resolve().parent / "inside"
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
-SETTINGS = (
+BWRAP = shutil.which("bwrap") or "bwrap"
+SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime"),
     "/etc/fonts",  # matplotlib's first plot asks for it, loudly
 )
@@ -52,17 +53,20 @@ Grading runs students' code, and there is no sandbox for it here: {reason}.
     solutions and the gradebook, and it can use the network. Do this only with work you trust."""
 
 
-def command(reference: Path, preload: Iterable[str] = (), *, boxed: bool) -> list[str]:
-    """Return the command line of a warm parent, with or without a sandbox around it."""
-    return [*(in_sandbox(reference) if boxed else bare()), *preload]
-
-
-def environment(reference: Path, *, boxed: bool) -> dict[str, str]:
-    """Return its environment. bubblewrap passes nothing on, so that is all there is."""
-    if boxed:
-        return ENVIRONMENT
-    paths = os.pathsep.join([str(reference), *map(str, libraries())])
-    return {**os.environ, **ENVIRONMENT, "PYTHONPATH": paths}
+def command(
+    reference: Path, wanted: Iterable[str], *, boxed: bool
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command line of a warm parent, and its environment, without or with a sandbox."""
+    if not boxed:
+        paths = os.pathsep.join(map(str, [reference, *libraries()]))
+        bare = [sys.executable, "-P", str(INSIDE), "bare", *wanted]
+        return bare, {**os.environ, **ENVIRONMENT, "PYTHONPATH": paths}
+    folders = {f"/libraries/{n}": path for n, path in enumerate(libraries())}
+    mounts = {"/reference": reference, "/engine": INSIDE, **folders}
+    # The Python that the environment was made from: it is not below the course.
+    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    box = wrapped(mounts, {"PYTHONPATH": ":".join(["/reference", *folders])})
+    return [*box, str(python), "-P", "-s", "/engine", "boxed", *wanted], ENVIRONMENT
 
 
 def check(*, wanted: bool = True) -> None:
@@ -71,17 +75,19 @@ def check(*, wanted: bool = True) -> None:
         raise CourseError("Grading runs on Linux and macOS: on Windows, in WSL or a dev container.")
     if not wanted:
         return
+    reason = ""
     if not shutil.which("bwrap"):
-        raise CourseError(MISSING.format(reason="bubblewrap (bwrap) is not installed"))
-    if platform.machine() not in MACHINES:
-        raise CourseError(MISSING.format(reason=f"none is known for {platform.machine()}"))
-    if not shutil.which("setpriv") and os.geteuid() == 0:
-        raise CourseError(MISSING.format(reason="setpriv (of util-linux) is not installed"))
-    probe = [*wrapped({}), "/usr/bin/env", "true"]
-    done = subprocess.run(probe, capture_output=True, encoding="utf-8", check=False)
-    if done.returncode:
-        said = (done.stderr.strip() or "it gave no reason").splitlines()[-1]
-        raise CourseError(MISSING.format(reason=f"bubblewrap cannot make one ({said})"))
+        reason = "bubblewrap (bwrap) is not installed"
+    elif platform.machine() not in MACHINES:
+        reason = f"none is known for {platform.machine()}"
+    else:
+        probe = [*wrapped({}, {}), "/usr/bin/env", "true"]
+        done = subprocess.run(probe, capture_output=True, encoding="utf-8", check=False)
+        if done.returncode:
+            said = (done.stderr.strip() or "it gave no reason").splitlines()[-1]
+            reason = f"bubblewrap cannot make one ({said})"
+    if reason:
+        raise CourseError(MISSING.format(reason=reason))
 
 
 def available() -> bool:
@@ -93,37 +99,20 @@ def available() -> bool:
     return True
 
 
-def bare() -> list[str]:
-    return [sys.executable, "-P", str(INSIDE), "--no-sandbox"]
-
-
-def in_sandbox(reference: Path) -> list[str]:
-    """Return the command line of a warm parent in a sandbox."""
-    folders = {f"/libraries/{n}": path for n, path in enumerate(libraries())}
-    mounts = {"/reference": reference, "/engine": INSIDE, **folders}
-    paths = ":".join(["/reference", *folders])
-    python = [str(base_python()), "-P", "-s", "/engine"]
-    return [*wrapped(mounts, {"PYTHONPATH": paths}), *python]
-
-
-def wrapped(mounts: dict[str, Path], environment: dict[str, str] | None = None) -> list[str]:
+def wrapped(mounts: dict[str, Path], variables: dict[str, str]) -> list[str]:
     """Return the start of a command line: what follows it runs in the sandbox."""
     mounts = {**system(), **mounts}
-    if os.geteuid() != 0:
-        return inner(mounts, environment or {})
-    visible = {target: Path(target) for target in mounts}
-    return [*drop_root(mounts), *inner(visible, environment or {})]
-
-
-def inner(mounts: dict[str, Path], environment: dict[str, str]) -> list[str]:
-    """Return the sandbox's own command line, for a normal user."""
-    variables = {**ENVIRONMENT, **environment}
+    outer: list[str] = []
+    if os.geteuid() == 0:
+        outer = drop_root(mounts)
+        mounts = {target: Path(target) for target in mounts}  # as they are to be seen in there
+    variables = {**ENVIRONMENT, **variables}
     return [
-        *[bwrap(), *(f"--unshare-{name}" for name in NAMESPACES), "--disable-userns"],
+        *[*outer, BWRAP, *(f"--unshare-{name}" for name in NAMESPACES), "--disable-userns"],
         *["--uid", NOBODY, "--gid", NOBODY, "--die-with-parent", "--new-session", "--clearenv"],
         *(word for pair in variables.items() for word in ("--setenv", *pair)),
         *["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"],  # the jail's, until code runs
-        *[*binds(mounts), *links(), "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"],
+        *[*binds(mounts), "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"],
         *["--remount-ro", "/dev", "--remount-ro", "/", "--"],
     ]
 
@@ -137,35 +126,22 @@ def drop_root(mounts: dict[str, Path]) -> list[str]:
     opened = [word for path in sorted(above) for word in ("--dir", path, "--chmod", "0755", path)]
     needed = ["--dev-bind", "/dev", "/dev", "--bind", "/proc", "/proc", "--dir", "/tmp"]
     become = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]
-    return [bwrap(), "--die-with-parent", *opened, *binds(mounts), *links(), *needed, *become]
-
-
-def bwrap() -> str:
-    return shutil.which("bwrap") or "bwrap"
+    return [BWRAP, "--die-with-parent", *opened, *binds(mounts), *needed, *become]
 
 
 def system() -> dict[str, Path]:
     """Return what a Python needs from the machine, to read."""
-    paths = [Path(path) for path in (*SYSTEM, *SETTINGS)]
-    prefix = Path(sys.base_prefix).resolve()
-    paths += [] if prefix.is_relative_to("/usr") else [prefix]
-    return {str(path): path for path in paths if path.exists() and not path.is_symlink()}
-
-
-def links() -> list[str]:
-    """Return the links of the system: /bin is one to /usr/bin nearly everywhere."""
-    found = [path for path in map(Path, SYSTEM) if path.is_symlink()]
-    return [word for path in found for word in ("--symlink", str(path.readlink()), str(path))]
+    paths = [*map(Path, SYSTEM), Path(sys.base_prefix).resolve()]
+    return {str(path): path for path in paths if path.exists()}
 
 
 def binds(mounts: dict[str, Path]) -> Iterator[str]:
+    """Show these, to read. Of the system, links stay links: /bin is one nearly everywhere."""
     for target, source in mounts.items():
-        yield from ("--ro-bind", str(source), target)
-
-
-def base_python() -> Path:
-    """Return the Python that the environment was made from: it is not below the course."""
-    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+        if target in SYSTEM and source.is_symlink():
+            yield from ("--symlink", str(source.readlink()), target)
+        else:
+            yield from ("--ro-bind", str(source), target)
 
 
 def libraries() -> list[Path]:
@@ -177,18 +153,36 @@ def libraries() -> list[Path]:
 
 @contextlib.contextmanager
 def cgroup(memory_mb: int, processes: int) -> Iterator[list[str]]:
-    """Make a cgroup with these limits; yield what puts a command into it, nothing if none can be.
+    """Make a cgroup with these limits; yield what puts a command into it, as far as one can be.
 
     The sandbox's limits for each process hold all the same.
     """
-    groups = [*made_groups({"memory": memory_mb * MIB, "pids": processes})]
-    files = " ".join(f"'{group}/cgroup.procs'" for group in groups)
-    join = f'for f in {files}; do echo $$ > "$f" || exit 1; done; exec "$@"'
+    groups: set[Path] = set()
+    for path, limit in limit_files(memory_mb * MIB, processes).items():
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(exist_ok=True)
+            groups.add(path.parent)
+            path.write_text(str(limit), encoding="utf-8")
+    join = [f"echo $$ > '{group}/cgroup.procs'" for group in groups]
     try:
-        yield ["sh", "-c", join, "sh"] if groups else []
+        yield ["sh", "-c", "\n".join([*join, 'exec "$@"']), "sh"] if groups else []
     finally:
         for group in groups:
             remove(group)
+
+
+def limit_files(memory: int, processes: int) -> dict[Path, int]:
+    """Return the files that hold limits: of one group (version 2), or of one each (version 1)."""
+    root, name = Path("/sys/fs/cgroup"), f"coursekit-{uuid.uuid4().hex[:12]}"
+    if not (root / "cgroup.controllers").is_file():
+        return {
+            root / "memory" / name / "memory.limit_in_bytes": memory,
+            root / "pids" / name / "pids.max": processes,
+        }
+    # The group that this process is in, which may be delegated to its user.
+    lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    own = next(line for line in lines if line.startswith("0::")).removeprefix("0::/").strip()
+    return {root / own / name / "memory.max": memory, root / own / name / "pids.max": processes}
 
 
 def remove(group: Path) -> None:
@@ -197,50 +191,3 @@ def remove(group: Path) -> None:
         with contextlib.suppress(OSError):
             return group.rmdir()
         time.sleep(0.02)
-
-
-def made_groups(limits: dict[str, int]) -> Iterator[Path]:
-    """Make one cgroup with these limits (version 2), or one for each that can be (version 1)."""
-    root = Path("/sys/fs/cgroup")
-    name = f"coursekit-{uuid.uuid4().hex[:12]}"
-    if (root / "cgroup.controllers").is_file():
-        sweep(own_group(root))
-        yield from limited(own_group(root) / name, {f"{k}.max": v for k, v in limits.items()})
-        return
-    files = {"memory": "memory.limit_in_bytes", "pids": "pids.max"}
-    for controller, limit in limits.items():
-        sweep(root / controller)
-        yield from limited(root / controller / name, {files[controller]: limit})
-
-
-def sweep(folder: Path) -> None:
-    """Remove groups that a killed grader left behind: old ones, without a process."""
-    for group in folder.glob("coursekit-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - group.stat().st_mtime > 60:
-                group.rmdir()
-
-
-def own_group(root: Path) -> Path:
-    """Return the version 2 group that this process is in, which may be delegated to its user."""
-    lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    return root / next(line for line in lines if line.startswith("0::"))[3:].strip().lstrip("/")
-
-
-def limited(group: Path, limits: dict[str, int]) -> Iterator[Path]:
-    """Yield the group if it can be made with all these limits."""
-    try:
-        group.mkdir()
-    except OSError:
-        return
-    try:
-        for name, limit in limits.items():
-            (group / name).write_text(str(limit), encoding="utf-8")
-        yield group
-    except OSError:
-        group.rmdir()
-
-
-def windows() -> bool:
-    """Tell whether this is Windows, where no code of students is run."""
-    return sys.platform == "win32"

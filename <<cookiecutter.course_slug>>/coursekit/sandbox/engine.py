@@ -6,9 +6,9 @@ import marshal
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +16,8 @@ from typing import Any
 
 from coursekit.errors import CourseError
 from coursekit.sandbox import bubblewrap
-from coursekit.sandbox.inside.compiling import packed
+from coursekit.sandbox.inside.compiling import compiled
 
-LENGTH = 8  # bytes before a job that say how long it is
 SLOW = {"matplotlib": "matplotlib.pyplot"}  # what takes long to import, by a word of the code
 
 
@@ -64,13 +63,16 @@ class Job:
         """Return the job for a warm parent, what is not a student's compiled."""
         cells = [message_of(cell, self.binds) for cell in self.cells]
         rest = {"limits": asdict(self.limits), "files": self.files, "attributes": self.attributes}
-        data = marshal.dumps({"cells": cells, **rest})
-        return len(data).to_bytes(LENGTH, "big") + data
+        job = marshal.dumps({"cells": cells, **rest})
+        return marshal.dumps(job)  # twice: of bytes, the other side knows how many to read
 
 
 @lru_cache(maxsize=4096)
 def message_of(cell: Cell, binds: tuple[str, ...]) -> dict[str, Any]:
-    code = b"" if cell.kind == "student" else packed(cell.source, f"<{cell.name}>", binds)
+    code = b""
+    if cell.kind != "student":
+        with contextlib.suppress(SyntaxError, ValueError):  # to be told when it is run
+            code = marshal.dumps(compiled(cell.source, f"<{cell.name}>", frozenset(binds)))
     return asdict(cell) | {"code": code}
 
 
@@ -83,121 +85,88 @@ class Outcome:
     seconds: float = 0.0  # of processor time
 
 
-class WarmParent:
-    """A process with NumPy and the reference loaded, which answers jobs one after the other."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], limits: Limits) -> None:
-        self.stack = ExitStack()
-        group = bubblewrap.cgroup(limits.memory_mb + 512, limits.processes + 32)
-        boxed = command[0] != bubblewrap.bare()[0]
-        prefix = self.stack.enter_context(group) if boxed else []
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(
-            [*prefix, *command], env=environment, start_new_session=True, **pipes
-        )
-        self.said: list[str] = []
-        self.listener = threading.Thread(target=self.listen, daemon=True)
-        self.listener.start()
-
-    def started(self) -> "WarmParent":
-        """Wait until it is ready for jobs."""
-        if "ready" not in (self.read() or {}):
-            self.close()
-            said = " ".join(self.said[-3:]) or "it said nothing"
-            raise CourseError(f"The process that runs students' code did not start: {said}")
-        return self
-
-    def listen(self) -> None:
-        """Keep the last words of the process, for an error message."""
-        for line in self.process.stderr or ():
-            self.said = [*self.said[-20:], line.decode(errors="replace").strip()]
-
-    def read(self) -> dict[str, Any] | None:
-        line = self.process.stdout.readline()  # type: ignore[union-attr]
-        return json.loads(line) if line.endswith(b"\n") else None
-
-    def run(self, message: bytes) -> dict[str, Any] | None:
-        """Return the answer to a job; None if this process died over it."""
-        try:
-            self.process.stdin.write(message)  # type: ignore[union-attr]
-            self.process.stdin.flush()  # type: ignore[union-attr]
-            return self.read()
-        except OSError:
-            return None
-
-    def kill(self) -> None:
-        """End the process and everything in it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """End the process and everything in it, and give back what it held."""
-        self.kill()
-        self.process.wait()
-        self.listener.join(timeout=5)
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
-        self.stack.close()
-
-
-class Engine:
+class Engine(AbstractContextManager):
     """Runs jobs, one at a time: `run(job)` gives an Outcome. It is a context manager.
 
-    `reference` is a folder with the package that code may import. What is slow to import is loaded
-    in the warm parent, so that it takes nobody's time.
+    `reference` is a folder with the package that code may import. Jobs go to a warm parent, a
+    process that has loaded this, NumPy, and what else is slow to import, so that it takes nobody's
+    time.
     """
 
     def __init__(self, reference: Path, limits: Limits, *, sandboxed: bool = True) -> None:
         self.reference, self.limits, self.sandboxed = reference, limits, sandboxed
-        self.preload: list[str] = []
-        self.parent: WarmParent | None = None
+        self.preload: set[str] = set()
+        self.parent: subprocess.Popen[bytes] | None = None
+        self.held = ExitStack()  # what the parent needs, and itself
         self.closed = False
-
-    def __enter__(self) -> "Engine":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, sources: Sequence[str]) -> None:
+    def start(self, sources: Iterable[str]) -> None:
         """Start the warm parent for such code if there is none, without waiting for it."""
-        wanted = [SLOW[word] for word in SLOW if any(word in source for source in sources)]
-        if not {*wanted} <= {*self.preload}:
+        text = "\n".join(sources)
+        wanted = {SLOW[word] for word in SLOW if word in text}
+        if not wanted <= self.preload:
             self.drop()
             self.preload = wanted
-        if not self.parent:
-            command = bubblewrap.command(self.reference, self.preload, boxed=self.sandboxed)
-            environment = bubblewrap.environment(self.reference, boxed=self.sandboxed)
-            self.parent = WarmParent(command, environment, self.limits)
-            self.waited = False
+        if self.parent:
+            return
+        command, environment = bubblewrap.command(
+            self.reference, self.preload, boxed=self.sandboxed
+        )
+        group = bubblewrap.cgroup(self.limits.memory_mb + 512, self.limits.processes + 32)
+        prefix = self.held.enter_context(group)
+        self.said = self.held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        self.held.enter_context(contextlib.suppress(OSError))  # as it ends, and may have ended
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.said}
+        self.parent = self.held.enter_context(
+            subprocess.Popen([*prefix, *command], env=environment, start_new_session=True, **pipes)
+        )
+        self.held.callback(os.killpg, self.parent.pid, signal.SIGKILL)
+        self.ready = False
 
     def run(self, job: Job) -> Outcome:
         """Run a job in the warm parent; in another one if that dies over it."""
         message = job.message()
         for _ in range(2):
-            self.start([cell.source for cell in job.cells])
+            self.start(cell.source for cell in job.cells)
             if self.closed:  # after the start, or one that `kill` came too early for would go on
                 break
-            if not self.waited:
-                self.parent.started()  # type: ignore[union-attr]
-                self.waited = True
-            answer = self.parent.run(message)  # type: ignore[union-attr]
-            if answer and "cells" in answer:
+            line = self.ask(message)
+            if line.endswith(b"\n"):
+                answer = json.loads(line)
                 return Outcome(tuple(answer["cells"]), answer["ended"], answer["seconds"])
             self.drop()
         return Outcome((None,) * len(job.cells), "the process that ran it died, twice")
 
-    def drop(self) -> None:
-        if self.parent:
-            self.parent.close()
-            self.parent = None
+    def ask(self, message: bytes) -> bytes:
+        """Return the warm parent's answer to a job, not all of a line if it died over it."""
+        stdin, stdout = self.parent.stdin, self.parent.stdout  # type: ignore[union-attr]
+        self.ready = self.ready or bool(stdout.readline())  # type: ignore[union-attr]
+        if not self.ready:
+            self.said.seek(0)
+            said = self.said.read().decode(errors="replace").splitlines()[-3:]
+            self.drop()
+            said = " ".join(said) or "it said nothing"
+            raise CourseError(f"The process that runs students' code did not start: {said}")
+        try:
+            stdin.write(message)  # type: ignore[union-attr]
+            stdin.flush()  # type: ignore[union-attr]
+            return stdout.readline()  # type: ignore[union-attr]
+        except OSError:
+            return b""
 
     def kill(self) -> None:
         """End what runs, at once; what it ran is lost. Another thread than the runner calls it."""
         self.closed = True
         if self.parent:
-            self.parent.kill()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.parent.pid, signal.SIGKILL)
+
+    def drop(self) -> None:
+        self.held.close()
+        self.parent = None
 
     def close(self) -> None:
         self.closed = True

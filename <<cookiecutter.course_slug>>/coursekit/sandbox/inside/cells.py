@@ -2,6 +2,7 @@
 
 import _signal  # signal's own functions are Python, and go by built-ins that code may change
 import builtins
+import io
 import json
 import linecache
 import marshal
@@ -12,47 +13,73 @@ from pathlib import Path
 
 import restore
 from compiling import compiled
-from shims import CUT, Stream, display, get_ipython, ring
 
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
 
-ENGINE = ("cells", "compiling", "jail", "restore", "shims", "supervisor")
-OWN_FILES = [function.__code__.co_filename for function in (compiled, ring)] + [__file__]
+ENGINE = ("cells", "compiling", "jail", "restore", "supervisor")
+HERE = str(Path(__file__).parent)
+CUT = "\n[output cut here]\n"
+
+
+class CellTimeoutError(BaseException):
+    """The time of a cell is up. nbgrader's name for it."""
+
+
+class Stream(io.StringIO):
+    """Collects what a cell prints, up to a limit."""
+
+    encoding, errors = "utf-8", "replace"
+
+    def __init__(self, number: int, limit: int) -> None:
+        io.StringIO.__init__(self)
+        self.number, self.left = number, limit
+
+    def write(self, text: str) -> int:
+        if self.left > 0:
+            io.StringIO.write(self, cut(text, self.left))
+        self.left -= len(text)
+        return len(text)
+
+    def fileno(self) -> int:
+        return self.number
+
+    def close(self) -> None:
+        """Stay open: what was printed is still to be read."""
+
+
+class Shell:
+    """What get_ipython() gives: whatever a notebook asks it to do, nothing happens."""
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *arguments, **options: None
+
+
+def display(*objects: object, **_: object) -> None:
+    """Print objects: there is no browser here."""
+    for thing in objects:
+        print(repr(thing))
 
 
 def serve(asks: int, replies: int, kept, confine) -> None:
-    """Wait for the supervisor's settings, then run cells until there are no more."""
-    settings = next_question(asks)
+    """Wait for the supervisor's settings, then run cells until the supervisor ends this process."""
+    questions = open(asks, "rb")  # noqa: SIM115
+    settings = marshal.loads(marshal.load(questions))
     limits = settings["limits"]
-    spill = settle(Path(settings["folder"]))
+    settle(Path(settings["folder"]))
     confine(limits)
     forget_engine()
     kept.attributes = frozenset(settings["attributes"])
-    namespace = new_main()
+    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    namespace = vars(main)  # with what notebooks expect there
+    namespace.update(__builtins__=builtins, display=display, get_ipython=Shell)
     me = os.getpid()
     send(replies, b"ready\n")
-    while question := next_question(asks):
-        outputs = run(question, namespace, kept, limits["output_kb"] * 1024, spill)
+    while True:
+        cell = marshal.loads(marshal.load(questions))
+        reply = run(cell, namespace, kept, limits["output_kb"] * 1024)
         if os.getpid() != me:
             os._exit(0)  # a copy that the code forked
-        send(replies, json.dumps(outputs).encode() + b"\n")
-
-
-def next_question(asks: int) -> dict:
-    """Read one question; an empty one at the end."""
-    size = int.from_bytes(read_exactly(asks, 8), "big")
-    return marshal.loads(read_exactly(asks, size)) if size else {}
-
-
-def read_exactly(fd: int, size: int) -> bytes:
-    """Read so many bytes, or none if the other end is gone."""
-    parts = []
-    while size:
-        parts.append(os.read(fd, min(size, 65536)))
-        size -= len(parts[-1])
-        if not parts[-1]:
-            return b""
-    return b"".join(parts)
+        send(replies, json.dumps(reply).encode() + b"\n")
 
 
 def send(fd: int, data: bytes) -> None:
@@ -60,8 +87,11 @@ def send(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def settle(folder: Path) -> list:
-    """Go to the work folder, in a session of one's own; catch what goes around Python's streams."""
+def settle(folder: Path) -> None:
+    """Go to the work folder, in a session of one's own; catch what goes around Python's streams.
+
+    What is written to their file descriptors, by a subprocess say, goes to files without names.
+    """
     work = folder / "work"
     work.mkdir(exist_ok=True)
     os.chdir(work)
@@ -70,54 +100,39 @@ def settle(folder: Path) -> list:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return [catch(number) for number in (1, 2)]
-
-
-def catch(number: int) -> int:
-    """Let what is written to a file descriptor, by a subprocess say, go to a file without name."""
-    path = Path(f"../.fd{number}")
-    os.dup2(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), number)
-    path.unlink()
-    return number
+    for number in (1, 2):
+        path = folder / f".fd{number}"
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        os.dup2(file, number)
+        os.close(file)
+        path.unlink()
 
 
 def forget_engine() -> None:
     """Take the engine's modules off the path: a student may have a cells.py of their own."""
     for name in ENGINE:
         sys.modules.pop(name, None)
-    sys.path[:] = [path for path in sys.path if not path.endswith(("/engine", "inside"))]
-    sys.path.insert(0, "")
+    sys.path[:] = ["", *[path for path in sys.path if path != HERE]]
     sys.argv[:] = [""]
 
 
-def new_main() -> dict:
-    """Return the names of a new `__main__`, with what notebooks expect there."""
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
-    vars(module).update(__builtins__=builtins, display=display, get_ipython=get_ipython)
-    return vars(module)
-
-
-def run(cell: dict, namespace: dict, kept, limit: int, spill: list) -> list:
-    """Run one cell; return its outputs."""
+def run(cell: dict, namespace: dict, kept, limit: int) -> list:
+    """Run one cell; return what it printed to both streams, its result and its error, if any."""
     if cell["kind"] == "test":
         restore.put_back(kept, namespace)
         restore.warn_again(kept, namespace, cell["name"])
     elif cell["kind"] == "provided":
         namespace.update(restore.OWN_BUILTINS)
-    out, err = Stream(1, limit), Stream(2, limit)
-    sys.stdout, sys.stderr = out, err
+    sys.stdout, sys.stderr = out, err = Stream(1, limit), Stream(2, limit)
     result, error = execute(cell, namespace)
     restore.put_back_builtins(kept)  # the lines below, and json's, need them
-    outputs = [*printed("stdout", out, spill[0], limit), *printed("stderr", err, spill[1], limit)]
-    outputs += [failure(*error)] if error else shown(result, limit)
     if cell["kind"] == "provided":
         restore.learn(kept, namespace, cell["binds"])
-    return outputs
+    return [printed(out, 1, limit), printed(err, 2, limit), [cut(r, limit) for r in result], error]
 
 
-def execute(cell: dict, namespace: dict) -> tuple:
-    """Return the text of the value of a cell's last line, None if there is none, and its error."""
+def execute(cell: dict, namespace: dict) -> tuple[list, list]:
+    """Return the text of the value of a cell's last line, if any; and its error, if any."""
     source, filename = cell["source"], f"<{cell['name']}>"
     if cell["kind"] != "test":  # whose lines no traceback of anybody's should find
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
@@ -125,17 +140,20 @@ def execute(cell: dict, namespace: dict) -> tuple:
         _signal.signal(number, ring)
     set_alarms(cell["seconds"], cell["wall"])
     try:
-        statements, last = (
-            marshal.loads(cell["code"]) if cell["code"] else compiled(source, filename)
-        )
+        code = cell["code"]
+        statements, last = marshal.loads(code) if code else compiled(source, filename)
         exec(statements, namespace)
         value = eval(last, namespace) if last else None
-        return (None if value is None else exactly(repr(value))), None
+        return [] if value is None else [exactly(repr(value))], []
     except BaseException as error:
         set_alarms(0, 0)
-        return None, describe(error, filename, source)
+        return [], describe(error, filename, source)
     finally:
         set_alarms(0, 0)
+
+
+def ring(number: int, frame: object) -> None:
+    raise CellTimeoutError("the cell ran out of time")
 
 
 def set_alarms(seconds: float, wall: float) -> None:
@@ -152,36 +170,44 @@ def exactly(text: str, most: int = 2**30) -> str:
     return str.__getitem__(text, slice(most))
 
 
-def describe(error: BaseException, filename: str, source: str) -> tuple:
-    """Return an error's name, text and traceback, whatever its class does when it is asked."""
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + CUT
+
+
+def printed(stream: Stream, number: int, limit: int) -> str:
+    """Return what a cell wrote to a stream, and what went around Python to its descriptor."""
+    if os.fstat(number).st_size:
+        data = os.pread(number, 4 * limit + 4, 0)  # a character has at most four bytes
+        stream.write(data.decode("utf-8", "replace"))
+        os.ftruncate(number, 0)
+    return io.StringIO.getvalue(stream)
+
+
+def describe(error: BaseException, filename: str, source: str) -> list:
+    """Return an error's name, text and frames, whatever its class does when it is asked."""
     name = exactly(type.__getattribute__(type(error), "__name__"))
     try:
         text = exactly(str(error), 10_000)
     except BaseException:
         text = "(its text could not be read)"
-    return name, text, traceback_of(error, filename, source)
+    return [name, text, *frames_of(error, filename, source)]
 
 
-def traceback_of(error: BaseException, filename: str, source: str) -> list:
+def frames_of(error: BaseException, filename: str, source: str) -> list:
     """Return the frames of a traceback from the cell on, in IPython's form."""
     found, step = [], error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if code.co_filename not in OWN_FILES:
-            found.append(frame_text(code, step.tb_lineno, filename, source))
+        if not code.co_filename.startswith(HERE):
+            head = f"{code.co_filename}:{step.tb_lineno}, in {code.co_name}"
+            known = linecache.cache.get(code.co_filename, (0, 0, []))[2]
+            text = source if code.co_filename == filename else "".join(known)
+            is_cell = text and code.co_filename[0] == "<"
+            found.append(f"{head}\n{pointed(text, step.tb_lineno)}" if is_cell else head)
         step = step.tb_next
     if isinstance(error, SyntaxError) and error.filename == filename and error.lineno:
         found.append(pointed(source, error.lineno))
     return found[:8] + (["..."] if len(found) > 12 else []) + found[8:][-4:]
-
-
-def frame_text(code: types.CodeType, number: int, filename: str, source: str) -> str:
-    head = f"{code.co_filename}:{number}, in {code.co_name}"
-    if code.co_filename == filename:
-        return f"{head}\n{pointed(source, number)}"
-    lines = linecache.cache.get(code.co_filename, (0, 0, []))[2]
-    text = "".join(lines) if code.co_filename[:1] == "<" else ""
-    return f"{head}\n{pointed(text, number)}" if text else head
 
 
 def pointed(source: str, number: int) -> str:
@@ -189,28 +215,3 @@ def pointed(source: str, number: int) -> str:
     lines = source.split("\n")
     shown = range(max(1, number - 2), min(len(lines), number + 2) + 1)
     return "\n".join(f"{'---->' if n == number else '     '} {n} {lines[n - 1]}" for n in shown)
-
-
-def failure(name: str, text: str, frames: list) -> dict:
-    traceback = [*frames, f"{name}: {text}"]
-    return {"output_type": "error", "ename": name, "evalue": text, "traceback": traceback}
-
-
-def printed(name: str, stream: Stream, number: int, limit: int) -> list:
-    """Return what a cell wrote to a stream, and what went around Python to its descriptor."""
-    text = "".join([exactly(part) for part in stream.parts if isinstance(part, str)])
-    size = os.fstat(number).st_size
-    if size:
-        text += os.pread(number, limit, 0).decode("utf-8", "replace") + (
-            CUT if size > limit else ""
-        )
-        os.ftruncate(number, 0)
-    return [{"output_type": "stream", "name": name, "text": text}] if text else []
-
-
-def shown(text: str | None, limit: int) -> list:
-    """Return the output of a cell whose last line has a value; nbgrader may read it as points."""
-    if text is None:
-        return []
-    data = {"text/plain": text[:limit] + (CUT if len(text) > limit else "")}
-    return [{"output_type": "execute_result", "metadata": {}, "data": data, "execution_count": 1}]

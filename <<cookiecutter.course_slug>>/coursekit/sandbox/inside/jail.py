@@ -24,7 +24,6 @@ MIB = 1024 * 1024
 
 MACHINE = os.uname().machine
 KIND = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as the kernel names them to a filter
-CAPSET = {"x86_64": 126, "aarch64": 91}
 # System calls that no notebook needs: keyrings outlive a submission, the rest is there to look at
 # other processes, to change what is mounted, or is where kernels most often had holes.
 REFUSED = {
@@ -77,7 +76,7 @@ def confine(limits: dict) -> None:
     done(libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     header = (ctypes.c_uint32 * 2)(CAP_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
-    done(libc.syscall(CAPSET[MACHINE], header, nothing), "capset")
+    done(libc.capset(header, nothing), "capset")
     restrain(limits)
     limit("NPROC", limits["processes"])
     code = ctypes.create_string_buffer(call_filter())
