@@ -40,6 +40,7 @@ class Worker:
 
     def __init__(self, folder: Path, *, sandboxed: bool) -> None:
         self.folder, self.bare = folder, [] if sandboxed else ["--bare"]
+        self.known = ""  # the key of the assignment that it has
 
     @cached_property
     def process(self) -> Any:
@@ -52,20 +53,25 @@ class Worker:
             start_new_session=True,  # Ctrl-C is the grader's, who then closes our input
         )
 
-    def ask(self, *asked: str | bytes) -> Graded:
-        """Return what `grade_one` makes of a module's key, its assignment and a submission."""
+    def ask(self, key: str, assignment: bytes, work: bytes) -> Graded:
+        """Return what `grade_one` makes of a submission to the assignment with this key."""
         for _ in range(2):
             try:
-                pickle.dump(asked, self.process.stdin)
+                pickle.dump(
+                    (key, b"" if key == self.known else assignment, work), self.process.stdin
+                )
                 self.process.stdin.flush()
                 answer = pickle.load(self.process.stdout)
             except ENDED:
                 self.process.kill()
                 self.process.wait()
                 del self.process  # and start another one
+                self.known = ""
                 continue
             if isinstance(answer, Exception):
+                self.known = ""
                 raise answer
+            self.known = key
             return answer
         raise RuntimeError(DIED)
 
