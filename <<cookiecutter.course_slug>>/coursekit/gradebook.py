@@ -186,7 +186,8 @@ def ids(connection: Connection, by: Column, **of: str) -> dict[str, str]:
 
 def fill(known: SubmissionGrades | Grade | Comment, row: sa.Row) -> None:
     """Set the fields that are named like columns of a row."""
-    vars(known).update({key: value for key, value in row._mapping.items() if key in vars(known)})
+    fields, columns = vars(known), row._fields
+    fields.update({c: value for c, value in zip(columns, row, strict=True) if c in fields})
 
 
 def row(submission: SubmissionGrades, of: Grade | Comment) -> dict[str, Any]:
