@@ -195,6 +195,6 @@ def decoys_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     def prepare(course: Course, module: Module, made: Assignment) -> Assignment:
         kept = assignment.stored(course, module)
         same = {name: kept[name] for name in ("decoys", "proven") if kept}
-        return replace(made, limits=course.grading, **same)
+        return replace(made, limits=course.rules, **same)
 
     monkeypatch.setattr(release.decoys, "prepare", prepare)

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -118,6 +119,13 @@ def until(ready: Callable[[], object]) -> None:
     while not ready():
         assert time.monotonic() < end, "it does not happen"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 def as_can_be(command: Sequence[str]) -> list[str]:

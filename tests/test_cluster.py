@@ -9,24 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from living import Living, copy_of, table
+from living import Living, copy_of, free_port, table, until
 from nbformat.v4 import new_code_cell
 
 needs_sandbox = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
-
-
-def until(ready: Callable[[], object]) -> None:
-    """Wait until something holds; a minute is no limit of ours but the sign of a hang."""
-    end = time.monotonic() + 60
-    while not ready():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -62,12 +53,6 @@ def scheduler(elsewhere: Path) -> Iterator[str]:
     with process(elsewhere, "scheduler", *where):
         until(lambda: listens(port))
         yield f"tcp://127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def listens(port: int) -> bool:

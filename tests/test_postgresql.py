@@ -6,7 +6,6 @@ The database server is a process of its own here, as it would be elsewhere.
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from delimiters import ROOT
 from gradebooks import MODULE, NOTEBOOK, hand_in, with_module
-from living import Living, copy_of, table
+from living import Living, copy_of, free_port, table
 from nbformat.v4 import new_code_cell
 from nbgrader import api
 
@@ -30,12 +29,6 @@ pytestmark = [
     pytest.mark.skipif(not SERVER, reason="Debian's postgresql is not installed"),
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),  # nbgrader's own
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

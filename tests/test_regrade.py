@@ -1,6 +1,7 @@
 """grade, once more: what changes a grade that stands, and what does not."""
 
 import datetime as dt
+import pickle
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -29,6 +30,18 @@ def graded_once(spoilable: Living) -> Living:
 
 
 # ---- What was built decides
+
+
+def test_the_gradebooks_address_decides_nothing_and_reaches_no_worker(spoilable: Living) -> None:
+    def built() -> assignment.Assignment:
+        course = load(spoilable.root)
+        return assignment.load(course, *course.modules([MODULE]))
+
+    before = built().key
+    address = 'db_url = "postgresql+psycopg://ada:secret@db.example.org/dl101"'
+    spoilable.edit(spoilable.root / "course.toml", '# db_url = "$GRADEBOOK_URL"', address)
+    assert built().key == before
+    assert b"secret" not in pickle.dumps(built())
 
 
 def renamed(course: Living) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -39,14 +39,16 @@ class Assignment:
     digest: str  # of the sources it was built from
     proven: str = ""  # the key of what the solution was run with, and the decoys
     package: str = ""
-    reference: Mapping[str, str] | None = None  # files of the package: the modules before this one
-    others: Mapping[str, str] | None = None  # names of other modules by each of their grade_ids
-    limits: Mapping[str, Any] | None = None  # [grading] of course.toml
+    # Files of the package, the modules before this one; names of other modules by each of their
+    # grade_ids; [grading] of course.toml, without the gradebook's address.
+    reference: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
         """Return a digest of all that decides: this, the versions of what runs, our own rules."""
-        held = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        held = [(each.name, getattr(self, each.name)) for each in fields(self)]
         rules = sorted(path for pattern in RULES for path in HERE.glob(pattern))
         return sha256(repr(held), repr(versions()), *(path.read_bytes() for path in rules))
 
@@ -152,5 +154,5 @@ def load(course: Course, module: Module) -> Assignment:
     }
     texts = reference(course, module.name, {})
     return Assignment(
-        **kept, package=course.package, reference=texts, others=others, limits=course.grading
+        **kept, package=course.package, reference=texts, others=others, limits=course.rules
     )

@@ -89,6 +89,8 @@ class Course:
         self.package_dir = self.root / self.package
         self.built = self.root / ".coursekit" / "built"  # what `build` leaves for `grade`
         self.zone = tz.gettz(self.timezone)
+        # What workers are told of [grading]: db_url may hold a password, and is no rule of grades.
+        self.rules = {name: value for name, value in self.grading.items() if name != "db_url"}
 
     @property
     def workspace(self) -> Workspace:

@@ -23,7 +23,7 @@ NEVER_CAME = "DeadKernelError"
 
 def limits_of(assignment: Assignment) -> Limits:
     known = {field.name for field in fields(Limits)}
-    return Limits(**{k: v for k, v in (assignment.limits or {}).items() if k in known})
+    return Limits(**{k: v for k, v in assignment.limits.items() if k in known})
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix="coursekit-") as folder:
         reference = Path(folder) / "reference"
         reference.mkdir()
-        for name, text in (assignment.reference or {}).items():
+        for name, text in assignment.reference.items():
             files.write_text(reference / assignment.package / f"{name}.py", text)
         with Engine(reference, limits_of(assignment), sandboxed=sandboxed) as warm:
             warm.start(code_of(assignment))

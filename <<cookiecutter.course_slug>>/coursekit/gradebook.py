@@ -126,10 +126,10 @@ class Gradebook(AbstractContextManager):
             fill(submission, row)
             if submission.due and row.extension:
                 submission.due += row.extension
-        for row in (*marks, *said):
-            if submission := found.get(row.notebook_id):
-                of = submission.grades if "auto_score" in row._fields else submission.comments
-                fill(of[names[row.cell_id]], row)
+        for of, known in (("grades", marks), ("comments", said)):
+            for row in known:
+                if submission := found.get(row.notebook_id):
+                    fill(getattr(submission, of)[names[row.cell_id]], row)
         return {submission.student: submission for submission in found.values()}
 
     def save(self, record: ModuleRecord, batch: Sequence[SubmissionGrades]) -> None:

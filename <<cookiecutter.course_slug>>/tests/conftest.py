@@ -113,7 +113,7 @@ def from_source(course: Course) -> Callable[[Module, Path], Assignment]:
             digest="",
             package=course.package,
             reference={p.stem: p.read_text(encoding="utf-8") for p in package.glob("*/*.py")},
-            limits=course.grading,
+            limits=course.rules,
         )
 
     return made

@@ -116,7 +116,7 @@ def assignments(
             package=course.package,
             reference=assignment.reference(course, module.name, exports),
             others={},
-            limits=course.grading,
+            limits=course.rules,
         )
         try:
             built[module] = decoys.prepare(course, module, made)

@@ -64,10 +64,16 @@ def graders(url: str, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Future
 
     with client:
         code = packed()
-        sent = client.scatter(code, broadcast=True)
         executor, digest = client.get_executor(pure=False), sha256(code)
+        sent = {digest: client.scatter(code, broadcast=True)}  # once to every machine
+
+        def submit(key: str, assignment: bytes, work: bytes) -> Future:
+            if key not in sent:
+                sent[key] = client.scatter(assignment, broadcast=True)
+            return executor.submit(ask_there, digest, sent[digest], key, sent[key], work)
+
         try:
-            yield lambda *asked: executor.submit(ask_there, digest, sent, *asked), check
+            yield submit, check
         except CancelledError:
             raise CourseError(LOST.format(url=url)) from None
 

@@ -90,7 +90,7 @@ class ModuleGrader:
         self.gradebook.set_due(self.record, due)  # course.toml decides, also after the build
         self.known = self.gradebook.read(self.record)
         self.assignment = assignments.load(course, self.module)
-        titles, others = self.assignment.titles, self.assignment.others or {}
+        titles, others = self.assignment.titles, self.assignment.others
         if unknown := [name for name in course.grading["drop"] if name not in {*titles, *others}]:
             raise CourseError(
                 f"{course.file}: [grading] drop names {unknown[0]!r}, which no module has. "

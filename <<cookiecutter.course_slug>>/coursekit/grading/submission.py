@@ -149,7 +149,7 @@ def score(
     `again` are the answers that are other ones now: only their marks by hand ask for a look.
     """
     given = {grade_id(c): g for c, g in zip(assignment.cells, assignment.given, strict=True)}
-    dropped = (assignment.limits or {}).get("drop", [])
+    dropped = assignment.limits.get("drop", [])
     for cell in cells:
         name = grade_id(cell)
         untouched = not notebook.is_provided(cell) and cell["source"] == given.get(name)

@@ -96,7 +96,7 @@ def cells_of(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], l
     size = sum(len(cell["source"]) + len(str(cell.get("attachments", ""))) for cell in cells)
     if size > limit:
         raise Ungradable(f"{name} has {size / 1e6:.3g} MB without outputs; {too_large(limit)}")
-    ids, others = {notebook.grade_id(cell) for cell in cells}, assignment.others or {}
+    ids, others = {notebook.grade_id(cell) for cell in cells}, assignment.others
     if ids.isdisjoint(filter(None, map(notebook.grade_id, assignment.cells))):
         for other in {others[grade_id] for grade_id in ids & others.keys()}:
             raise Ungradable(f"{name} is the notebook of {other}, not of {assignment.name}")
