@@ -42,7 +42,8 @@ def build(course: Course, args: argparse.Namespace) -> None:
     from coursekit.authoring import release
 
     modules = course.modules(args.modules)
-    kit, changes = release.build(course, modules)
+    with console.status("Running each new solution, and finding decoys for its tests …"):
+        kit, changes = release.build(course, modules)
     for line in changes:
         print(line)
     for module in modules:
