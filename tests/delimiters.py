@@ -19,7 +19,7 @@ TOKEN = re.compile(
     <<\ cookiecutter\.{INSIDE}>>                                  # an answer
   | (?s:<%-?\ raw\ -?%>.*?<%-?\ endraw\ -?%>)                     # text that Jinja leaves alone
   | <%-?\ (?:if|elif|else|endif|for|endfor)\b{INSIDE}%>           # a condition or a loop
-  | (?m:^[ \t]*>>>(?=[ ]|$))                                      # a doctest prompt, harmless
+  | (?m:^[ \t]*(?:\#[ ])?>>>(?=[ ]|$))                             # a doctest prompt, harmless
   | (?P<stray>{DELIMITER})
     """,
     re.VERBOSE,

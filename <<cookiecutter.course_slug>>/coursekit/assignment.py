@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coursekit import export, files, notebook
-from coursekit.course import Course, Module
+from coursekit.course import PROVIDED, Course, Module
 from coursekit.errors import CourseError
 
 HERE = Path(__file__).resolve().parent
@@ -70,8 +70,8 @@ def versions() -> dict[str, str]:
 
 
 def data_of(module: Module) -> dict[str, str]:
-    """Return the data beside a module's notebook: names, and bytes in base64."""
-    paths = [path for path in module.beside if path.suffix != ".md"]
+    """Return the data beside a module's notebook, not text and figures: names, bytes in base64."""
+    paths = [path for path in module.beside if path.suffix not in {".md", ".svg"}]
     return {path.name: base64.b64encode(path.read_bytes()).decode() for path in paths}
 
 
@@ -102,7 +102,7 @@ def kept_file(course: Course, module: Module) -> Path:
 
 def reference(course: Course, before: str, anew: Mapping[Module, str]) -> dict[str, str]:
     """Return the package before a module: texts that were made anew, or else as last built."""
-    texts = {"__init__": (course.package_dir / "__init__.py").read_text(encoding="utf-8")}
+    texts = {name: (course.package_dir / f"{name}.py").read_text("utf-8") for name in PROVIDED}
     for module in course.modules():
         path = kept_file(course, module)
         if module.name >= before:

@@ -14,6 +14,7 @@ from coursekit import settings
 from coursekit.errors import CourseError
 
 MODULE_NAME = re.compile(r"\d{2}_[a-z][a-z0-9_]*")
+PROVIDED = "__init__", "testing", "viz"  # files of the package that no module exports
 
 
 @dataclass(unsafe_hash=True)  # of its path alone

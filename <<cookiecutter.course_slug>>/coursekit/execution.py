@@ -40,7 +40,9 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
 
 
 def code_of(assignment: Assignment) -> list[str]:
-    return [cell["source"] for cell in assignment.cells if notebook.is_code(cell)]
+    """Return the code of a module, but for profiling, which grading skips."""
+    code = [cell for cell in assignment.cells if notebook.is_code(cell)]
+    return [cell["source"] for cell in code if not notebook.is_profiling(cell)]
 
 
 def to_run(

@@ -22,7 +22,7 @@ from coursekit import course as course_file
 from coursekit import execution, notebook
 from coursekit.assignment import Assignment, data_of, write_package
 from coursekit.authoring import mutants
-from coursekit.course import MODULE_NAME, Course, Module
+from coursekit.course import MODULE_NAME, PROVIDED, Course, Module
 from coursekit.sandbox.engine import Engine
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ def built(course: Course, module: Module, tmp_path_factory: pytest.TempPathFacto
     shutil.copytree(course.root / "student", root / "student")
     shutil.copy(course.root / "pyproject.toml", root)
     (root / course.package).mkdir()
-    shutil.copy(course.package_dir / "__init__.py", root / course.package)
+    for name in PROVIDED:
+        shutil.copy(course.package_dir / f"{name}.py", root / course.package)
     no_notebooks = shutil.ignore_patterns("*_dev.ipynb", ".ipynb_checkpoints")
     for each in (m for m in course.modules() if m.name <= module.name):
         shutil.copytree(each.path, root / "modules" / each.name, ignore=no_notebooks)

@@ -633,7 +633,7 @@ def test_what_optimizers_refuse(framework: SimpleNamespace, what: str) -> None:
 # --- nothing is left out ---
 
 OURS_ALONE = """
-    add_to_class as_tuple dispatched in_floats result_of operand broadcast_shape contiguous_strides
+    add_to_class as_tuple tensor_function in_floats result_of operand broadcast_shape contiguous_strides
     broadcast_strides read_strided binary reflected unary reduction factory
     check check_raises check_path operations_of times median_time
     Activation Layer taken_apart parameters train uniform count_parameters linear_flops

@@ -20,7 +20,7 @@ from coursekit.assignment import Assignment
 from coursekit.authoring import checks, decoys
 from coursekit.authoring.align import align_cells
 from coursekit.authoring.sync import sync
-from coursekit.course import Course, Module, Workspace
+from coursekit.course import PROVIDED, Course, Module, Workspace
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
 from coursekit.nbgrader_config import captured_log, config, reason
@@ -182,7 +182,8 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         (kit / path.name).write_text(text, encoding="utf-8", newline="\n")
     shutil.copy(export.__file__, kit / "export.py")
     (kit / course.package).mkdir()
-    shutil.copy(course.package_dir / "__init__.py", kit / course.package)
+    for name in PROVIDED:
+        shutil.copy(course.package_dir / f"{name}.py", kit / course.package)
     return in_kit
 
 

@@ -33,7 +33,7 @@ import math
 
 from << cookiecutter.package_name >>.tensor import (
     Tensor,
-    dispatched,
+    tensor_function,
     where,
 )
 
@@ -79,12 +79,14 @@ import numpy as np
 
 from << cookiecutter.package_name >>.tensor import (
     arange,
+    randn,
+    stack,
+)
+from << cookiecutter.package_name >>.testing import (
     check,
     check_raises,
     median_time,
-    operations_of,
-    randn,
-    stack,
+    record_operations,
 )
 
 
@@ -92,7 +94,7 @@ def watch(call):
     """Return call()'s result, its warnings, and the (result, inputs) of each Tensor operation."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result, steps = operations_of(call)
+        result, steps = record_operations(call)
     return result, [str(w.message) for w in caught], steps
 
 
@@ -187,7 +189,7 @@ have `+ - * / **`, comparisons, `where`, `maximum`, `minimum`, `exp`, `log`, `ta
 #   will give maximum a slope of 1/2 at 0, where PyTorch's relu has 0.
 # Example: relu(Tensor([-2.0, 0.0, 3.0]))  ->  Tensor([0., 0., 3.])
 # Hint: the int 0 leaves integers integers. The mask alone would not do: -inf * 0 is NaN.
-@dispatched
+@tensor_function
 def relu(x):
     """Return max(x, 0) of each element, in x's dtype (torch.nn.functional.relu).
 

@@ -35,10 +35,10 @@ from << cookiecutter.package_name >>.tensor import (
     Tensor,
     add_to_class,
     as_tuple,
-    dispatched,
     ones,
     rand,
     randn,
+    tensor_function,
     zeros,
 )
 
@@ -117,11 +117,13 @@ import numpy as np
 from << cookiecutter.package_name >>.activations import ReLU
 from << cookiecutter.package_name >>.tensor import (
     arange,
-    check,
-    check_path,
-    check_raises,
     manual_seed,
     result_of,
+)
+from << cookiecutter.package_name >>.testing import (
+    check,
+    check_differentiable,
+    check_raises,
     times,
 )
 
@@ -377,7 +379,7 @@ test_init()
 ## Exercise 4: Linear
 The layer that does the work: every output is a weighted sum of all inputs, plus a bias. Keras calls
 it `Dense`. Weight and bias start as in PyTorch, uniform with bound 1 / √in_features; what that does
-to a deep network, you will measure. `@dispatched` lets Module 05 put a faster `linear` in its place.
+to a deep network, you will measure. `@tensor_function` lets Module 05 put a faster `linear` in its place.
 """
 
 
@@ -389,7 +391,7 @@ to a deep network, you will measure. `@dispatched` lets Module 05 put a faster `
 #   without bias the attribute bias is None. forward: 5. is the last size of x right? 6. linear.
 # Example: Linear(3, 2)(ones(5, 3)).shape  ->  (5, 2)
 # Hint: x.shape[-1:] is a tuple even if x has no dimensions at all. f"{self}" shows the layer.
-@dispatched
+@tensor_function
 def linear(x, weight, bias=None):
     """Return x @ weight + bias of shapes (..., n) @ (n, m) + (m,) (torch.nn.functional.linear)."""
     ### BEGIN SOLUTION
@@ -448,7 +450,7 @@ def test_linear():
     layer.bias = Tensor([10.0, 20.0, 30.0], requires_grad=True)
     check(layer(x), [[15.0, 27.0, 39.0], [18.0, 30.0, 42.0]], "two rows")
     path = {"x": x, "weight": layer.weight, "bias": layer.bias}
-    check_path(lambda: layer(x), path, "Linear", constants=False)
+    check_differentiable(lambda: layer(x), path, "Linear", constants=False)
     check(linear(x, layer.weight), [[5.0, 7.0, 9.0], [8.0, 10.0, 12.0]], "linear(x, weight)")
     double = Tensor([0.1, 0.2], np.float64)
     check(layer(double), by_hand(double, layer), "one float64 row", np.float64)
@@ -587,7 +589,7 @@ def test_sequential():
         check(chain(given), want, "chains in a chain", dtype)
         check(given, [-2.0, 3.0], "the input afterwards", dtype)
     # hidden: path of Tensor operations
-    check_path(lambda: chain(given), {"x": given, "weight": a.weight}, "a chain")
+    check_differentiable(lambda: chain(given), {"x": given, "weight": a.weight}, "a chain")
     # hidden: parameters, length, eval of chains
     assert len(chain.parameters()) == 2, "two parameters, used three times, are two"
     assert len(chain) == 4 and chain[-1][0] is inner, "len(chain), chain[-1]"
@@ -678,7 +680,7 @@ def test_flatten():
         rows = [[y[i, j, k] for i in range(2) for j in range(3)] for k in range(2)]
         check(Flatten()(t.permute(2, 0, 1)), rows, "Flatten() of a permuted view", dtype)
         # hidden: path, shared memory, unchanged input
-        check_path(lambda t=t: Flatten()(t), {"x": t}, "Flatten")
+        check_differentiable(lambda t=t: Flatten()(t), {"x": t}, "Flatten")
         assert np.shares_memory(Flatten()(t).data, t.data), "Flatten() should give a view"
         assert t.shape == (2, 3, 2), "Flatten() changed the shape of its input"
     ### END HIDDEN TESTS
@@ -748,7 +750,7 @@ Shares among 10,000 numbers, exact values, both modes, a bad p. Hidden: other p,
 def test_dropout():
     manual_seed(7)
     x, small, half = np.linspace(1.0, 2.0, 10_000), ones(40, 50), Dropout(0.5)
-    check_path(lambda: half(small), {"x": small}, "Dropout")
+    check_differentiable(lambda: half(small), {"x": small}, "Dropout")
     shares, dtypes = [0.25], [np.float64]
     ### BEGIN HIDDEN TESTS
     # hidden: other p, both float dtypes
@@ -874,7 +876,7 @@ def test_layernorm():
     norm.bias = Tensor([0.5, 0.25, 0.0], requires_grad=True)
     check(norm(x[0]), [a + 0.5, 10 * b + 0.25, 100 * c], "one row, with weight and bias")
     path = {"x": x, "weight": norm.weight, "bias": norm.bias}
-    check_path(lambda: norm(x), path, "LayerNorm", constants=False)
+    check_differentiable(lambda: norm(x), path, "LayerNorm", constants=False)
     shapes = [p.shape for p in LayerNorm((2, 4)).parameters()]
     assert shapes == [(2, 4), (2, 4)], f"LayerNorm((2, 4)): parameters of shapes {shapes}"
     check_raises(RuntimeError, ["LayerNorm", "(3,)", "(3, 2)"], lambda: norm(ones(3, 2)), "(3, 2)")
@@ -976,7 +978,7 @@ def test_embedding():
     table.weight = Tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], requires_grad=True)
     check(table(Tensor([2, 0, 2])), [[4.0, 5.0], [0.0, 1.0], [4.0, 5.0]], "rows 2, 0, 2")
     check(table(Tensor([[1], [0]])), [[[2.0, 3.0]], [[0.0, 1.0]]], "an index of shape (2, 1)")
-    check_path(lambda: table(Tensor([1])), {"weight": table.weight}, "Embedding")
+    check_differentiable(lambda: table(Tensor([1])), {"weight": table.weight}, "Embedding")
     weight, want = Embedding(200, 50).weight, ((200, 50), "float32", True)
     got = weight.shape, str(weight.dtype), weight.requires_grad
     assert got == want, f"weight: expected shape, dtype and requires_grad {want}, got {got}"

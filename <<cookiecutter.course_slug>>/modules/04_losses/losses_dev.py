@@ -34,7 +34,7 @@ from << cookiecutter.package_name >>.layers import Layer
 from << cookiecutter.package_name >>.tensor import (
     add_to_class,
     arange,
-    dispatched,
+    tensor_function,
 )
 
 # %% [markdown]
@@ -85,11 +85,13 @@ from << cookiecutter.package_name >>.layers import (
 )
 from << cookiecutter.package_name >>.tensor import (
     Tensor,
-    check,
-    check_path,
-    check_raises,
     manual_seed,
     randn,
+)
+from << cookiecutter.package_name >>.testing import (
+    check,
+    check_differentiable,
+    check_raises,
     times,
 )
 
@@ -220,7 +222,7 @@ def test_reduction():
     check(Loss("".join(["s", "um"])).reduce(values), 24.0, 'a "sum" read from a file')
     # hidden: path of Tensor operations
     for name in ("mean", "sum", "none"):
-        check_path(lambda n=name: Loss(n).reduce(values), {"values": values}, f"reduce, {name}")
+        check_differentiable(lambda n=name: Loss(n).reduce(values), {"values": values}, f"reduce, {name}")
     ### END HIDDEN TESTS
     print("✅ many losses become one, or stay apart")
 
@@ -301,7 +303,7 @@ def test_mse():
     single, double = Tensor([1.0]), Tensor([0.1], np.float64)
     check(MSELoss()(single, double), 0.9**2, "float32 and float64", np.float64)
     # hidden: path of Tensor operations
-    check_path(lambda: MSELoss()(single, double), {"input": single, "target": double}, "MSELoss")
+    check_differentiable(lambda: MSELoss()(single, double), {"input": single, "target": double}, "MSELoss")
     # hidden: views, no rows
     t, view = Tensor(x, np.float64), Tensor(y.T, np.float64).T
     losses = [[(a - b) ** 2 for a, b in zip(*rows, strict=True)] for rows in zip(x, y, strict=True)]
@@ -365,7 +367,7 @@ def test_l1():
     check(L1Loss()(Tensor([1e20]), Tensor([0.0])), 1e20, "1e20 and 0")
     # hidden: path of Tensor operations
     t = Tensor(x, np.float64)
-    check_path(lambda: L1Loss()(t, t.T.T), {"input": t}, "L1Loss")
+    check_differentiable(lambda: L1Loss()(t, t.T.T), {"input": t}, "L1Loss")
     # hidden: views, no rows
     check_losses(L1Loss, (t.T, t.T), [[0.0] * 4] * 3, "a view and itself", np.float64)
     check(L1Loss("sum")(t[:0], t[:0]), 0.0, "the sum over no rows", np.float64)
@@ -561,7 +563,7 @@ test_labels()
 `log_softmax` of Module 02 never takes the log of 0: it subtracts the largest logit, then the log of a
 sum that is at least 1. So the loss at logits 0 and 200 is 200, and since it shifts first, a small
 loss does not drown in large logits. If `label_smoothing` is not 0, `forward` calls `self.smooth`,
-which you write in Exercise 7; until then nothing calls it. `@dispatched` lets Module 05 put a faster
+which you write in Exercise 7; until then nothing calls it. `@tensor_function` lets Module 05 put a faster
 `cross_entropy` in place of yours.
 """
 
@@ -576,7 +578,7 @@ which you write in Exercise 7; until then nothing calls it. `@dispatched` lets M
 #   self.smooth(losses, log_p), where losses are those of reduction "none".
 # Example: CrossEntropyLoss()(Tensor([[0.0, 200.0]]), Tensor([0]))  ->  Tensor(200.)
 # Hint: not 0 <= value <= 1 is True for nan, too.
-@dispatched
+@tensor_function
 def cross_entropy(input, target, reduction="mean"):
     """Return -log softmax(input) at the target, reduced, unchecked (torch.nn.functional's)."""
     ### BEGIN SOLUTION
@@ -669,7 +671,7 @@ def test_cross_entropy():
     got = loss(Tensor([[1e6, 1e6 - 8.0]], np.float64), Tensor([0])).item()
     assert abs(got - want) < 1e-9 * want, f"float64 logits 1e6 and 8 less: {want}, got {got}"
     before = dict(vars(loss))
-    check_path(lambda: loss(logits, target), {"input": logits}, "CrossEntropyLoss")
+    check_differentiable(lambda: loss(logits, target), {"input": logits}, "CrossEntropyLoss")
     assert vars(loss) == before, "forward should leave the loss as it is"
     refuses(ValueError, ["(2,)"], loss, logits[0], target)
     kept = [CrossEntropyLoss("mean", eps).label_smoothing for eps in (0, 1)]
@@ -747,7 +749,7 @@ def test_smoothing():
     assert smoothed.eval()(logits, Tensor(labels)).item() == training, "eval() smooths, too"
     # hidden: path of Tensor operations
     path = {"losses": Tensor([1.0]), "log_p": Tensor([[-1.0, -3.0]])}
-    check_path(lambda: smoothed.smooth(*path.values()), path, "smooth")
+    check_differentiable(lambda: smoothed.smooth(*path.values()), path, "smooth")
     # hidden: the losses are not modified
     given = Tensor([1.0])
     CrossEntropyLoss("mean", 0.5).smooth(given, Tensor([[-1.0, -3.0]]))
@@ -816,7 +818,7 @@ def test_bce():
     refuses(ValueError, ["(3,)", "(3, 1)"], loss, logits, Tensor([[1.0], [0.0], [1.0]]))
     ### BEGIN HIDDEN TESTS
     # hidden: path of Tensor operations
-    check_path(lambda: loss(logits, logits), {"input": logits}, "BCEWithLogitsLoss")
+    check_differentiable(lambda: loss(logits, logits), {"input": logits}, "BCEWithLogitsLoss")
     # hidden: small losses, both dtypes
     for x, y in ((9.0, 1.0), (10.0, 1.0), (40.0, 1.0)):
         got = loss(Tensor([x], np.float64), Tensor([y], np.float64)).item()

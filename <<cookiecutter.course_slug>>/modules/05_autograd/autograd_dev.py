@@ -41,10 +41,10 @@ from << cookiecutter.package_name >>.tensor import (
     Tensor,
     add_to_class,
     as_tuple,
-    dispatched,
     in_floats,
-    operand,
     result_of,
+    tensor_function,
+    unwrap,
 )
 
 # %% [markdown]
@@ -137,11 +137,13 @@ from << cookiecutter.package_name >>.losses import (
     accuracy,
 )
 from << cookiecutter.package_name >>.tensor import (
-    check,
-    check_raises,
     manual_seed,
     randn,
     stack,
+)
+from << cookiecutter.package_name >>.testing import (
+    check,
+    check_raises,
     times,
 )
 
@@ -412,7 +414,7 @@ passes on as it is. If y = a · b, it grows b times as much as a, and a times as
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-first", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write +, * and the negative so that they return through recorded.
-# Approach: 1. a and b: self.data and operand(other), arrays or a number. 2. recorded(array, "Add",
+# Approach: 1. a and b: self.data and unwrap(other), arrays or a number. 2. recorded(array, "Add",
 #   (self, vjp), (other, vjp)), where each vjp is a lambda of g. The other names are "Mul", "Neg".
 # Example: y = Tensor([2.0], requires_grad=True) * 5  has one edge; its vjp turns [1.] into [5.]
 # Hint: a lambda keeps alive what it mentions: let it mention a or b, never self. backward will fit
@@ -421,7 +423,7 @@ passes on as it is. If y = a · b, it grows b times as much as a, and a times as
 def __add__(self, other):
     """Return self + other; other is a Tensor or a number."""
     ### BEGIN SOLUTION
-    a, b = self.data, operand(other)
+    a, b = self.data, unwrap(other)
     return recorded(a + b, "Add", (self, lambda g: g), (other, lambda g: g))
     ### END SOLUTION
 
@@ -430,7 +432,7 @@ def __add__(self, other):
 def __mul__(self, other):
     """Return self * other; other is a Tensor or a number."""
     ### BEGIN SOLUTION
-    a, b = self.data, operand(other)
+    a, b = self.data, unwrap(other)
     return recorded(a * b, "Mul", (self, lambda g: g * b), (other, lambda g: g * a))
     ### END SOLUTION
 
@@ -934,7 +936,7 @@ be the number and `other` the Tensor: read both with `operand`.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-arithmetic", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 # TODO: write -, / and **.
-# Approach: 1. a and b: operand(self) and operand(other). 2. return through recorded, with a vjp for
+# Approach: 1. a and b: unwrap(self) and unwrap(other). 2. return through recorded, with a vjp for
 #   each side, named "Sub", "Div", "Pow". The slopes of a / b are 1 / b and -a / b²; those of a ** b
 #   are b aᵇ⁻¹ and aᵇ log a. 3. Where b = 0 the first of these is 0, but at a = 0 NumPy says
 #   0 · 1/0: there let the exponent be 0. Where a = 0 the second is 0 (for b > 0), but NumPy says
@@ -945,7 +947,7 @@ be the number and `other` the Tensor: read both with `operand`.
 def __sub__(self, other):
     """Return self - other; one of them may be a number."""
     ### BEGIN SOLUTION
-    a, b = operand(self), operand(other)
+    a, b = unwrap(self), unwrap(other)
     return recorded(a - b, "Sub", (self, lambda g: g), (other, lambda g: -g))
     ### END SOLUTION
 
@@ -954,7 +956,7 @@ def __sub__(self, other):
 def __truediv__(self, other):
     """Return self / other; one of them may be a number."""
     ### BEGIN SOLUTION
-    a, b = operand(self), operand(other)
+    a, b = unwrap(self), unwrap(other)
     return recorded(a / b, "Div", (self, lambda g: g / b), (other, lambda g: -g * a / (b * b)))
     ### END SOLUTION
 
@@ -963,7 +965,7 @@ def __truediv__(self, other):
 def __pow__(self, other):
     """Return self ** other; one of them may be a number. Slopes at 0 ** 0 are 0, as in PyTorch."""
     ### BEGIN SOLUTION
-    a, b = operand(self), operand(other)
+    a, b = unwrap(self), unwrap(other)
     out = a**b
     base = (self, lambda g: g * b * a ** (b - 1 + (b == 0)))
     exponent = (other, lambda g: g * out * np.log(a + (a == 0)))
@@ -1254,7 +1256,7 @@ def chooser(name, function, wins):
 
     def method(self, other):
         ### BEGIN SOLUTION
-        a, b = self.data, operand(other)
+        a, b = self.data, unwrap(other)
 
         def share(g, x, y):
             return masked(g, wins(x, y)) + masked(g / 2, x == y)
@@ -1270,12 +1272,12 @@ Tensor.maximum = chooser("Maximum", np.maximum, operator.gt)
 Tensor.minimum = chooser("Minimum", np.minimum, operator.lt)
 
 
-@dispatched
+@tensor_function
 def where(condition, a, b):
     """Return a where the bool Tensor condition is True and b elsewhere (torch.where)."""
     ### BEGIN SOLUTION
-    mask = np.asarray(operand(condition), bool)
-    array = select(mask, operand(a), operand(b))
+    mask = np.asarray(unwrap(condition), bool)
+    array = select(mask, unwrap(a), unwrap(b))
     return recorded(array, "Where", (a, lambda g: masked(g, mask)), (b, lambda g: masked(g, ~mask)))
     ### END SOLUTION
 
@@ -1609,12 +1611,12 @@ def __getitem__(self, index):
     return recorded(array, "Index", (self, vjp))
 
 
-@dispatched
+@tensor_function
 def concatenate(tensors, axis=0):
     """Join Tensors along an existing axis; their other sizes must agree (torch.concatenate)."""
     ### BEGIN SOLUTION
     tensors = list(tensors)
-    array = np.concatenate([operand(t) for t in tensors], axis=axis)
+    array = np.concatenate([unwrap(t) for t in tensors], axis=axis)
     edges, start = [], 0
     for t in tensors:
         stop = start + t.shape[axis]
@@ -1722,7 +1724,7 @@ def __matmul__(self, other):
 
     Raises RuntimeError with both shapes if they do not fit, or if one has no dimension.
     """
-    a, b = self.data, operand(other)
+    a, b = self.data, unwrap(other)
     array = product(a, b)
     ### BEGIN SOLUTION
 
@@ -2283,7 +2285,7 @@ break a recursive backward at Python's limit of 1,000 calls; yours keeps a list 
 ### What fusing saves
 Each Node costs some microseconds, and each array between two operations is written and read again.
 So PyTorch **fuses** what nearly every step uses: one operation, with a vjp by hand. The three below
-replace those of Modules 02 to 04 wherever they are called, since they are `dispatched`. Read the
+replace those of Modules 02 to 04 wherever they are called, since they are `tensor_function`. Read the
 vjps: of all that cross-entropy computes, softmax is left, minus 1 at the right class.
 """
 
@@ -2300,7 +2302,7 @@ originals = (activations.relu, layers.linear, losses.cross_entropy)
 composed = {function.__name__: function.__wrapped__ for function in originals}
 
 
-@dispatched
+@tensor_function
 def relu(x):
     """Return max(x, 0) as one operation, which keeps its output (torch.nn.functional.relu)."""
     out = np.maximum(x.data, 0)
@@ -2312,7 +2314,7 @@ def matrix_of(array):
     return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
-@dispatched
+@tensor_function
 def linear(x, weight, bias=None):
     """Return x @ weight + bias, of shapes (..., n) @ (n, m) + (m,), as one operation."""
     a, w = x.data, weight.data
@@ -2331,7 +2333,7 @@ def linear(x, weight, bias=None):
     return recorded(out, "Linear", *edges)
 
 
-@dispatched
+@tensor_function
 def cross_entropy(input, target, reduction="mean"):
     """Return -log softmax(input) at the target, reduced, as one operation; nothing is checked."""
     logits, labels, n = input.data, target.data, input.data.shape[0]

@@ -148,11 +148,13 @@ from << cookiecutter.package_name >>.losses import (
     accuracy,
 )
 from << cookiecutter.package_name >>.tensor import (
-    check,
-    check_raises,
     manual_seed,
     rand,
     randn,
+)
+from << cookiecutter.package_name >>.testing import (
+    check,
+    check_raises,
     times,
 )
 

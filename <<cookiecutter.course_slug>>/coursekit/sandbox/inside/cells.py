@@ -200,8 +200,9 @@ def frames_of(error: BaseException, filename: str, source: str) -> list:
         code = step.tb_frame.f_code
         if not code.co_filename.startswith(HERE):
             head = f"{code.co_filename}:{step.tb_lineno}, in {code.co_name}"
-            known = linecache.cache.get(code.co_filename, (0, 0, []))[2]
-            text = source if code.co_filename == filename else "".join(known)
+            known = linecache.cache.get(code.co_filename, ())
+            lines = known[2] if len(known) == 4 else []  # else it was not read yet
+            text = source if code.co_filename == filename else "".join(lines)
             is_cell = text and code.co_filename[0] == "<"
             found.append(f"{head}\n{pointed(text, step.tb_lineno)}" if is_cell else head)
         step = step.tb_next

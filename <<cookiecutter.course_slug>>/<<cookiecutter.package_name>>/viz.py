@@ -1,0 +1,114 @@
+"""Plots for the notebooks: the measurement stands in the cell, the drawing here.
+
+Provided: you need not read it. Titles state what was found, so cells compute them. matplotlib is
+imported where something is drawn: that takes a second, and grading draws nothing.
+"""
+
+import numpy as np
+
+SIZE = (7, 4)  # inches; a notebook shows them at about 100 pixels each
+
+
+def axes(title, xlabel="", ylabel="", size=SIZE, **settings):
+    """Return new axes in the course's style; settings are those of matplotlib's Axes.set."""
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def lines(curves, title, xlabel, ylabel, log="", **settings):
+    """Plot curves, {name: (x, y)}, with the name at the end of each; log names the log axes: "xy".
+
+    Return the axes, for what a plot needs beside; show() ends it.
+    """
+    ax = axes(title, xlabel, ylabel, **settings)
+    for name, (x, y) in curves.items():
+        ax.plot(x, y, "o-" if len(x) < 20 else "-", linewidth=2, markersize=4, label=name)
+    if "x" in log:
+        ax.set_xscale("log", base=2 if is_doubling(curves) else 10)
+    if "y" in log:
+        ax.set_yscale("log")
+    label_ends(ax)
+    return ax
+
+
+def is_doubling(curves):
+    """Tell whether all x are powers of two, which then stand at the axis as they are."""
+    return all(v > 0 and float(np.log2(v)).is_integer() for x, _ in curves.values() for v in x)
+
+
+def label_ends(ax, gap=0.06):
+    """Write the name of each line at its right end, moved up where two would overlap."""
+    ends = []
+    for line in ax.get_lines():
+        name = line.get_label()
+        if name and not name.startswith("_"):
+            x, y = line.get_xydata()[-1]
+            height = ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1]
+            ends.append([height, x, name, line.get_color()])
+    lowest = -1.0
+    for height, _, name, color in sorted(ends, key=lambda end: end[0]):
+        lowest = max(lowest + gap, height)
+        ax.annotate(
+            name, (1.01, lowest), xycoords="axes fraction", color=color, va="center",
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def bars(values, title, xlabel, form="{:.3g}"):
+    """Draw a bar for each of values, {name: number}, with its number beside it; return the axes."""
+    ax = axes(title, xlabel, size=(7, 0.9 + 0.42 * len(values)))
+    drawn = ax.barh(list(values), list(values.values()), color="tab:blue", alpha=0.8)
+    ax.bar_label(drawn, [form.format(v) for v in values.values()], padding=4)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def images(pictures, titles, title, columns=10):
+    """Show small grey pictures, 2-D arrays, in rows, each below its title; return the figure."""
+    import matplotlib.pyplot as plt
+
+    rows = -(-len(pictures) // columns)
+    figure, all_axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(0.8 * columns, 1.05 * rows + 0.4),
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax in all_axes.flat:
+        ax.set_axis_off()
+    for ax, picture, text in zip(all_axes.flat, pictures, titles, strict=False):
+        ax.imshow(picture, cmap="gray_r")
+        ax.set_title(text, fontsize=9)
+    figure.suptitle(title)
+    return figure
+
+
+def regions(classify, points, labels, title, steps=150):
+    """Colour the plane by classify(array of (n, 2)), an array of n numbers, with points in it.
+
+    0.5 is the boundary where classify gives probabilities; return the axes.
+    """
+    low, high = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
+    x, y = (np.linspace(low[i], high[i], steps) for i in (0, 1))
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    values = np.asarray(classify(grid), dtype=float).reshape(steps, steps)
+    ax = axes(title, size=(4.6, 4.2), aspect="equal")
+    ax.contourf(x, y, values, levels=20, cmap="RdBu_r", alpha=0.6)
+    ax.contour(x, y, values, levels=[0.5], colors="black", linewidths=1)
+    ax.scatter(*points.T, c=labels, cmap="RdBu_r", edgecolors="black", s=30)
+    return ax
+
+
+def show():
+    """Show what was drawn."""
+    import matplotlib.pyplot as plt
+
+    plt.show()
