@@ -50,14 +50,21 @@ def test_the_release_keeps_points_and_stubs(built: Living) -> None:
 def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     (path,) = (built.root / "dist").glob("*.zip")
     top = path.stem
-    assert sorted(zipfile.ZipFile(path).namelist()) == [
-        f"{top}/{MODULE}/README.md",
-        f"{top}/{MODULE}/tensor_dev.ipynb",
-        f"{top}/README.md",
-        f"{top}/export.py",
-        f"{top}/{built.package}/__init__.py",
-        f"{top}/pyproject.toml",
-    ]
+    figures = [p.name for p in built.source.parent.iterdir() if p.suffix in {".svg", ".npz", ".txt"}]
+    assert sorted(zipfile.ZipFile(path).namelist()) == sorted(
+        f"{top}/{name}"
+        for name in (
+            f"{MODULE}/README.md",
+            f"{MODULE}/tensor_dev.ipynb",
+            *(f"{MODULE}/{name}" for name in figures),
+            "README.md",
+            "export.py",
+            f"{built.package}/__init__.py",
+            f"{built.package}/testing.py",
+            f"{built.package}/viz.py",
+            "pyproject.toml",
+        )
+    )
     readme = zipfile.ZipFile(path).read(f"{top}/README.md").decode()
     assert "25 January 2027" in readme, "the due date of Module 01 is not in the student's README"
 
@@ -298,7 +305,12 @@ def test_an_export_of_nothing_leaves_the_module_as_it_was(built: Living, kit: Pa
     wanted = f"{MODULE}/tensor_dev.ipynb: not exported, because no cell in it starts with"
     assert done.stdout.startswith(wanted), done.stdout
     assert module.read_text(encoding="utf-8") == "Tensor = 7\n"
-    assert sorted(p.name for p in module.parent.iterdir()) == ["__init__.py", "tensor.py"]
+    assert sorted(p.name for p in module.parent.iterdir()) == [
+        "__init__.py",
+        "tensor.py",
+        "testing.py",
+        "viz.py",
+    ]
 
 
 def test_a_file_that_does_not_parse_leaves_the_module_as_it_was(built: Living, kit: Path) -> None:
@@ -313,9 +325,13 @@ def test_a_file_that_does_not_parse_leaves_the_module_as_it_was(built: Living, k
 
 
 def test_export_writes_only_the_modules_named(built: Living, kit: Path) -> None:
+    nbformat.write(built.solved(), kit / MODULE / "tensor_dev.ipynb")
     for arguments, code, words in (
         ([MODULE], 0, f"{MODULE}/tensor_dev.ipynb -> {built.package}/tensor.py"),
         ([MODULE + "/"], 0, "tensor.py"),
+        (["01"], 0, "tensor.py"),
+        (["1"], 0, "tensor.py"),
+        (["tensor"], 0, "tensor.py"),
         (["02"], 1, f"There is no module '02' here, only: {MODULE}"),
     ):
         run = [sys.executable, "export.py", *arguments]
@@ -336,14 +352,66 @@ def test_export_names_what_it_leaves_behind(built: Living, kit: Path) -> None:
     assert (kit / built.package / "tensor.py").is_file()
 
 
-def test_export_names_a_notebook_that_does_not_parse(built: Living, kit: Path) -> None:
-    nb = built.solved()
-    solutions(nb)[0].source += "\nreturn return"
-    nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
+def exported_by(kit: Path) -> tuple[int, str]:
     run = [sys.executable, "export.py"]
     done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 1
-    assert f"{MODULE}/tensor_dev.ipynb: not exported" in done.stdout
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_export_says_where_a_notebook_does_not_parse(built: Living, kit: Path) -> None:
+    nb = built.solved()
+    cell = solutions(nb)[0]
+    cell.source += "\nreturn return"
+    nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
+    code, said = exported_by(kit)
+    assert (code, f"{MODULE}/tensor_dev.ipynb: not exported" in said) == (1, True)
+    where = f"Exercise 1: A Tensor owns its numbers: line {len(cell.source.splitlines())} of the cell"
+    assert where in said
+
+
+def test_export_names_the_exercises_that_are_not_finished(built: Living, kit: Path) -> None:
+    """They do not keep the others from being used; those called deeper may stay open."""
+    code, said = exported_by(kit)
+    assert (code, (kit / built.package / "tensor.py").is_file()) == (1, True)
+    assert "not finished: Exercise 1: A Tensor owns its numbers\n" in said
+    nb = built.solved()
+    released = nbformat.read(kit / MODULE / "tensor_dev.ipynb", as_version=4)
+    stubs = {cell.id: cell.source for cell in released.cells}
+    title = ""
+    for cell in nb.cells:
+        title = cell.source if "## Exercise" in cell.source else title
+        if "(deeper)" in title.partition("\n")[0]:
+            cell.source = stubs[cell.id]
+    nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
+    code, said = exported_by(kit)
+    assert (code, "(deeper)" in said) == (0, True), said
+
+
+def test_export_names_what_a_later_notebook_will_miss(built: Living, kit: Path) -> None:
+    """Somebody has split a cell: what is below the cut has no directive any more."""
+    nb = built.solved()
+    later = nbformat.v4.new_notebook()
+    later.cells = [new_code_cell(f"from {built.package}.tensor import (\n    Tensor,\n    zeros,\n)")]
+    (kit / "02_activations").mkdir()
+    nbformat.write(later, kit / "02_activations" / "activations_dev.ipynb")
+    (cell,) = [cell for cell in solutions(nb) if "\nzeros" in cell.source]
+    cell.source, below = cell.source.split("\nzeros", 1)
+    nb.cells.insert(nb.cells.index(cell) + 1, new_code_cell("zeros" + below))
+    nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
+    code, said = exported_by(kit)
+    assert (code, "it lacks zeros, which a later module imports" in said) == (1, True), said
+
+
+def test_export_names_a_second_notebook_and_a_renamed_one(built: Living, kit: Path) -> None:
+    nbformat.write(built.solved(), kit / MODULE / "tensor_dev.ipynb")
+    shutil.copy(kit / MODULE / "tensor_dev.ipynb", kit / MODULE / "tensor_dev-Copy1.ipynb")
+    code, said = exported_by(kit)
+    assert (code, "Beside it stands tensor_dev-Copy1.ipynb" in said) == (1, True), said
+    (kit / MODULE / "tensor_dev.ipynb").unlink()
+    code, said = exported_by(kit)
+    assert code == 1
+    assert f"{MODULE}/tensor_dev.ipynb is not there." in said
 
 
 # --- checks: each plants one fault and says what the message must name ---
