@@ -282,3 +282,14 @@ def test_derived_variables_differ_only_in_their_answer(kind):
 def test_derived_slug_is_one_folder(title):
     slug = derived("course_slug", course_title=title)
     assert not pre.faults("course_slug", slug) or slug in pre.WINDOWS_DEVICES
+
+
+@pytest.mark.parametrize("last", QUESTIONS["last_module"][1:])
+def test_a_course_that_stops_earlier_names_no_later_module(bake, last):
+    course = bake(last_module=last)
+    later = [name for name in QUESTIONS["last_module"] if name > last]
+    words = "|".join([*(f"Module {name[:2]}\\b|{name}|{name[:2]} [A-Z]" for name in later)])
+    for path in sorted(course.rglob("*")):
+        if path.suffix in {".py", ".md", ".svg", ".toml", ".txt"} and "tests" not in path.parts:
+            found = re.search(words, path.read_text(encoding="utf-8"))
+            assert not found, f"{path.relative_to(course)}: {found[0]}"

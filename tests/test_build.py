@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -34,7 +35,10 @@ def test_release_and_kit_show_no_line_of_a_solution(built: Living) -> None:
         lines = text.splitlines()
         if name.endswith(".ipynb"):
             lines = [s for c in json.loads(text)["cells"] for s in "".join(c["source"]).split("\n")]
-        assert not secrets & {line.strip() for line in lines if len(line.strip()) > 7}, name
+        lines = [line.strip() for line in lines]
+        if name.endswith(".py"):  # any two programs share a line, hardly two in a row
+            lines = [line for above, line in pairwise(lines) if above in secrets]
+        assert not secrets & {line for line in lines if len(line) > 7}, name
 
 
 def test_the_release_keeps_points_and_stubs(built: Living) -> None:

@@ -3,6 +3,7 @@
 Where PyTorch is missing these tests are skipped; `nox -s test -- --oracle` installs it.
 """
 
+import doctest
 import importlib
 import inspect
 import operator
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from nbformat import NotebookNode
 
 from coursekit.course import Course
 
@@ -645,6 +647,16 @@ OURS_ALONE = """
 
 
 COMPARED = {"tensor", "activations", "layers", "losses", "optimizers"}
+
+
+def test_what_a_module_shows_of_pytorch_is_what_it_gives(nb: NotebookNode) -> None:
+    (cell,) = [cell for cell in nb.cells if "### The same in PyTorch" in cell.source]
+    (shown,) = re.findall(r"^```python\n(.*?)^```", cell.source, re.M | re.S)
+    test = doctest.DocTestParser().get_doctest(shown, {}, "The same in PyTorch", None, 0)
+    said: list[str] = []
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    result = doctest.DocTestRunner(optionflags=flags).run(test, out=said.append)
+    assert result.attempted >= 2 and not result.failed, "".join(said)
 
 
 def test_every_public_name_is_compared(course: Course, framework: SimpleNamespace) -> None:

@@ -25,6 +25,7 @@ STDERR = (
     "Something was written to stderr while this test ran: a warning, a log message, print(…, "
     "file=sys.stderr). A test that passes writes nothing there."
 )
+NOT_WRITTEN = "This needs a solution that is not written yet."
 TIME = (
     "Time ran out, or the process ended, in this test or in a cell before it. Look for a loop or a "
     "recursion that does not end, or for exit()."
@@ -122,7 +123,7 @@ def add_failure(part: Part, cell: dict[str, Any]) -> None:
     graded, shown = cell["outputs"], cell["metadata"].get("shown", [])
     errors = {output["ename"] for output in graded if output["output_type"] == "error"}
     if is_stub(graded):
-        part.said.append("This needs a solution that is not written yet.")
+        part.said += [NOT_WRITTEN] if NOT_WRITTEN not in part.said else []
     elif errors & {execution.TIME_IS_UP, execution.NEVER_CAME}:
         part.said.append(TIME)
     elif execution.fails(shown):
@@ -135,7 +136,7 @@ def add_failure(part: Part, cell: dict[str, Any]) -> None:
         about = f"hidden: {topic}" if topic else "a hidden test"
         part.topics.append(about)
         part.said.append(
-            f"The tests that you see pass; one that you do not see fails ({about}). "
+            f"Beyond the examples, a test that you do not see fails ({about}). "
             "Try your work on more cases."
         )
 
@@ -152,8 +153,9 @@ def topic_of(cell: dict[str, Any]) -> str:
 
 
 def text_of(output: dict[str, Any]) -> str:
-    if output["output_type"] == "error":
-        return "\n".join(output["traceback"][-2:])
+    if output["output_type"] == "error":  # what it says, and where in the notebook it arose
+        *frames, message = output["traceback"]
+        return "\n".join([*[f for f in frames if f.startswith("<")][-1:], message])
     return output.get("text") or output["data"]["text/plain"]
 
 
