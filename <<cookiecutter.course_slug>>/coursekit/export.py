@@ -2,7 +2,7 @@
 
 Students have this file, too: `python export.py` writes PACKAGE/tensor.py from 01_tensor/, and so
 on for every module they have, so that the next module builds on what they wrote. With names,
-`python export.py 02_activations` (or 02, 2, activations), only those.
+`python export.py 01_tensor` (or 01, 1, tensor), only those.
 """
 
 import ast
