@@ -84,8 +84,10 @@ def sampled(source: str) -> list[str]:
 
 def changed(source: str) -> Iterator[str]:
     """Yield versions of a test with one number, truth value, kind of error or operator changed."""
-    lines = source.split("\n")
-    for node in ast.walk(ast.parse(source)):
+    lines, tree = source.split("\n"), ast.parse(source)
+    for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
+        function.decorator_list = []  # they say which exercise it is
+    for node in ast.walk(tree):
         new = other(node, source)
         if new and node.lineno == node.end_lineno:
             line = lines[node.lineno - 1].encode()  # columns count bytes
