@@ -9,6 +9,7 @@ import ast
 import builtins
 import json
 import re
+import symtable
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -64,19 +65,22 @@ def python(lines: list[str]) -> str:
     return text
 
 
-def undefined(code: str) -> set[str]:
-    """Return the names that a file of the package uses and defines nowhere, as far as one sees."""
-    nodes = list(ast.walk(ast.parse(code)))
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    known = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | set(dir(builtins))
-    for node in nodes:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler)):
-            known.add(node.name)
-        elif isinstance(node, ast.alias):
-            known.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.arg):
-            known.add(node.arg)
-    return {node.id for node in names} - known
+def scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    """Yield a module's table of names, and those of all functions and classes in it."""
+    yield table
+    for inner in table.get_children():
+        yield from scopes(inner)
+
+
+def names_of(code: str) -> tuple[set[str], set[str]]:
+    """Return the names that a file of the package has, and those it uses and has not."""
+    module = symtable.symtable(code, "", "exec")
+    has = {s.get_name() for s in module.get_symbols() if s.is_assigned() or s.is_imported()}
+    symbols = [(table, s) for table in scopes(module) for s in table.get_symbols()]
+    uses = {
+        s.get_name() for t, s in symbols if s.is_global() or (t is module and s.is_referenced())
+    }
+    return has, uses - has - set(dir(builtins)) - {"__name__", "__file__", "__class__"}
 
 
 def code_cells(notebook: Path) -> list[tuple[str, str]]:
@@ -122,20 +126,6 @@ def imported(root: Path, module: str) -> set[str]:
     return names
 
 
-def bound(code: str) -> set[str]:
-    """Return the names that a file of the package has."""
-    names: set[str] = set()
-    for statement in ast.parse(code).body:
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            names.add(statement.name)
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.add(node.id)
-            elif isinstance(node, ast.alias):
-                names.add((node.asname or node.name).split(".")[0])
-    return names
-
-
 def export(folder: Path, package: Path) -> tuple[bool, str]:
     """Write one module's file of the package; return if all is well, and what happened.
 
@@ -163,15 +153,16 @@ def export(folder: Path, package: Path) -> tuple[bool, str]:
     partial.write_text(code, encoding="utf-8")
     partial.replace(target)  # whole or not at all
     notes = []
-    if missing := undefined(code):
+    has, missing = names_of(code)
+    if missing:
         notes.append(
             f"but not exported with it: {', '.join(sorted(missing))}. Cells that start with "
             "`#| export` are; import or define it in the one that uses it."
         )
-    if lost := imported(folder.parent, f"{package.name}.{target.stem}") - bound(code):
+    if lost := imported(folder.parent, f"{package.name}.{target.stem}") - has:
         notes.append(
-            f"but it lacks {', '.join(sorted(lost))}, which a later module imports: a cell that was "
-            "split or lost its `#| export`?"
+            f"but it lacks {', '.join(sorted(lost))}, which a later module imports: a cell "
+            "that was split or lost its `#| export`?"
         )
     stubs = unfinished(cells)
     notes += [f"not finished: {title}" for title in stubs]
