@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["nox[uv]>=2025.2.9"]
 # ///
-"""The term in six commands. Start with `nox -s build`; without nox, `python noxfile.py -s build`.
+"""The term in a few commands. Start with `nox -s build`; without nox, `python noxfile.py -s build`.
 
 Everything after `--` goes to the command: `nox -s build -- 01_tensor`, `nox -s grade -- --help`.
 Each session is one `python -m coursekit …` in the course's one environment, .venv.
@@ -114,6 +114,12 @@ def sync(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Make release/ and the student kit in dist/; refuse if a solution would leak. [MODULE …]"""
     coursekit(session, "build")
+
+
+@nox.session
+def collect(session: nox.Session) -> None:
+    """Take in what an LMS gives to download: PATH … [--roster FILE] [--module MODULE]"""
+    coursekit(session, "collect")
 
 
 @nox.session

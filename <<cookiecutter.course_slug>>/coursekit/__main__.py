@@ -51,6 +51,31 @@ def build(course: Course, args: argparse.Namespace) -> None:
     print("packed  ", kit.relative_to(course.root))
 
 
+def collect(course: Course, args: argparse.Namespace) -> int:
+    """Take in what an LMS gives to download: submitted/ gets each student's newest attempt."""
+    from coursekit.exchange import collect as collecting
+    from coursekit.exchange import roster
+
+    if args.roster:
+        path, notes = roster.make(course, args.roster)
+        print(f"{path.relative_to(course.root)}: {'; '.join(notes)}.")
+    if not args.paths:
+        if not args.roster:
+            raise CourseError("Say what to take in: nox -s collect -- DOWNLOAD.zip")
+        return 0
+    module = course.modules([args.module])[0] if args.module else None
+    result = collecting.collect(course, args.paths, module)
+    for line in (*result.notes, *result.older, *(f"Not taken: {p}" for p in result.problems)):
+        console.print(escape(line), soft_wrap=True)
+    for name, students in result.missing.items():
+        more = f" and {len(students) - 10} more" if len(students) > 10 else ""
+        print(f"Missing of {name}: {', '.join(students[:10]) or 'nobody'}{more}.")
+    kinds = ("taken", "newer than before", "the same", "older", "not taken")
+    lists = (result.taken, result.newer, result.same, result.older, result.problems)
+    print(", ".join(f"{len(each)} {kind}" for kind, each in zip(kinds, lists, strict=True)) + ".")
+    return int(bool(result.problems))
+
+
 def grade(course: Course, args: argparse.Namespace) -> int:
     """Autograde submissions; write feedback/, grades.csv and report.html."""
     from coursekit import assignment
@@ -126,12 +151,26 @@ def parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for action in (sync, build, grade, test, lint, lab):
+    for action in (sync, build, collect, grade, test, lint, lab):
         name, flag = action.__name__, {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
         sub.set_defaults(action=action)
         add = sub.add_argument
-        if action not in {lint, lab}:
+        if action is collect:
+            add(
+                "paths",
+                nargs="*",
+                type=Path,
+                metavar="PATH",
+                help="a download, zip or folder",
+            )
+            add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
+            add(
+                "--module",
+                metavar="MODULE",
+                help="of these files, if no name says it",
+            )
+        elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:
             add = sub.add_mutually_exclusive_group().add_argument

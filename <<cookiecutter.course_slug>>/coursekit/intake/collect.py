@@ -67,7 +67,8 @@ def find(
         place = submitted.relative_to(course.root) / "STUDENT_ID" / first.name / first.notebook.name
         raise CourseError(
             f"No submissions of {', '.join(module.name for module in modules)} in {submitted}.\n"
-            f"Put each student's notebook at {place.as_posix()} and run this again,\n"
+            f"Take in what your LMS gives to download: nox -s collect -- FILE; or put each\n"
+            f"student's notebook at {place.as_posix()}, and run this again;\n"
             f"or see a made-up term graded: nox -s grade -- --demo"
         )
     return found

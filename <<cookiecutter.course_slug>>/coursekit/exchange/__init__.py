@@ -1,0 +1,1 @@
+"""Work and marks to and from learning management systems (LMS)."""

@@ -1,0 +1,140 @@
+"""What an LMS gives to download: files, and whose they are. Nothing is decided here.
+
+Known by their form: Canvas's and Moodle's zips of submissions, Gradescope's export, folders of
+cloned repositories, and folders named by students. Each may be a zip or a folder.
+"""
+
+import contextlib
+import datetime as dt
+import io
+import re
+import stat
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from coursekit.errors import CourseError
+from coursekit.intake.collect import KINDS, is_visible, suffix
+
+# Canvas: doejane_LATE_3143_207797_tensor_dev-2.ipynb, of user 3143; LATE if it was, -2 the attempt.
+CANVAS = re.compile(r"(?P<name>[^_]*)_(?P<late>LATE_)?(?P<lms_id>\d+)_\d+_(?P<file>.+)", re.S)
+ATTEMPT = re.compile(r"-\d+(?=\.\w+$)")
+# Moodle: "Jane Doe_1234567_assignsubmission_file_", a folder or the beginning of a file's name.
+MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file_(?P<file>.*)", re.S)
+GRADESCOPE = "submission_metadata.yml"
+MOST = 200_000_000  # bytes of one file in a zip
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file that somebody handed in."""
+
+    where: str  # as the download calls it
+    names: tuple[str, ...]  # whatever says whose it is, surest first
+    file: str
+    read: Callable[[], bytes]
+    time: dt.datetime | None = None
+    late: bool = False  # the LMS says so, and not by how much
+
+
+Files = dict[str, Callable[[], bytes]]
+
+
+def found_in(path: Path) -> Iterator[Found]:
+    """Yield what was handed in, in a download. CourseError if it cannot be read."""
+    if not path.exists():
+        raise CourseError(f"{path} is not there.")
+    inside = in_zip(path) if path.is_file() else in_folder(path)
+    folder = path if path.is_dir() else None
+    if metadata := next((name for name in inside if name.endswith(GRADESCOPE)), ""):
+        yield from gradescope(inside, metadata)
+        return
+    for name, read in inside.items():
+        parts = PurePosixPath(name).parts
+        if suffix(PurePosixPath(name)) in KINDS:
+            yield one(name, parts, read, folder)
+
+
+def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) -> Found:
+    """Return a file with whatever its name and those of its folders say."""
+    for number, part in enumerate(parts):
+        if match := MOODLE.fullmatch(part):
+            return Found(name, (match["name"],), match["file"] or parts[-1], read)
+        if number == len(parts) - 1 and (match := CANVAS.fullmatch(part)):
+            file = ATTEMPT.sub("", match["file"])
+            return Found(
+                name, (match["lms_id"], match["name"]), file, read, late=bool(match["late"])
+            )
+    owners = tuple(part for part in parts[:-1])
+    time = committed(folder / parts[0], "/".join(parts[1:])) if folder and len(parts) > 1 else None
+    # GitHub Classroom calls a repository ASSIGNMENT-LOGIN; a login may have dashes itself.
+    tails = [
+        owner.split("-", n)[-1] for owner in owners[:1] for n in range(1, owner.count("-") + 1)
+    ]
+    return Found(name, (*owners, *tails), parts[-1], read, time)
+
+
+def committed(repository: Path, name: str) -> dt.datetime | None:
+    """Return when a file was last committed, if it lies in a clone."""
+    if not (repository / ".git").exists():
+        return None
+    command = ["git", "-C", repository, "log", "-1", "--format=%cI", "--", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return dt.datetime.fromisoformat(done.stdout.strip()) if done.stdout.strip() else None
+
+
+def gradescope(inside: Files, metadata: str) -> Iterator[Found]:
+    """Yield what is in Gradescope's export; its metadata says who and when."""
+    import yaml
+
+    top = metadata.removesuffix(GRADESCOPE)
+    table = yaml.safe_load(inside[metadata]())
+    for submission, about in (table or {}).items():
+        about = {str(key).strip(":"): value for key, value in about.items()}
+        who = [{str(k).strip(":"): v for k, v in s.items()} for s in about.get("submitters", [])]
+        names = tuple(str(s[key]) for s in who for key in ("sid", "email", "name") if s.get(key))
+        time = about.get("created_at")
+        time = dt.datetime.fromisoformat(time) if isinstance(time, str) else time
+        for name, read in inside.items():
+            if name.startswith(f"{top}{submission}/") and suffix(PurePosixPath(name)) in KINDS:
+                yield Found(name, names, PurePosixPath(name).name, read, time)
+
+
+def in_folder(folder: Path) -> Files:
+    """Return the files below a folder; links and hidden ones are left out."""
+    found: Files = {}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if all(map(is_visible, parts)) and stat.S_ISREG(path.lstat().st_mode):
+            found["/".join(parts)] = path.read_bytes
+    return found
+
+
+def in_zip(path: Path) -> Files:
+    """Return the files in a zip, with names that old zips wrote in cp437 or UTF-8."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
+    except (zipfile.BadZipFile, OSError):
+        raise CourseError(f"{path} is no zip and no folder: give the LMS's download.") from None
+    found: Files = {}
+    for entry in archive.infolist():
+        name = entry.filename
+        if not entry.flag_bits & 0x800:  # not said to be UTF-8, but often it is
+            with contextlib.suppress(UnicodeError):
+                name = name.encode("cp437").decode("utf-8")
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if not entry.is_dir() and all(map(is_visible, parts)):
+            found["/".join(parts)] = lambda entry=entry: unpacked(archive, entry)
+    return found
+
+
+def unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.file_size > MOST:
+        raise CourseError(f"{entry.filename} has {entry.file_size / 1e6:.0f} MB, and is left out.")
+    with archive.open(entry) as file:
+        data = file.read(MOST + 1)
+    if len(data) > MOST:
+        raise CourseError(f"{entry.filename} is larger than it says, and is left out.")
+    return data

@@ -1,0 +1,182 @@
+"""roster.csv: who is in the course, and by which names an LMS knows them.
+
+Made from what the LMS exports: Canvas's gradebook, Moodle's participants.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from coursekit import files
+from coursekit.course import Course
+from coursekit.errors import CourseError
+from coursekit.intake.collect import STUDENT_ID
+from coursekit.intake.parse import decoded
+
+NAME = "roster.csv"
+# The columns of LMS exports, in lower case, by what they hold; the first that is filled counts.
+COLUMNS = {
+    "id": ("sis login id", "username", "sis user id", "id number", "email address", "id"),
+    "name": ("student", "full name", "name"),
+    "first": ("first name",),
+    "last": ("last name", "surname"),
+    "email": ("email address", "email"),
+    "lms_id": ("id",),
+    "section": ("section", "groups"),
+}
+
+
+@dataclass
+class Student:
+    """A row of roster.csv; `id` names the folder in submitted/."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+    lms_id: str = ""
+    section: str = ""
+
+    @property
+    def keys(self) -> set[str]:
+        """Return by what a download may call this student."""
+        named = {self.id.casefold(), self.email.casefold(), self.lms_id, *spellings(self.name)}
+        return {key for key in named if key}
+
+
+COLUMN_NAMES = [field.name for field in fields(Student)]
+
+
+def spellings(name: str) -> set[str]:
+    """Return a name as "First Last", turned from "Last, First", and joined as Canvas joins it."""
+    last, comma, first = name.partition(",")
+    ways = {name, f"{first.strip()} {last.strip()}" if comma else name}
+    if not comma and " " in name:  # Canvas begins with the family name, often the last word
+        *rest, family = name.split()
+        ways.add(" ".join([family, *rest]))
+    return {folded(way) for way in ways} | {re.sub(r"\W", "", folded(way)) for way in ways}
+
+
+def folded(text: str) -> str:
+    """Return a text without case, in one form of Unicode, with single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+class Roster:
+    """All students, found by whatever names them."""
+
+    def __init__(self, students: Iterable[Student]) -> None:
+        self.students = list(students)
+        self.known: dict[str, list[Student]] = defaultdict(list)
+        for student in self.students:
+            for key in student.keys:
+                self.known[key].append(student)
+
+    def find(self, *names: str) -> Student:
+        """Return the student whom these names mean, the first that anyone has; LookupError."""
+        for name in names:
+            key = folded(name)
+            candidates = self.known.get(key) or self.known.get(re.sub(r"\W", "", key)) or []
+            if len(candidates) > 1:
+                both = ", ".join(student.id for student in candidates)
+                raise LookupError(f"{name} may be any of {both}")
+            if candidates:
+                return candidates[0]
+        raise LookupError(f"nobody in {NAME} is called {' or '.join(filter(None, names))}")
+
+
+def read(course: Course) -> Roster:
+    """Return the roster of a course. CourseError names the line that is wrong."""
+    path = course.root / NAME
+    if not path.is_file():
+        raise CourseError(
+            f"{path} is not there: it says which student is who in your LMS. Export Canvas's "
+            "gradebook or Moodle's participants as CSV, then: nox -s collect -- --roster FILE"
+        )
+    students, seen = [], {}
+    for number, row in enumerate(rows(path), 2):
+        student = Student(**{name: row.get(name, "") for name in COLUMN_NAMES})
+        if not STUDENT_ID.fullmatch(student.id):
+            raise CourseError(
+                f"{path}, line {number}: the id {student.id!r} cannot name a folder; use letters, "
+                "digits and . _ @ + - only."
+            )
+        if student.id.casefold() in seen:
+            first = seen[student.id.casefold()]
+            raise CourseError(f"{path}: lines {first} and {number} have the same id {student.id}.")
+        seen[student.id.casefold()] = number
+        students.append(student)
+    return Roster(students)
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file by their column's name in lower case, whatever divides them."""
+    try:
+        text = decoded(path.read_bytes())[0].lstrip("\ufeff")
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}.") from None
+    head = text.partition("\n")[0]
+    divider = max(",;\t", key=head.count)
+    for row in csv.DictReader(io.StringIO(text), delimiter=divider):
+        yield {
+            (name or "").strip().casefold(): (value or "").strip()
+            for name, value in row.items()
+            if isinstance(value, str | None)
+        }
+
+
+def make(course: Course, export: Path) -> tuple[Path, list[str]]:
+    """Write roster.csv from an LMS's export; return it, and what to know.
+
+    Who stands in roster.csv stays, with what a person wrote there: only new rows and empty fields
+    are filled in.
+    """
+    path, notes = course.root / NAME, []
+    known = read(course) if path.is_file() else Roster([])
+    fresh = list(students_in(export))
+    if not fresh:
+        raise CourseError(
+            f"{export}: no students found. It should be Canvas's gradebook (Grades, Export) or "
+            "Moodle's participants (Download table data as, CSV)."
+        )
+    everybody, met = list(known.students), set()
+    for student in fresh:
+        try:
+            old = known.find(*filter(None, (student.lms_id, student.email, student.id)))
+        except LookupError:
+            everybody.append(student)
+            met.add(student.id)
+            continue
+        met.add(old.id)
+        for name in COLUMN_NAMES:
+            setattr(old, name, getattr(old, name) or getattr(student, name))
+    gone = [student.id for student in everybody if student.id not in met]
+    notes.append(f"{len(everybody)} students, {len(everybody) - len(known.students)} of them new")
+    if gone:
+        notes.append(f"not in {export.name}, and kept: {', '.join(gone)}")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMN_NAMES, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(asdict, everybody))
+    files.write_text(path, text.getvalue())
+    read(course)  # it must be one that can be read
+    return path, notes
+
+
+def students_in(export: Path) -> Iterator[Student]:
+    """Yield the students of an LMS's export; rows of sums, tests and teachers are left out."""
+    for row in rows(export):
+        found = {
+            what: next((row[name] for name in names if row.get(name)), "")
+            for what, names in COLUMNS.items()
+        }
+        name = found["name"] or f"{found['first']} {found['last']}".strip()
+        is_sum = name.casefold().startswith("points possible") or name == "Student, Test"
+        if name and found["id"] and not is_sum:
+            valid = re.sub(r"[^A-Za-z0-9._@+-]", "-", found["id"]).lstrip("._@+-")
+            about = {what: found[what] for what in ("email", "lms_id", "section")}
+            yield Student(id=valid or found["lms_id"], name=name, **about)

@@ -1,0 +1,222 @@
+"""From LMS downloads to submitted/: the right student, or a line for each file; nothing is lost.
+
+The shapes are those of real downloads: Canvas's and Moodle's zips, Gradescope's export, clones.
+"""
+
+import io
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from living import MODULE, Living, snapshot
+
+CANVAS_GRADEBOOK = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Tensor (101),Final Score
+    Points Possible,,,,,100,(read only)
+"O'Brien, Zoë",3143,u17,zobrien,Morning,,
+"王, 小明",3144,u18,wang,Evening,,
+"Doe, Jane",3145,u19,jdoe,Morning,,
+"Doe, Jane",3146,u20,jdoe2,Evening,,
+"Student, Test",9999,,abc,Morning,,
+"""
+MOODLE_PARTICIPANTS = """\ufeff"First name","Last name","ID number","Email address",Groups
+Zoë,O'Brien,u17,zoe@example.edu,Morning
+Jane,Doe,u19,jane@example.edu,
+Jane,Doe,u20,jd@example.edu,
+小明,王,u18,xm@example.edu,
+"""
+
+
+@pytest.fixture
+def course(built: Living, tmp_path: Path) -> Living:
+    from living import copy_of
+
+    return copy_of(built.root, tmp_path / "course")
+
+
+@pytest.fixture
+def canvas(course: Living, tmp_path: Path) -> Living:
+    """A course that knows its students from Canvas's gradebook."""
+    export = tmp_path / "grades.csv"
+    export.write_text(CANVAS_GRADEBOOK, encoding="utf-8")
+    course.ok("collect", "--roster", str(export))
+    return course
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def submitted(course: Living) -> dict[str, bytes]:
+    """Return what lies in submitted/, by path."""
+    root = course.root / "submitted"
+    paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_a_roster_is_made_from_canvas_and_keeps_what_a_person_wrote(canvas: Living) -> None:
+    path = canvas.root / "roster.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id,name,email,lms_id,section"
+    assert lines[1:] == [
+        'zobrien,"O\'Brien, Zoë",,3143,Morning',
+        'wang,"王, 小明",,3144,Evening',
+        'jdoe,"Doe, Jane",,3145,Morning',
+        'jdoe2,"Doe, Jane",,3146,Evening',
+    ]
+    path.write_text(path.read_text("utf-8").replace("wang,", "wang-x,") + "ada,Ada,,,\n", "utf-8")
+    export = canvas.root.parent / "new.csv"
+    more = CANVAS_GRADEBOOK + '"New, Nora",3150,u30,nnew,Morning,,\n'
+    export.write_text(more, encoding="utf-8")
+    said = canvas.ok("collect", "--roster", str(export))
+    assert "6 students, 1 of them new; not in new.csv, and kept: ada" in said
+    text = path.read_text(encoding="utf-8")
+    assert "wang-x," in text and "nnew," in text and "wang," not in text
+
+
+def test_a_canvas_download(canvas: Living, tmp_path: Path) -> None:
+    nb = canvas.notebook.read_bytes()
+    download = zipped(
+        tmp_path / "submissions.zip",
+        {
+            "obrienzoë_3143_501_tensor_dev.ipynb": nb,
+            "王小明_LATE_3144_502_tensor_dev-2.ipynb": nb + b" ",
+            "doejane_3146_504_tensor_dev(1).ipynb": nb + b"  ",
+            "ghost_77_505_tensor_dev.ipynb": nb,
+            "doejane_3145_506_notes.pdf": b"%PDF",
+            "doejane_3145_507_homework.ipynb": nb,
+            "__MACOSX/._x.ipynb": b"",
+        },
+    )
+    before = snapshot(tmp_path / "submissions.zip")
+    done = canvas.call("collect", str(download))
+    assert done.returncode == 1
+    assert submitted(canvas) == {
+        f"zobrien/{MODULE}/tensor_dev.ipynb": nb,
+        f"wang/{MODULE}/tensor_dev.ipynb": nb + b" ",
+        f"jdoe2/{MODULE}/tensor_dev.ipynb": nb + b"  ",
+    }
+    out = done.stdout
+    assert "ghost_77_505_tensor_dev.ipynb: nobody in roster.csv is called 77 or ghost" in out
+    assert "doejane_3145_507_homework.ipynb: its name is that of no module" in out
+    assert f"wang, {MODULE}: late, says the LMS, but not when it came" in out
+    assert f"Missing of {MODULE}: jdoe." in out
+    assert "3 taken, 0 newer than before, 0 the same, 0 older, 2 not taken." in out
+    assert snapshot(tmp_path / "submissions.zip") == before
+
+
+def test_every_attempt_is_kept_and_the_newest_is_graded(canvas: Living, tmp_path: Path) -> None:
+    nb = canvas.notebook.read_bytes()
+    by_hand = canvas.root / "submitted" / "zobrien" / MODULE / "tensor_dev.ipynb"
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(b"{}")
+    for number, data in enumerate((nb, nb, nb + b" ")):
+        name = f"obrienzoë_3143_{number}_tensor_dev-{number}.ipynb"
+        download = zipped(tmp_path / f"{number}.zip", {name: data})
+        done = canvas.ok("collect", str(download))
+        assert ("1 newer than before", "1 the same", "1 newer than before")[number] in done
+    assert submitted(canvas) == {f"zobrien/{MODULE}/tensor_dev.ipynb": nb + b" "}
+    kept = (canvas.root / "downloaded" / MODULE / "zobrien").rglob("*.ipynb")
+    assert sorted(path.read_bytes() for path in kept) == sorted([b"{}", nb, nb, nb + b" "])
+
+
+def test_a_moodle_download_as_zip_and_as_folder(course: Living, tmp_path: Path) -> None:
+    export = tmp_path / "participants.csv"
+    export.write_text(MOODLE_PARTICIPANTS, encoding="utf-8")
+    course.ok("collect", "--roster", str(export))
+    nb = course.notebook.read_bytes()
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("work/tensor_dev.ipynb", nb)
+    files = {
+        "Zoë O'Brien_101_assignsubmission_file_/tensor_dev.ipynb": nb,
+        "小明 王_102_assignsubmission_file_/all.zip": inner.getvalue(),
+        "Jane Doe_103_assignsubmission_file_/tensor_dev.ipynb": nb,
+    }
+    done = course.call("collect", str(zipped(tmp_path / "moodle.zip", files)))
+    assert "Jane Doe may be any of u19, u20" in done.stdout
+    assert set(submitted(course)) == {
+        f"u17/{MODULE}/tensor_dev.ipynb",
+        f"u18/{MODULE}/tensor_dev.zip",
+    }
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    name = "Zoë O'Brien_101_assignsubmission_file_tensor_dev.ipynb"
+    (folder / name).write_bytes(nb + b" ")
+    assert "1 newer than before" in course.ok("collect", str(folder))
+
+
+def test_gradescope_says_when(canvas: Living, tmp_path: Path) -> None:
+    nb = canvas.notebook.read_bytes()
+    metadata = """
+submission_1:
+  :submitters:
+  - :name: Zoë O'Brien
+    :sid: u99
+    :email: nobody@example.edu
+  :created_at: 2027-01-25 23:30:00.5 -08:00
+"""
+    files = {
+        "export/submission_metadata.yml": metadata.encode(),
+        "export/submission_1/tensor_dev.ipynb": nb,
+    }
+    canvas.ok("collect", str(zipped(tmp_path / "gradescope.zip", files)))
+    there = submitted(canvas)
+    assert there[f"zobrien/{MODULE}/timestamp.txt"] == b"2027-01-26 07:30:00 UTC\n"
+    older = metadata.replace("2027-01-25", "2027-01-24")
+    files = {
+        "export/submission_metadata.yml": older.encode(),
+        "export/submission_1/tensor_dev.ipynb": nb + b" ",
+    }
+    said = canvas.ok("collect", str(zipped(tmp_path / "older.zip", files)))
+    assert "is older than what is there" in said and submitted(canvas) == there
+
+
+def test_clones_count_by_the_last_commit_of_the_notebook(canvas: Living, tmp_path: Path) -> None:
+    clone = tmp_path / "clones" / "tensor-jdoe"
+    (clone / MODULE).mkdir(parents=True)
+    git = ["git", "-C", str(clone), "-c", "user.name=J", "-c", "user.email=j@example.edu"]
+    subprocess.run([*git[:3], "init", "-q"], check=True)
+    for name, day in (("tensor_dev.ipynb", 20), ("README.md", 30)):
+        (clone / MODULE / name).write_bytes(canvas.notebook.read_bytes())
+        subprocess.run([*git, "add", "."], check=True)
+        date = {"GIT_AUTHOR_DATE": f"2027-01-{day}T12:00:00Z"}
+        date["GIT_COMMITTER_DATE"] = date["GIT_AUTHOR_DATE"]
+        subprocess.run(
+            [*git, "commit", "-qm", name], check=True, env={"PATH": "/usr/bin:/bin", **date}
+        )
+    canvas.ok("collect", str(tmp_path / "clones"))
+    there = submitted(canvas)
+    assert there[f"jdoe/{MODULE}/timestamp.txt"] == b"2027-01-20 12:00:00 UTC\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Say what to take in"),
+        (["nowhere.zip"], "nowhere.zip is not there"),
+        (["course.toml"], "course.toml is no zip and no folder"),
+        (["--roster", "course.toml"], "no students found"),
+        (["student"], "No notebook, script or zip of one was found"),
+    ],
+)
+def test_what_is_no_download_is_one_line(canvas: Living, arguments: list, words: str) -> None:
+    paths = [str(canvas.root / a) if not a.startswith("--") else a for a in arguments]
+    done = canvas.call("collect", *paths)
+    assert done.returncode == 1 and words in done.stdout + done.stderr
+    assert not (canvas.root / "submitted").exists()
+
+
+def test_without_a_roster_it_says_how_to_make_one(course: Living, tmp_path: Path) -> None:
+    done = course.call("collect", str(zipped(tmp_path / "a.zip", {"a_1_2_tensor_dev.ipynb": b""})))
+    assert done.returncode == 1 and "nox -s collect -- --roster FILE" in done.stderr
+
+
+def test_what_is_collected_is_graded(canvas: Living, tmp_path: Path) -> None:
+    nb = canvas.released.read_bytes()
+    canvas.ok("collect", str(zipped(tmp_path / "s.zip", {"x_3145_1_tensor_dev-1.ipynb": nb})))
+    canvas.ok("grade")
+    assert "jdoe," in (canvas.root / "grades.csv").read_text(encoding="utf-8")
