@@ -3,11 +3,13 @@
 The shapes are those of real downloads: Canvas's and Moodle's zips, Gradescope's export, clones.
 """
 
+import csv
 import io
 import subprocess
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 from living import MODULE, Living, snapshot
 
@@ -220,3 +222,61 @@ def test_what_is_collected_is_graded(canvas: Living, tmp_path: Path) -> None:
     canvas.ok("collect", str(zipped(tmp_path / "s.zip", {"x_3145_1_tensor_dev-1.ipynb": nb})))
     canvas.ok("grade")
     assert "jdoe," in (canvas.root / "grades.csv").read_text(encoding="utf-8")
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def test_marks_and_feedback_go_back_to_canvas(canvas: Living, tmp_path: Path) -> None:
+    """Under Canvas's own columns and names; what waits for a person stays empty."""
+    untouched, solved = canvas.released.read_bytes(), tmp_path / "solved.ipynb"
+    nbformat.write(canvas.solved(), solved)
+    files = {
+        "obrienzoë_3143_501_tensor_dev-3.ipynb": solved.read_bytes(),
+        "doejane_LATE_3145_502_tensor_dev.ipynb": untouched,
+    }
+    canvas.ok("collect", str(zipped(tmp_path / "s.zip", files)))
+    canvas.ok("grade")
+    head, most, *rows = rows_of(canvas.root / "grades" / "canvas.csv")
+    about = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+    assert head == [*about, "Tensor (101)"]
+    assert most == ["    Points Possible", "", "", "", "", "100"]
+    assert {row[1]: row[5] for row in rows} == {
+        "3143": "",  # four answers wait
+        "3144": "",
+        "3145": "0",
+        "3146": "",
+        "9999": "",
+    }
+    with zipfile.ZipFile(canvas.root / "feedback" / f"{MODULE}-canvas.zip") as archive:
+        assert archive.namelist() == [
+            "doejane_LATE_3145_502_feedback.html",
+            "obrienzoë_3143_501_feedback.html",
+        ]
+        page = archive.read("obrienzoë_3143_501_feedback.html")
+    assert page == (canvas.root / f"feedback/zobrien/{MODULE}/tensor_dev.html").read_bytes()
+    head, *rows = rows_of(canvas.root / "grades" / "exercises.csv")
+    by_id = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    first = f"{MODULE}: Exercise 1: A Tensor owns its numbers"
+    assert (by_id["zobrien"][first], by_id["jdoe"][first], by_id["wang"][first]) == (
+        "8",
+        "0",
+        "",
+    )
+    head, *rows = rows_of(canvas.root / "grades" / "moodle.csv")
+    assert head == ["ID number", "Email address", MODULE]
+    assert [row for row in rows if row[2]] == [["jdoe", "", "0"]]
+
+
+def test_feedback_goes_back_to_moodle_under_its_folders(course: Living, tmp_path: Path) -> None:
+    export = tmp_path / "participants.csv"
+    export.write_text(MOODLE_PARTICIPANTS, encoding="utf-8")
+    course.ok("collect", "--roster", str(export))
+    name = "Zoë O'Brien_101_assignsubmission_file_"
+    files = {f"{name}/tensor_dev.ipynb": course.released.read_bytes()}
+    course.ok("collect", str(zipped(tmp_path / "moodle.zip", files)))
+    assert f"feedback/{MODULE}-moodle.zip" in course.ok("grade")
+    with zipfile.ZipFile(course.root / "feedback" / f"{MODULE}-moodle.zip") as archive:
+        assert archive.namelist() == [f"{name}/feedback.html"]
+    assert not (course.root / "grades" / "canvas.csv").exists()

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "grading": {*GROUND, "execution", "intake", "sandbox"},
     "grading.plain": {*GROUND, "execution", "intake", "sandbox", "nbgrader_config"},
     "report": {*GROUND, "grading.results", "grading.state"},
-    "exchange": {*GROUND, "intake"},
+    "exchange": {*GROUND, "intake", "grading.results"},
     "__main__": {*GROUND, "exchange", "authoring", "grading", "report", "intake", "nbgrader_config"},
 }
 # What takes seconds to import and changes with every version stays in few files.

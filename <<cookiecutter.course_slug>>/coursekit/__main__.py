@@ -79,6 +79,7 @@ def collect(course: Course, args: argparse.Namespace) -> int:
 def grade(course: Course, args: argparse.Namespace) -> int:
     """Autograde submissions; write feedback/, grades.csv and report.html."""
     from coursekit import assignment
+    from coursekit.exchange import publish as publishing
     from coursekit.grading.grade import Grading
     from coursekit.intake import collect
     from coursekit.report import console as screen
@@ -104,6 +105,9 @@ def grade(course: Course, args: argparse.Namespace) -> int:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     if len(strays) > 10:
         print(f"… and {len(strays) - 10} more: report.html has all of them.")
+    written = publishing.publish(course, workspace, results)
+    for path in (path for path in written if path.suffix == ".zip" or path.name == "canvas.csv"):
+        print("For your LMS:", path.relative_to(course.root))
     where = workspace.root.relative_to(course.root)
     print(f"Look at {report.relative_to(course.root)}. Also: {where / 'grades.csv'}, "
           f"{where / 'feedback'}/")  # fmt: skip

@@ -22,6 +22,7 @@ from coursekit.intake.collect import TIMESTAMP, plain, printable, suffix
 from coursekit.intake.times import handed_in
 
 ATTEMPTS = "downloaded"
+SOURCE = "source.txt"  # beside an attempt: what the download calls it
 
 
 @dataclass
@@ -116,6 +117,7 @@ def keep(course: Course, attempt: Attempt) -> None:
     place = course.root / ATTEMPTS / attempt.module.name / attempt.student
     if not (place / attempt.name).is_dir():
         write(attempt, place / attempt.name)
+        (place / attempt.name / SOURCE).write_text(attempt.found.where, encoding="utf-8")
 
 
 def write(attempt: Attempt, folder: Path) -> None:

@@ -19,6 +19,7 @@ from coursekit.intake.collect import STUDENT_ID
 from coursekit.intake.parse import decoded
 
 NAME = "roster.csv"
+CANVAS_EXPORT = "canvas-gradebook.csv"  # as it was given, for the marks that go back
 # The columns of LMS exports, in lower case, by what they hold; the first that is filled counts.
 COLUMNS = {
     "id": ("sis login id", "username", "sis user id", "id number", "email address", "id"),
@@ -164,6 +165,8 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     writer.writerows(map(asdict, everybody))
     files.write_text(path, text.getvalue())
     read(course)  # it must be one that can be read
+    if "sis login id" in next(rows(export), {}):
+        files.copy(export, course.root / CANVAS_EXPORT)
     return path, notes
 
 

@@ -1,0 +1,168 @@
+"""Marks and feedback in the forms in which an LMS takes them back.
+
+grades/ gets tables, feedback/ a zip a module. Marks that wait for a person stay empty: an LMS shows
+students what it is given.
+"""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from coursekit import files, notebook
+from coursekit.assignment import stored
+from coursekit.course import Course, Module, Submission, Workspace
+from coursekit.exchange import roster
+from coursekit.exchange.collect import ATTEMPTS, SOURCE
+from coursekit.exchange.downloads import CANVAS, MOODLE
+from coursekit.exchange.roster import Roster
+from coursekit.grading.results import Result, Results
+
+Table = list[list[object]]
+CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section")
+
+
+def publish(course: Course, workspace: Workspace, results: Results) -> list[Path]:
+    """Write all that can be written; return the files."""
+    folder = workspace.root / "grades"
+    people = roster.read(course) if (course.root / roster.NAME).is_file() else Roster([])
+    tables = {"exercises.csv": exercises(course, people, results)}
+    if people.students:
+        tables["moodle.csv"] = moodle(people, results)
+        if (export := course.root / roster.CANVAS_EXPORT).is_file():
+            tables["canvas.csv"] = canvas(course, export, people, results)
+    for name, table in tables.items():
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(table)
+        files.write_text(folder / name, text.getvalue())
+    zips = [zipped(course, workspace, module, results) for module in course.modules()]
+    return [*(folder / name for name in tables), *(path for made in zips for path in made)]
+
+
+def final(row: Result | None) -> str:
+    """Return a submission's points; nothing as long as an answer waits for its mark."""
+    return "" if row is None or row.waiting else f"{round(row.total, 2):g}"
+
+
+def modules_of(results: Results) -> list[str]:
+    return sorted({row.module for row in results.graded})
+
+
+def exercises(course: Course, people: Roster, results: Results) -> Table:
+    """Return a row for each student, a column for each exercise and question."""
+    titles = {
+        module.name: notebook.titles(stored(course, module).get("cells", []))
+        for module in course.modules()
+        if module.name in modules_of(results)
+    }
+    heads = [(m, title) for m, named in titles.items() for title in dict.fromkeys(named.values())]
+    names = {student.id: student for student in people.students}
+    table: Table = [["id", "name", "section", *(f"{m}: {title}" for m, title in heads)]]
+    for student in dict.fromkeys([*names, *(row.student for row in results.graded)]):
+        known, cells = names.get(student), []
+        for module, title in heads:
+            row = results.rows.get((student, module))
+            held = row.scores if row else {}
+            scores = [s for name, s in held.items() if titles[module].get(name) == title]
+            cells.append("" if not scores or None in scores else f"{round(sum(scores), 2):g}")
+        table.append([student, known.name if known else "", known.section if known else "", *cells])
+    return table
+
+
+def moodle(people: Roster, results: Results) -> Table:
+    """Return what Moodle's grade import reads: students by id number and e-mail."""
+    modules = modules_of(results)
+    table: Table = [["ID number", "Email address", *modules]]
+    for student in people.students:
+        marks = [final(results.rows.get((student.id, module))) for module in modules]
+        table.append([student.id, student.email, *marks])
+    return table
+
+
+def canvas(course: Course, export: Path, people: Roster, results: Results) -> Table:
+    """Return Canvas's own rows and columns, of its export, with a column for each module.
+
+    A module's column is the assignment with its name in it; Canvas makes a new one of another.
+    """
+    rows = list(csv.reader(io.StringIO(export.read_text(encoding="utf-8-sig"))))
+    head = [name.strip() for name in rows[0]]
+    about = [n for n, name in enumerate(head) if name.casefold() in CANVAS_COLUMNS]
+    of_module = {name: column_of(head, module) for module in course.modules()
+                 if (name := module.name) in modules_of(results)}  # fmt: skip
+    titles = [head[n] if n is not None else name for name, n in of_module.items()]
+    table: Table = [[*(head[n] for n in about), *titles]]
+    key = head.index("ID")
+    for row in filter(any, rows[1:]):
+        row += [""] * (len(head) - len(row))
+        if "points possible" in row[0].casefold():
+            most = {r.module: r.points for r in results.graded}
+            marks = [row[n] if n is not None else most[name] for name, n in of_module.items()]
+        else:
+            found = [s for s in people.students if s.lms_id and s.lms_id == row[key].strip()]
+            mine = found[0].id if found else ""
+            marks = [final(results.rows.get((mine, name))) for name in of_module]
+        table.append([*(row[n] for n in about), *marks])
+    return table
+
+
+def column_of(head: list[str], module: Module) -> int | None:
+    """Return the only column of an assignment that is called like the module."""
+    words = [set(name.casefold().replace(":", " ").replace("_", " ").split()) for name in head]
+    named = [n for n, each in enumerate(words) if module.stem in each]
+    return named[0] if len(named) == 1 else None
+
+
+def zipped(
+    course: Course, workspace: Workspace, module: Module, results: Results
+) -> Iterable[Path]:
+    """Write the feedback pages of a module under the names an LMS needs to know whose they are."""
+    for kind, name_of in (("canvas", canvas_name), ("moodle", moodle_name)):
+        pages = dict(
+            (name_of(source), page)
+            for page, source in sources(course, workspace, module, results)
+            if name_of(source)
+        )
+        if pages:
+            data = io.BytesIO()
+            with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, page in pages.items():
+                    archive.write(page, name)
+            target = workspace.root / "feedback" / f"{module.name}-{kind}.zip"
+            partial = target.with_suffix(".partial")
+            partial.write_bytes(data.getvalue())
+            partial.replace(target)
+            yield target
+
+
+def sources(
+    course: Course, workspace: Workspace, module: Module, results: Results
+) -> Iterator[tuple[Path, str]]:
+    """Yield each feedback page, and what the download called the work that was graded."""
+    for row in results.graded:
+        folder = workspace.submitted / row.student / module.name
+        submission = Submission(row.student, module, folder)
+        page = workspace.page(submission)
+        attempts = course.root / ATTEMPTS / module.name / row.student
+        work = {path.read_bytes() for path in folder.glob("*.*") if path.is_file()}
+        if row.module != module.name or not page.is_file():
+            continue
+        for attempt in sorted(attempts.glob("*"), reverse=True):
+            data = [p for p in attempt.glob(f"{module.notebook.stem}.*") if p.read_bytes() in work]
+            if data and (attempt / SOURCE).is_file():
+                yield page, (attempt / SOURCE).read_text(encoding="utf-8")
+                break
+
+
+def canvas_name(source: str) -> str:
+    """Return the name under which Canvas takes a comment file: the work's, but for its end."""
+    match = CANVAS.fullmatch(PurePosixPath(source).name)
+    return f"{PurePosixPath(source).name.removesuffix(match['file'])}feedback.html" if match else ""
+
+
+def moodle_name(source: str) -> str:
+    """Return the name under which Moodle takes a feedback file: in the work's own folder."""
+    for part in PurePosixPath(source).parts:
+        if match := MOODLE.fullmatch(part):
+            return f"{part.removesuffix(match['file'])}/feedback.html"
+    return ""
