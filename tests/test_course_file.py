@@ -47,6 +47,24 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
         ["line of [grading]", "[grading]", "once"],
     ),
     "[staff]": (replaced("[[staff]]", "[staff]"), ["[[staff]]"]),
+    "an extension without a date": (
+        replaced(GRADING, '[[extension]]\nstudent = "a"\nmodule = "01_tensor"\n' + GRADING),
+        ["[extension] until is missing; it must be a date, or a date and time"],
+    ),
+    "an extension in words": (
+        replaced(
+            GRADING,
+            '[[extension]]\nstudent = "a"\nmodule = "01_tensor"\nuntil = "May"\n' + GRADING,
+        ),
+        ["[extension] until is 'May'"],
+    ),
+    "an extension of no module": (
+        replaced(
+            GRADING,
+            '[[extension]]\nstudent = "a"\nmodule = "1"\nuntil = 2027-02-01\n' + GRADING,
+        ),
+        ["[[extension]] of a: no module '1'"],
+    ),
     "no section": (replaced(GRADING, "[gradign]\n"), ["[gradign]", "did you mean grading?"]),
     "another section": (
         replaced(GRADING, "[zoo]\nx = 1\n" + GRADING),

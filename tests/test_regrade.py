@@ -220,6 +220,39 @@ def test_a_new_due_date_and_zone_count_without_a_build(spoilable: Living) -> Non
     assert (grades(spoilable)["ada"]["note"], float(grades(spoilable)["ada"]["total"])) == ("", 80)
 
 
+def test_an_extension_counts_for_one_student_before_and_after_the_hand_in(
+    spoilable: Living,
+) -> None:
+    for student in ("ada", "ben"):
+        spoilable.hand_in(student, spoilable.solved(), stamp="2027-01-27 11:00:00 UTC")
+    settings = spoilable.root / "course.toml"
+    spoilable.edit(settings, "percent_per_day = 0", "percent_per_day = 10")
+    spoilable.ok("grade")
+    both = {name: float(row["late_penalty"]) for name, row in grades(spoilable).items()}
+    assert both == {"ada": 16, "ben": 16}
+    extension = """[[extension]]
+student = "ada"
+module = "01_tensor"
+until = 2027-01-27 12:00:00
+reason = "illness"
+
+[grading]"""
+    spoilable.edit(settings, "[grading]", extension)
+    spoilable.ok("grade")
+    rows = grades(spoilable)
+    assert [float(rows[name]["late_penalty"]) for name in ("ada", "ben")] == [0, 16]
+    assert rows["ada"]["note"] == "extended to 2027-01-27 12:00 (illness)"
+    page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
+    assert "Score: 80 / 100" in words_on(page.read_text(encoding="utf-8"))
+    spoilable.edit(settings, "until = 2027-01-27 12:00:00", "until = 2027-01-26")
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["ada"]["late_penalty"]) == 8
+    spoilable.edit(settings, "# 01_tensor = 2027-02-01", "01_tensor = 2027-01-27 10:00:00")
+    spoilable.ok("grade")
+    row = grades(spoilable)["ben"]
+    assert row["note"] == "1:00:00 late, costs 8 points"
+
+
 DUE = dt.datetime(2027, 1, 25, 23, 59)
 
 

@@ -83,6 +83,7 @@ class Course:
     schedule: Mapping[str, Any]  # the section of this name, complete
     grading: Mapping[str, Any]  # likewise
     late: Mapping[str, float]  # likewise
+    extension: tuple[Mapping[str, Any], ...] = ()  # each [[extension]]
 
     def __post_init__(self) -> None:
         self.file = self.root / "course.toml"
@@ -107,14 +108,26 @@ class Course:
         return Workspace(self.root, url)
 
     def due(self, module: Module) -> dt.datetime:
-        """Return when a module is due: 23:59 in the course's time zone."""
+        """Return when a module is due: without a time of day at 23:59 in the course's time zone."""
         rhythm = dt.timedelta(days=self.schedule["days_per_module"] * int(module.name[:2]))
-        day = self.schedule["due"].get(module.name, self.schedule["first_day"] + rhythm)
-        return dt.datetime.combine(day, dt.time(23, 59), self.zone)
+        return self.moment(
+            self.schedule["due"].get(module.name, self.schedule["first_day"] + rhythm)
+        )
+
+    def moment(self, day: dt.date) -> dt.datetime:
+        """Return a date's end, or a date and time, in the course's time zone unless it has one."""
+        if not isinstance(day, dt.datetime):
+            day = dt.datetime.combine(day, dt.time(23, 59))
+        return day if day.tzinfo else day.replace(tzinfo=self.zone)
 
     def due_utc(self, module: Module) -> dt.datetime:
         """Return when a module is due as nbgrader stores dates: in UTC, without a zone."""
-        return self.due(module).astimezone(dt.UTC).replace(tzinfo=None)
+        return naive_utc(self.due(module))
+
+    def extensions(self, module: str) -> dict[str, dt.datetime]:
+        """Return who has more time for a module, and until when: naive, in UTC."""
+        of_it = [each for each in self.extension if each["module"] == module]
+        return {each["student"]: naive_utc(self.moment(each["until"])) for each in of_it}
 
     def modules(self, names: list[str] | None = None) -> list[Module]:
         """Return the modules named (`01_tensor`, `tensor`, `01` or `1`), or all, in order."""
@@ -133,6 +146,10 @@ class Course:
         return [module for module in found if not wanted or called[module] & wanted]
 
 
+def naive_utc(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC).replace(tzinfo=None)
+
+
 def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the line or the setting that is wrong."""
     path = root / "course.toml"
@@ -147,8 +164,14 @@ def load(root: Path) -> Course:
             "does not exist. Rename the package's folder, too, and its name in the modules."
         )
     for name, day in course.schedule["due"].items():
-        if type(day) is not dt.date:
-            raise CourseError(f"{path}: [schedule] due.{name} is {day!r}; write it as 2027-02-01.")
+        if not isinstance(day, dt.date):
+            example = "write it as 2027-02-01, or 2027-02-01 12:00:00"
+            raise CourseError(f"{path}: [schedule] due.{name} is {day!r}; {example}.")
         if not (course.modules_dir / name).is_dir():
             raise CourseError(f"{path}: [schedule.due] names no module of this course: {name}.")
+    for each in course.extension:
+        if not (course.modules_dir / each["module"]).is_dir():
+            raise CourseError(
+                f"{path}: [[extension]] of {each['student']}: no module {each['module']!r}."
+            )
     return course

@@ -124,7 +124,7 @@ class Gradebook(AbstractContextManager):
         for row in rows:
             found[row.id] = submission = record.empty(row.student_id)
             fill(submission, row)
-            if submission.due and row.extension:
+            if submission.due and row.extension and row.student_id not in record.extensions:
                 submission.due += row.extension
         for of, known in (("grades", marks), ("comments", said)):
             for row in known:

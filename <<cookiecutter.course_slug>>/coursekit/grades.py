@@ -4,7 +4,8 @@ Names are nbgrader's, and so are times: naive, in UTC.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -90,10 +91,12 @@ class ModuleRecord:
     assignment_id: str
     due: dt.datetime | None  # naive, in UTC
     cells: tuple[Cell, ...]
+    extensions: Mapping[str, dt.datetime] = field(default_factory=dict)  # of course.toml; likewise
 
     def empty(self, student: str) -> SubmissionGrades:
         """Return a submission without scores, which need not be in the gradebook yet."""
-        made = SubmissionGrades(student, self.module, self.notebook, {}, {}, self.due)
+        due = self.extensions.get(student, self.due)
+        made = SubmissionGrades(student, self.module, self.notebook, {}, {}, due)
         for c in self.cells:
             if c.type == "GradeCell":
                 made.grades[c.name] = Grade(c.name, c.id, c.cell_type, c.max_score)

@@ -9,12 +9,20 @@ from typing import Any
 
 from coursekit.errors import CourseError
 
+SEVERAL = {"staff", "extension"}
+
+
+class Moment:
+    """A date, or a date with a time of day."""
+
+
 # [section]: its settings, and what each is where it is not there; a type for what must be there.
 # A number that has a default must be above zero, or zero where that is the default.
 SETTINGS: dict[str, dict[str, Any]] = {
     "course": dict.fromkeys(("title", "slug", "package", "term", "institution", "timezone"), str),
     "staff": {"name": str, "email": str},  # several: [[staff]]
     "schedule": {"first_day": dt.date, "days_per_module": int, "due": {}},
+    "extension": {"student": str, "module": str, "until": Moment, "reason": ""},  # several, too
     "grading": {
         "cell_seconds": 10.0,
         "notebook_seconds": 120.0,
@@ -29,7 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "late": {"percent_per_day": 0.0, "grace_minutes": 0.0, "zero_after_days": 0.0},
 }
 KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date", list: "list",
-         dict: "section of its own"}  # fmt: skip
+         Moment: "date, or a date and time", dict: "section of its own"}  # fmt: skip
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def read(path: Path) -> dict[str, Any]:
         raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
     found: dict[str, Any] = {}
     for name in SETTINGS:
-        several = name == "staff"
+        several = name in SEVERAL
         given = table.get(name, [] if several else {})
         tables = given if several and isinstance(given, list) else [given]
         if isinstance(given, list) != several or not all(isinstance(t, dict) for t in tables):
@@ -76,7 +84,8 @@ def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> d
         kind = default if needed else type(default)
         value = given.get(key, default)
         # A whole number is a number, too; a date with a time is no date, and true is no number.
-        if value is kind or type(value) not in ((int, float) if kind is float else (kind,)):
+        kinds = {float: (int, float), Moment: (dt.date, dt.datetime)}.get(kind, (kind,))
+        if value is kind or type(value) not in kinds:
             found = "is missing" if value is kind else f"is {value!r}"
             raise CourseError(f"{where} {key} {found}; it must be a {KINDS[kind]}.")
         if kind in (int, float) and not needed and (value < 0 or default and not value):

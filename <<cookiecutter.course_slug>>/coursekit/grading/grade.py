@@ -86,7 +86,9 @@ class ModuleGrader:
     def run(self, submissions: Iterable[Submission]) -> None:
         """Grade submissions; save them whenever there are enough."""
         course, due = self.grading.course, self.grading.course.due_utc(self.module)
-        self.record = replace(self.gradebook.module(self.module.name), due=due)
+        extensions = course.extensions(self.module.name)
+        known = self.gradebook.module(self.module.name)
+        self.record = replace(known, due=due, extensions=extensions)
         self.gradebook.set_due(self.record, due)  # course.toml decides, also after the build
         self.known = self.gradebook.read(self.record)
         self.assignment = assignments.load(course, self.module)

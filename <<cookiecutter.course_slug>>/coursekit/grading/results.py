@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coursekit import files
@@ -116,7 +116,11 @@ def collect(
     course: Course, gradebook: Gradebook, workspace: Workspace, ended: Mapping[Key, str]
 ) -> Results:
     """Read all results; `ended` says of the submissions that were just looked at how they ended."""
-    records = [gradebook.module(name) for name in gradebook.modules()]
+    records = [
+        replace(gradebook.module(name), extensions=course.extensions(name))
+        for name in gradebook.modules()
+    ]
+    reasons = {(e["student"], e["module"]): e["reason"] for e in course.extension}
     known = {(who, r.module): s for r in records for who, s in gradebook.read(r).items()}
     policy = LatePolicy(**course.late, timezone=course.timezone)
     rows = {}
@@ -128,6 +132,12 @@ def collect(
         status = ended.get(key) or last.status or "graded"
         if key in known:
             rows[key] = result(known[key], status, last, policy)
+            if key in reasons:
+                until = known[key].due.replace(tzinfo=dt.UTC).astimezone(course.zone)
+                more = f"extended to {until:%Y-%m-%d %H:%M}" + f" ({reasons[key]})" * bool(
+                    reasons[key]
+                )
+                rows[key] = replace(rows[key], note="; ".join(filter(None, [rows[key].note, more])))
         else:
             why = NO_ID if status == "refused" else last
             rows[key] = Result(printable(student), module, status, why, why.note)
