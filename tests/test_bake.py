@@ -293,3 +293,17 @@ def test_a_course_that_stops_earlier_names_no_later_module(bake, last):
         if path.suffix in {".py", ".md", ".svg", ".toml", ".txt"} and "tests" not in path.parts:
             found = re.search(words, path.read_text(encoding="utf-8"))
             assert not found, f"{path.relative_to(course)}: {found[0]}"
+
+
+def test_the_readmes_table_of_modules_is_true():
+    """Numbers of exercises and hours are those that the modules say."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d\d) \w+ \|.*\| (\d+) \| (.+?) \|$", text, re.M)
+    sources = sorted((ROOT / TEMPLATE / "modules").glob("*/*_dev.py"))
+    wanted = []
+    for path in sources:
+        source = path.read_text(encoding="utf-8")
+        exercises = len(re.findall(r"^## Exercise \d+", source, re.M))
+        (hours,) = re.findall(r"\*\*Time:\*\* (.+?) hours", source)
+        wanted.append((path.parent.name[:2], str(exercises), hours))
+    assert rows == wanted
