@@ -362,10 +362,10 @@ def check_same_error(call, checker, *inputs, hint=""):
 
 def shown_call(call, inputs):
     """Return how a call looks: MSELoss(float32 (2, 1), float32 (2,))."""
-    name = getattr(call, "__name__", type(call).__name__)
-    shown = [
-        f"{t.dtype} {t.shape}" if type(t).__name__ == "Tensor" else repr(t) for t in inputs
-    ]
+    name, shown = getattr(call, "__name__", type(call).__name__), []
+    for given in inputs:
+        tensor = type(given).__name__ == "Tensor"
+        shown.append(f"{given.dtype} {given.shape}" if tensor else repr(given))
     return f"{name}({', '.join(shown)})"
 
 
