@@ -362,11 +362,14 @@ def check_same_error(call, checker, *inputs, hint=""):
 
 
 def shown_call(call, inputs):
-    """Return how a call looks: MSELoss(float32 (2, 1), float32 (2,))."""
+    """Return how a call looks: f(float32 (50, 3), int64 [0, -1])."""
     name, shown = getattr(call, "__name__", type(call).__name__), []
     for given in inputs:
-        tensor = type(given).__name__ == "Tensor"
-        shown.append(f"{given.dtype} {given.shape}" if tensor else repr(given))
+        if type(given).__name__ != "Tensor":
+            shown.append(repr(given))
+        else:
+            content = given.data.tolist() if 0 < given.size <= 4 else given.shape
+            shown.append(f"{given.dtype} {content}")
     return f"{name}({', '.join(shown)})"
 
 
@@ -379,7 +382,8 @@ def check_composed(function, inputs, others, what):
     check_differentiable(lambda: function(*inputs.values()), inputs, what)
     first, second = (joining(function, list(named.values())) for named in (inputs, others))
     if first != second:
-        problem = f"a part was computed without Tensor operations: {first}, and {second}"
+        odd = next((a for a, b in zip(first, second, strict=False) if a != b), "a part")
+        problem = f"{odd} takes part, which no Tensor operation made from the inputs"
         fail(what, problem, "no .data, no .item(), no Tensor(...) on the way")
 
 
