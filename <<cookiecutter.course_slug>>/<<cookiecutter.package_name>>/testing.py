@@ -368,8 +368,8 @@ def shown_call(call, inputs):
         if type(given).__name__ != "Tensor":
             shown.append(repr(given))
         else:
-            content = given.data.tolist() if 0 < given.size <= 4 else given.shape
-            shown.append(f"{given.dtype} {content}")
+            few = given.dtype.kind != "f" and 0 < given.size <= 4
+            shown.append(f"{given.dtype} {given.data.tolist() if few else given.shape}")
     return f"{name}({', '.join(shown)})"
 
 
