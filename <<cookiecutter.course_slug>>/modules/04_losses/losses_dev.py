@@ -351,8 +351,8 @@ test_mse_beyond()
 """
 ## Exercise 3 (deeper): Absolute error
 The right half of the picture above: an outlier twice as far away counts twice. What difference does
-that make? Predict 1, 2 and 90 by one constant. The smallest squared error has their mean, 31, which
-is near none of them; the smallest absolute error has their median, 2, which the 90 cannot move. So
+that make? Predict 1, 2 and 90 by one constant. Their mean, 31, has the smallest squared error, and
+is near none of them; their median, 2, has the smallest absolute error, and the 90 cannot move it. So
 this loss is for data in which some values are plainly wrong.
 """
 
@@ -1252,10 +1252,10 @@ scale_up()
 
 # %% [markdown]
 """
-**Explain your curves.** Ten times the numbers take about ten times the tries. In 1,000 dimensions a
-random direction is nearly at a right angle to the one that helps: of a step of length 1, only about
-1/√1000 goes the right way, and the rest must be kept small, or it does harm. Language models
-have billions of weights. What is missing is a way to know **where downhill is**.
+**Explain your curves.** Ten times the numbers take at least ten times the tries here. In 1,000
+dimensions a random direction is nearly at a right angle to the one that helps: about 1/√1000 of a
+step goes the right way, and the rest leads astray, so steps must be small. Language models have
+billions of weights. What is missing is a way to know **where downhill is**.
 
 ## Part 2: Systems Analysis
 You built it; now measure it. Run each cell, look at your own numbers, and explain them to yourself:
@@ -1466,8 +1466,8 @@ gets all slopes at once, for the price of a few forward passes.
 - **Others.** Optax (JAX) returns a loss per row; the reduction is yours. Keras'
   `SparseCategoricalCrossentropy` takes logits for probabilities unless told `from_logits=True`.
 - **Wrong labels.** Kernels on a GPU cannot raise Python errors: TensorFlow returns NaN there, and
-  PyTorch stops with a device-side assert. Optax raises nowhere: a label of C or more gives nan, and
-  -1 counts as the last class, as it would have in your `cross_entropy` without `check_classes`.
+  PyTorch stops with a device-side assert. Optax does not look at the labels either: C or more gives
+  nan, and -1 counts as the last class, as it does in your `cross_entropy` without `check_classes`.
 - **Different here.** If shapes differ, PyTorch's `MSELoss` and `L1Loss` only warn, and broadcast. It
   checks `reduction` and `label_smoothing` at the first call, not at construction, and wants labels in
   int64 or uint8. Here logits are (N, C), labels (N,), and there is no `ignore_index`.
