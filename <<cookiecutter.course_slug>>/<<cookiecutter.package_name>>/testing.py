@@ -13,6 +13,7 @@ import sys
 import textwrap
 import timeit
 import traceback
+import warnings
 
 import numpy as np
 
@@ -286,3 +287,118 @@ def peak_memory(run):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+# ---- Module 04: losses
+
+
+def check_losses(make, inputs, losses, what, dtype=None, hint=""):
+    """Fail unless make(reduction)(*inputs) gives these losses (nested lists), for each reduction.
+
+    How they are reduced is asked of the student's own Loss.reduce, which has a test of its own. A
+    warning counts as an error, and so does a change of an input.
+    """
+    before = [t.data.tolist() for t in inputs]
+    for reduction in ("none", "sum", "mean"):
+        call = f"{what}, reduction={reduction!r}"
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            loss = make(reduction)
+            got = loss(*inputs)
+        base = next(cls for cls in type(loss).__mro__ if cls.__name__ == "Loss")
+        want = base(reduction).reduce(type(inputs[0])(losses, dtype))
+        if type(want).__name__ == "Tensor":
+            check(got, want.data.tolist(), call, want.dtype, hint)
+        if caught:
+            fail(call, f"the values are right, but NumPy warns: {caught[0].message}", hint)
+        if [t.data.tolist() for t in inputs] != before:
+            fail(call, "an input was modified", hint)
+
+
+def check_each_loss(make, plain, x, y):
+    """Check a loss of arrays x and y, in both float dtypes, against plain(x, y) of each element."""
+    for dtype in (np.float32, np.float64):
+        arrays = [np.asarray(values, dtype) for values in (x, y)]
+        pairs = zip(*(array.ravel().tolist() for array in arrays), strict=True)
+        losses = np.reshape([plain(*pair) for pair in pairs], arrays[0].shape).tolist()
+        tensors = [tensor_class()(array, dtype) for array in arrays]
+        check_losses(make, tensors, losses, f"{dtype.__name__} {arrays[0].shape}", dtype)
+
+
+def tensor_class():
+    """Return the student's Tensor, once a notebook has imported it."""
+    return sys.modules[f"{__name__.partition('.')[0]}.tensor"].Tensor
+
+
+def cross_entropies(rows, labels, smoothing=0.0):
+    """Return -sum(q * log softmax(row)) of each row.
+
+    The target q is smoothing / C in each of C classes, and 1 - smoothing more at the label.
+    """
+    losses = []
+    for row, label in zip(rows, labels, strict=True):
+        top, even = max(row), smoothing / len(row)
+        log_sum = top + math.log(math.fsum(math.exp(z - top) for z in row))
+        q = [even + (1 - smoothing) * (j == label) for j in range(len(row))]
+        losses.append(math.fsum(w * (log_sum - z) for w, z in zip(q, row, strict=True) if w))
+    return losses
+
+
+def check_refused(error, words, call, *inputs, hint=""):
+    """Fail unless call(*inputs) raises this error, with these words in its message."""
+    check_raises(error, words, lambda: call(*inputs), shown_call(call, inputs), hint)
+
+
+def check_same_error(call, checker, *inputs, hint=""):
+    """Fail unless call(*inputs) raises what checker(*inputs) raises, with the same shapes in it.
+
+    What checker lets through is no matter of this test.
+    """
+    try:
+        checker(*inputs)
+    except Exception as error:  # student code raises anything
+        words = [str(t.shape) for t in inputs if str.find(str(error), str(t.shape)) >= 0]
+        check_refused(type(error), words, call, *inputs, hint=hint)
+
+
+def shown_call(call, inputs):
+    """Return how a call looks: f(float32 (50, 3), int64 [0, -1])."""
+    name, shown = getattr(call, "__name__", type(call).__name__), []
+    for given in inputs:
+        if type(given).__name__ != "Tensor":
+            shown.append(repr(given))
+        else:
+            few = given.dtype.kind != "f" and 0 < given.size <= 4
+            shown.append(f"{given.dtype} {given.data.tolist() if few else given.shape}")
+    return f"{name}({', '.join(shown)})"
+
+
+def check_composed(function, inputs, others, what):
+    """Fail unless function(*inputs.values()) is composed of Tensor operations, and of nothing else.
+
+    It runs on others, too, which have other values: what joins on the way, without coming from an
+    operation, must be the same both times. So a constant may, and a part in plain NumPy may not.
+    """
+    check_differentiable(lambda: function(*inputs.values()), inputs, what)
+    first, second = (joining(function, list(named.values())) for named in (inputs, others))
+    if first != second:
+        odd = next((a for a, b in zip(first, second, strict=False) if a != b), "a part")
+        problem = f"{odd} takes part, which no Tensor operation made from the inputs"
+        fail(what, problem, "no .data, no .item(), no Tensor(...) on the way")
+
+
+def joining(function, inputs):
+    """Return the values that take part in operations of function(*inputs) from elsewhere."""
+    _, steps = record_operations(lambda: function(*inputs))
+    known, found = {id(t) for t in inputs}, []
+    for output, sources in steps:
+        found += [getattr(s, "data", s) for s in sources if id(s) not in known]
+        known.add(id(output))
+    return [np.asarray(value).tolist() for value in found]
+
+
+def check_digits(got, want, what, digits=3, hint=""):
+    """Fail unless got, a Tensor of one number, has so many digits of a small number right."""
+    value = got.item()
+    if not abs(value - want) <= 10.0**-digits * abs(want):
+        fail(what, f"expected {want}, and {digits} digits of it, got {value}", hint)

@@ -144,7 +144,7 @@ def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> No
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "a script that warns loses points in nbgrader"
     tests = len(list(filter(notebook.is_test, nb.cells)))
-    assert done.stdout.count("✅") >= 2 * tests, "run_all_tests() leaves out a test"
+    assert done.stdout.count("✅") > tests, "run_all_tests() leaves out a test"
 
 
 @pytest.mark.slow

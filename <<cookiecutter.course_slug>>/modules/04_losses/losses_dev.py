@@ -15,17 +15,35 @@
 """
 # Module 04: Losses
 
+Training follows one number, the **loss**, and believes whatever it says. If two shapes broadcast by
+accident, if a label is -1, or if a logarithm meets a 0, nobody raises an error: the network learns
+nonsense, politely. Build the losses yourself, and you know what they refuse, why they take raw
+scores instead of probabilities, and what they cost when a vocabulary has 50,000 words.
+
 **Learning Objectives:**
 - Build the losses that train nearly every network, with PyTorch's names, values and errors.
 - Understand why losses take logits, where the textbook formula dies, and which wrong inputs raise no
   error by themselves.
 - Analyze what a loss costs in memory and time, up to the vocabulary of a language model.
 
-**Where it stands:** Module 01 gave you Tensors, 02 `log_softmax`, 03 layers and models. A loss turns
-a model's output and the truth into one number; Module 05 asks for the slope of this number in every
-weight. **Time:** 3 to 4 hours. **Points:** 80 by tests, 20 for written answers.
+**You are here:** << cookiecutter.__map | replace("04 Losses", "**04 Losses**") >>
+
+**Time:** 3 to 4 hours. **Points:** 80 by tests, 20 for written answers. Exercises called *deeper*
+can wait: nothing later needs them.
+
+**History.** Adrien-Marie Legendre published the method of least squares in 1805, for the orbits of
+comets, and in 1809 Carl Friedrich Gauss derived it from errors that are normally distributed. The
+-log p in every cross-entropy is how Claude Shannon measured information in 1948: what was likely
+says little, what was unlikely says much.
+
 Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test before you go on.
 """
+
+# %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-threads", "locked": true, "schema_version": 3, "solution": false, "task": false}}
+import os
+
+for name in ("OMP", "OPENBLAS", "MKL"):  # one thread: times that can be compared
+    os.environ[f"{name}_NUM_THREADS"] = "1"
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
@@ -41,9 +59,11 @@ from << cookiecutter.package_name >>.tensor import (
 """
 ## Part 1: Mathematical Foundations
 
-A model with weights w gives the truth y a probability p(y | x, w). Multiply over all examples, take
--log, which turns the product into a sum, and the best weights **minimize Σ -log p**. So the noise
-that you assume chooses the loss. With prediction x, logits z (any real numbers) and the sigmoid σ:
+A model says: *rain* 0.7, *sun* 0.2, *snow* 0.1. It rains, so it gave the truth the probability 0.7.
+Over two days, 0.7 and then 0.5, it gave the truth 0.7 · 0.5 = 0.35. Good models make this product
+large. Take -log, and the product becomes a sum: 0.36 + 0.69 = 1.05. So the best weights **minimize
+Σ -log p**, where p is what the model gave the truth, and the noise that you assume chooses the loss.
+With prediction x, truth y, logits z (any real numbers) and the sigmoid σ:
 
 | Truth | Noise | -log p, up to constants | Loss |
 |---|---|---|---|
@@ -53,7 +73,7 @@ that you assume chooses the loss. With prediction x, logits z (any real numbers)
 | yes (1) or no (0) | p = σ(z) | -y log σ(z) - (1 - y) log(1 - σ(z)) | `BCEWithLogitsLoss` |
 
 A model that knows nothing says 1 / C, so its cross-entropy is log C: 2.30 for ten classes. The first
-loss you print should be near that (random logits of variance v add about v / 2).
+loss you print should be near that.
 
 ### Computational Complexity
 
@@ -64,118 +84,81 @@ loss you print should be near that (random logits of variance v add about v / 2)
 | picking the right class, checking labels | O(N) | O(N) |
 | the slope in each of P weights by nudging it | O(P) losses | O(1) |
 
-All but the last do a few FLOPs per number, so memory limits them. The last is why Module 05 exists.
+All but the last do a few FLOPs per number, so memory limits them. The last is why autograd exists.
 """
 
-# %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-check", "locked": true, "schema_version": 3, "solution": false, "task": false}}
-import functools
+# %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-testing", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 import math
 import warnings
 
 import numpy as np
 
-from << cookiecutter.package_name >>.activations import (
-    ReLU,
-    Tanh,
-    softmax,
-)
-from << cookiecutter.package_name >>.layers import (
-    Linear,
-    Sequential,
-)
-from << cookiecutter.package_name >>.tensor import (
-    Tensor,
-    manual_seed,
-    randn,
-)
+from << cookiecutter.package_name >>.activations import ReLU, Tanh, softmax
+from << cookiecutter.package_name >>.layers import Linear, Sequential
+from << cookiecutter.package_name >>.tensor import Tensor, manual_seed, randn
 from << cookiecutter.package_name >>.testing import (
+    beyond,
     check,
-    check_differentiable,
-    check_raises,
+    check_composed,
+    check_digits,
+    check_each_loss,
+    check_equal,
+    check_losses,
+    check_refused,
+    check_same_error,
+    cross_entropies,
+    exercise,
+    show_results,
     times,
 )
-
-
-def check_losses(make, inputs, losses, what, dtype=None):
-    """Check make(reduction)(*inputs), for each reduction, against the expected losses (nested lists).
-
-    A warning counts as an error, and so does a change of an input.
-    """
-    flat = np.array(losses).ravel().tolist()
-    expected = {"none": losses, "sum": math.fsum(flat), "mean": math.fsum(flat) / len(flat)}
-    before = [t.data.tolist() for t in inputs]
-    for reduction, want in expected.items():
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            got = make(reduction)(*inputs)
-        check(got, want, f"{what}, reduction={reduction!r}", dtype)
-        assert not caught, f"{what}: the values are right, but NumPy warns: {caught[0].message}"
-    assert [t.data.tolist() for t in inputs] == before, f"{what}: an input was modified"
-
-
-def check_elementwise(make, plain, x, y):
-    """Check a loss of arrays x and y, in both float dtypes, against plain(x, y) of each element."""
-    for dtype in (np.float32, np.float64):
-        a, b = Tensor(x, dtype), Tensor(y, dtype)
-        pairs = zip(a.data.ravel().tolist(), b.data.ravel().tolist(), strict=True)
-        losses = np.reshape([plain(*pair) for pair in pairs], a.shape).tolist()
-        check_losses(make, (a, b), losses, f"{dtype.__name__} of shape {a.shape}", dtype)
-
-
-def cross_entropies(rows, labels, eps=0.0):
-    """Return -Σ q log softmax(row) of each row, where q = eps / C, plus 1 - eps at the label."""
-    losses = []
-    for row, label in zip(rows, labels, strict=True):
-        top, even = max(row), eps / len(row)
-        log_sum = top + math.log(math.fsum(math.exp(z - top) for z in row))
-        q = [even + (1 - eps) * (j == label) for j in range(len(row))]
-        losses.append(math.fsum(w * (log_sum - z) for w, z in zip(q, row, strict=True) if w))
-    return losses
-
-
-def refuses(error, words, call, *inputs):
-    """Check that call(*inputs) raises this error, with these words in its message."""
-    name = call if isinstance(call, Layer) else call.__name__
-    shown = [f"{t.dtype} {t.shape}" if isinstance(t, Tensor) else repr(t) for t in inputs]
-    check_raises(error, words, lambda: call(*inputs), f"{name}, called with {' and '.join(shown)}")
-
 
 # %% [markdown]
 """
 ## Exercise 1: From many losses to one
-Every element or row has its own loss; training needs one number. `"mean"` makes the size of a step
-independent of the size of the batch, `"sum"` adds up over batches of any size, and `"none"` shows
-which example is to blame. All losses share this choice, so write it once.
+Three examples have the losses 1, 2 and 6: which number is *the* loss? The **mean**, 3, keeps the size
+of a training step independent of the size of the batch. The **sum**, 9, can be added up over batches
+of unequal size. And **none** at all, [1, 2, 6], shows which example is to blame. All losses share
+this choice, so write it once. A misspelled choice should be an error at once, not hours later.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-reduction", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write Loss.__init__, which checks and keeps reduction, and reduce.
-# Approach: __init__: 1. a reduction that is none of the three: ValueError with what was given and
-#   the three valid names. 2. set self.reduction. reduce: "none": values as they are; "sum" and
-#   "mean": the Tensor's method.
-# Example: Loss("sum").reduce(Tensor([1.0, 2.0]))  ->  Tensor(3.)
-# Hint: reduce looks at self.reduction. f"{reduction!r}" shows a string in quotes.
 class Loss(Layer):
-    """The base of all losses: loss(input, target) returns a Tensor (reduction as in torch.nn).
+    """The base of all losses: loss(input, target) returns a Tensor.
 
-    A subclass defines forward(input, target). A loss is a Layer without parameters.
+    reduction is as in torch.nn. A subclass defines forward(input, target). A loss is a
+    Layer without parameters.
     """
 
     def __init__(self, reduction="mean"):
-        """Keep reduction. ValueError names any but "mean", "sum" and "none", and these three."""
+        """Keep reduction as an attribute.
+
+        ValueError names any but "mean", "sum" and "none", and these three.
+        """
+        # TODO: refuse what is none of the three, then keep it.
         ### BEGIN SOLUTION
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+            message = f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}"
+            raise ValueError(message)
         self.reduction = reduction
         ### END SOLUTION
 
     def reduce(self, values):
-        """Return the mean or the sum of all values, 0-d, or for "none" the values themselves.
-
-        The mean of no values is nan, with NumPy's warning; no test asks for it.
-        """
+        """Return the mean or sum of all values, 0-d, or for "none" values itself."""
+        # TODO: return what self.reduction asks for.
+        #
+        # APPROACH
+        # 1. "none" wants the values as they are.
+        # 2. For the others, a Tensor has methods: no .data, no NumPy.
+        #
+        # EXAMPLE
+        # >>> Loss("sum").reduce(Tensor([1.0, 2.0]))
+        # Tensor(3.)
+        #
+        # HINTS
+        # - However many dimensions the values have, their mean is one number.
+        # - In the error message, f"{reduction!r}" shows a string in quotes.
         ### BEGIN SOLUTION
         if self.reduction == "none":
             return values
@@ -188,71 +171,88 @@ class Loss(Layer):
 # %% [markdown]
 """
 ### Testing the reduction
-The three of them, the default, the error. Hidden: other shapes, float64, more wrong names.
+The three of them, the default, Tensor operations only, the error.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-reduction-test", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-reduction-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
+@exercise(1)
 def test_reduction():
     values = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])
-    check(Loss("mean").reduce(values), 4.0, 'Loss("mean").reduce(values)')
-    check(Loss("sum").reduce(values), 24.0, 'Loss("sum").reduce(values)')
-    check(Loss("none").reduce(values), values.data.tolist(), 'Loss("none").reduce(values)')
-    check(Loss().reduce(values), 4.0, "Loss().reduce(values)", hint='the default is "mean"')
-    refuses(ValueError, ["average", "mean", "sum", "none"], Loss, "average")
-    ### BEGIN HIDDEN TESTS
-    # hidden: more wrong names
-    for bad in (None, "Mean", "", 0.1):
-        refuses(ValueError, [str(bad), "mean", "sum", "none"], Loss, bad)
-    # hidden: other shapes, both float dtypes
-    rng = np.random.default_rng(1)
-    for shape in ((), (7,), (2, 3, 4), (5, 1)):
-        for dtype in (np.float32, np.float64):
-            t, what = Tensor(rng.normal(size=shape), dtype), f"{dtype.__name__}, shape {shape}"
-            check_losses(lambda r: Loss(r).reduce, [t], t.data.tolist(), what, dtype)
-    # hidden: no losses at all
-    check(Loss("sum").reduce(Tensor(np.ones((0, 3)))), 0.0, "the sum of no losses")
-    check(Loss(reduction="none").reduce(Tensor([])), [], "no losses")
-    # hidden: reduction is read when called
-    loss = Loss("none")
-    loss.reduction = "sum"
-    check(loss.reduce(values), 24.0, 'after loss.reduction = "sum"', hint="read self.reduction")
-    first, _ = Loss("none"), Loss("mean")
-    assert first.reduction == "none", "each loss keeps its own reduction"
-    check(Loss("".join(["s", "um"])).reduce(values), 24.0, 'a "sum" read from a file')
-    # hidden: path of Tensor operations
-    for name in ("mean", "sum", "none"):
-        check_differentiable(lambda n=name: Loss(n).reduce(values), {"values": values}, f"reduce, {name}")
-    ### END HIDDEN TESTS
+    hint = "one number, whatever the shape"
+    check(Loss("mean").reduce(values), 4.0, 'Loss("mean").reduce(values)', hint=hint)
+    check(Loss("sum").reduce(values), 24.0, 'Loss("sum").reduce(values)', hint=hint)
+    what = 'Loss("none").reduce(values)'
+    check(Loss("none").reduce(values), values.data.tolist(), what)
+    check(Loss().reduce(values), 4.0, "Loss().reduce(values)", hint='default: "mean"')
+    double, hint = Tensor([0.1, 0.1], np.float64), "keep the dtype of the values"
+    for name, want in (("mean", 0.1), ("sum", 0.2), ("none", [0.1, 0.1])):
+        check(Loss(name).reduce(double), want, f"{name} of float64", np.float64, hint)
+        one, other = {"values": values}, {"values": values * values}
+        check_composed(Loss(name).reduce, one, other, f"Loss({name!r}).reduce")
+    first, second = Loss("none"), Loss("sum")
+    check_equal(first.reduction, "none", "a loss, after another was made")
+    check_equal(second.reduction, "sum", 'Loss("sum").reduction')
+    check_refused(ValueError, ["average", "mean", "sum", "none"], Loss, "average")
+    check_refused(ValueError, ["None", "mean"], Loss, None, hint='the string "none"')
     print("✅ many losses become one, or stay apart")
 
 
 test_reduction()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-reduction-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+@beyond(1, "more wrong names · other shapes and dtypes · a string read from a file")
+def test_reduction_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: more wrong names
+    for bad in ("Mean", "", 0.1, True):
+        check_refused(ValueError, [str(bad), "mean", "sum", "none"], Loss, bad)
+    # hidden: other shapes and dtypes
+    rng = np.random.default_rng(1)
+    for shape in ((), (7,), (2, 3, 4), (5, 1)):
+        for dtype in (np.float32, np.float64):
+            t = Tensor(rng.normal(size=shape), dtype)
+            flat, what = t.data.ravel().tolist(), f"{dtype.__name__} {shape}"
+            total = math.fsum(flat)
+            check(Loss("sum").reduce(t), total, f"the sum of {what}", dtype)
+            check(Loss("mean").reduce(t), total / t.size, f"the mean of {what}", dtype)
+            check(Loss("none").reduce(t), t.data.tolist(), f"none of {what}", dtype)
+    check(Loss("sum").reduce(Tensor(np.ones((0, 3)))), 0.0, "the sum of no losses")
+    check(Loss(reduction="none").reduce(Tensor([])), [], "no losses")
+    half = Tensor(np.full(3000, 4e4), np.float16)
+    check(Loss().reduce(half), 4e4, "the mean of 3,000 large float16", np.float16)
+    # hidden: a string read from a file
+    read, values = Loss("".join(["s", "um"])), Tensor([1.0, 2.0])
+    check(read.reduce(values), 3.0, 'a "sum" read from a file', hint="==, not is")
+    ### END HIDDEN TESTS
+
+
+test_reduction_beyond()
+
 # %% [markdown]
 """
 ## Exercise 2: The same shape, or an error
-In Module 01 a prediction of shape `(50000, 1)` met a target `(50000,)`: all pairs got subtracted,
-without an error. Now you are the author of the loss: refuse such inputs. Then write the mean squared
-error, in which an outlier twice as far away counts four times.
+![Squared errors of 1, 2 and 4 drawn as squares of area 1, 4 and 16, beside absolute errors of 1, 2 and 4 drawn as lengths](squared-absolute.svg)
+
+The squared error is an area: an outlier twice as far away counts four times. But first a trap. A
+prediction of shape `(50000, 1)` minus a target `(50000,)` broadcasts to 2.5 billion differences of
+everything with everything: 10 GB, or on a small batch a wrong loss without a word. You are the
+author of the loss now. Refuse such inputs.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-mse", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write same_shape, then MSELoss.forward.
-# Approach: same_shape: shapes that differ are a ValueError with both of them and the next step
-#   (reshape). forward: 1. same_shape. 2. the difference. 3. its square, which is one
-#   multiplication. 4. self.reduce.
-# Example: MSELoss()(Tensor([1.0, 2.0]), Tensor([3.0, 2.0]))  ->  Tensor(2.), the mean of 4 and 0
-# Hint: you built everything that this needs in Module 01; no loop, no NumPy.
 def same_shape(input, target):
-    """Raise ValueError with both shapes unless they are equal."""
+    """Return nothing. ValueError, with both shapes, unless they are equal."""
+    # TODO: raise the error, and tell the reader the next step: reshape.
     ### BEGIN SOLUTION
     if input.shape != target.shape:
         raise ValueError(
-            f"input and target must have the same shape, got {input.shape} and {target.shape}; "
-            "reshape one of them"
+            "input and target must have the same shape, "
+            f"got {input.shape} and {target.shape}; reshape one of them"
         )
     ### END SOLUTION
 
@@ -262,6 +262,20 @@ class MSELoss(Loss):
 
     def forward(self, input, target):
         """Compare Tensors of one shape. ValueError with both shapes if they differ."""
+        # TODO: square the difference of each pair, and reduce.
+        #
+        # APPROACH
+        # 1. Refuse shapes that differ.
+        # 2. Square the errors, by Tensor operations.
+        # 3. Reduce as Exercise 1 does.
+        #
+        # EXAMPLE
+        # >>> MSELoss()(Tensor([1.0, 2.0]), Tensor([3.0, 2.0]))
+        # Tensor(2.)
+        #
+        # HINTS
+        # - The example is the mean of 4 and 0.
+        # - A square is one multiplication.
         ### BEGIN SOLUTION
         same_shape(input, target)
         error = input - target
@@ -272,69 +286,95 @@ class MSELoss(Loss):
 # %% [markdown]
 """
 ### Testing the squared error
-Values, reductions, float64, shapes that would broadcast. Hidden: more shapes, views, no elements.
+Values in both dtypes, reductions, Tensor operations only, shapes that would broadcast.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-mse-test", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-mse-test", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}}
+@exercise(2)
 def test_mse():
     x, y = Tensor([1.0, 2.0]), Tensor([3.0, 2.0])
-    check(MSELoss()(x, y), 2.0, "MSELoss()([1, 2], [3, 2])")
-    check_losses(MSELoss, (x, y), [4.0, 0.0], "[1, 2] and [3, 2]")
-    got, want = MSELoss()(Tensor([0.1], np.float64), Tensor([0.4], np.float64)), (0.1 - 0.4) ** 2
-    check(got, want, "MSELoss of float64", np.float64)
-    for call in (same_shape, MSELoss()):
-        refuses(ValueError, ["(2, 1)", "(2,)"], call, Tensor([[1.0], [2.0]]), y)
-    ### BEGIN HIDDEN TESTS
-    # hidden: shapes that would broadcast
-    for first, second in (((3, 4), (4,)), ((3, 4), (4, 3)), ((), (1,)), ((2,), (3,))):
-        a, b, words = Tensor(np.ones(first)), Tensor(np.ones(second)), [str(first), str(second)]
-        for call in (same_shape, MSELoss(), MSELoss("none")):
-            refuses(ValueError, words, call, a, b)
-            refuses(ValueError, words, call, b, a)
-    # hidden: other shapes, large numbers
-    rng = np.random.default_rng(2)
-    for shape in ((), (5,), (2, 1, 3), (4, 3)):
-        x, y = rng.normal(size=shape), rng.normal(size=shape)
-        check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, x, y)
-        check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, 1000 * x, 0 * y)
-    check_elementwise(MSELoss, lambda a, b: (a - b) ** 2, 1000 + x / 100, 1000 + y / 100)
-    # hidden: float32 with float64
-    single, double = Tensor([1.0]), Tensor([0.1], np.float64)
-    check(MSELoss()(single, double), 0.9**2, "float32 and float64", np.float64)
-    # hidden: path of Tensor operations
-    check_differentiable(lambda: MSELoss()(single, double), {"input": single, "target": double}, "MSELoss")
-    # hidden: views, no rows
-    t, view = Tensor(x, np.float64), Tensor(y.T, np.float64).T
-    losses = [[(a - b) ** 2 for a, b in zip(*rows, strict=True)] for rows in zip(x, y, strict=True)]
-    check_losses(MSELoss, (t, view), losses, "a transposed target", np.float64)
-    check(MSELoss("sum")(t[:0], view[:0]), 0.0, "the sum over no rows", np.float64)
-    assert same_shape(t, view) is None, "same_shape of equal shapes should do nothing"
-    ### END HIDDEN TESTS
+    check_losses(MSELoss, (x, y), [4.0, 0.0], "MSELoss of [1, 2] and [3, 2]")
+    a, b = Tensor([[0.1, -2.0]], np.float64), Tensor([[0.4, 1.0]], np.float64)
+    losses = [[(0.1 - 0.4) ** 2, 9.0]]
+    check_losses(MSELoss, (a, b), losses, "float64 of shape (1, 2)", np.float64)
+    given, others = {"input": x, "target": y}, {"input": y + 1, "target": x}
+    check_composed(MSELoss("none"), given, others, "MSELoss")
+    check_equal(same_shape(x, y), None, "same_shape of two equal shapes")
+    hint = "compare the shapes, not the number of dimensions or of elements"
+    shapes = [((2, 1), (2,)), ((2, 1), (2, 3)), ((3, 2), (2, 3)), ((), (1,))]
+    for first, second in shapes:
+        pair = Tensor(np.ones(first)), Tensor(np.ones(second))
+        words = [str(first), str(second)]
+        check_refused(ValueError, words, same_shape, *pair, hint=hint)
+        check_same_error(MSELoss(), same_shape, *pair, hint="call same_shape first")
     print("✅ squared errors, and no silent broadcast")
 
 
 test_mse()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-mse-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+@beyond(2, "random numbers of other shapes · mixed dtypes and views · no rows")
+def test_mse_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: random numbers of other shapes
+    rng = np.random.default_rng(2)
+    for shape in ((5,), (2, 1, 3), (4, 3)):
+        x, y = rng.normal(size=shape), rng.normal(size=shape)
+        check_each_loss(MSELoss, lambda a, b: (a - b) ** 2, x, y)
+        check_each_loss(MSELoss, lambda a, b: (a - b) ** 2, 1000 * x, 0 * y)
+    near = 1000 + x / 100, 1000 + y / 100
+    check_each_loss(MSELoss, lambda a, b: (a - b) ** 2, *near)
+    for first, second in (((3, 4), (4,)), ((2,), (3,)), ((1, 2), (2, 2))):
+        for a, b in ((first, second), (second, first)):
+            pair = Tensor(np.ones(a)), Tensor(np.ones(b))
+            check_refused(ValueError, [str(a), str(b)], same_shape, *pair)
+            check_same_error(MSELoss("none"), same_shape, *pair)
+    # hidden: mixed dtypes and views
+    pair = Tensor([1.0]), Tensor([0.1], np.float64)
+    check_losses(MSELoss, pair, [0.9**2], "float32 and float64", np.float64)
+    t, view = Tensor(x, np.float64), Tensor(y.T, np.float64).T
+    rows = zip(x, y, strict=True)
+    losses = [[(a - b) ** 2 for a, b in zip(*row, strict=True)] for row in rows]
+    check_losses(MSELoss, (t, view), losses, "a transposed target", np.float64)
+    # hidden: no rows
+    none, want = Tensor([]), Loss("none").reduce(Tensor([])).data.tolist()
+    check(MSELoss("none")(none, none), want, "no rows")
+    ### END HIDDEN TESTS
+
+
+test_mse_beyond()
+
 # %% [markdown]
 """
-## Exercise 3: Absolute error
-An outlier twice as far away counts twice. The constant with the smallest squared error is the mean
-of the data, the one with the smallest absolute error their median: try it with 1, 2 and 90.
+## Exercise 3 (deeper): Absolute error
+The right half of the picture above: an outlier twice as far away counts twice. What difference does
+that make? Predict 1, 2 and 90 by one constant. Their mean, 31, has the smallest squared error, and
+is near none of them; their median, 2, has the smallest absolute error, and the 90 cannot move it. So
+this loss is for data in which some values are plainly wrong.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-l1", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write L1Loss.forward.
-# Approach: as MSELoss, with the absolute value instead of the square.
-# Example: L1Loss("none")(Tensor([1.0, 2.0]), Tensor([3.0, 2.5]))  ->  Tensor([2. , 0.5])
-# Hint: Tensor.abs. The mean of these two errors is 1.25.
 class L1Loss(Loss):
     """The absolute error of each element, reduced (torch.nn.L1Loss)."""
 
     def forward(self, input, target):
         """Compare Tensors of one shape. ValueError with both shapes if they differ."""
+        # TODO: as MSELoss, with the absolute value instead of the square.
+        #
+        # APPROACH
+        # 1. Three lines, of which you know two.
+        #
+        # EXAMPLE
+        # >>> L1Loss("none")(Tensor([1.0, 2.0]), Tensor([3.0, 1.5]))
+        # Tensor([2. , 0.5])
+        #
+        # HINTS
+        # - Tensors have a method abs.
         ### BEGIN SOLUTION
         same_shape(input, target)
         error = input - target
@@ -345,62 +385,89 @@ class L1Loss(Loss):
 # %% [markdown]
 """
 ### Testing the absolute error
-Errors of both signs, the median, the shape error. Hidden: as for `MSELoss`.
+Errors of both signs, the median, Tensor operations only, the shape error.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}}
+@exercise(3)
 def test_l1():
     x, y = Tensor([1.0, 2.0, -1.0]), Tensor([3.0, 1.5, -1.0])
     check_losses(L1Loss, (x, y), [2.0, 0.5, 0.0], "[1, 2, -1] and [3, 1.5, -1]")
-    for name, guess, want in (("median", 2.0, 89.0), ("mean", 31.0, 118.0)):
-        got = L1Loss("sum")(Tensor([guess] * 3), Tensor([1.0, 2.0, 90.0]))
-        check(got, want, f"the {name} of 1, 2 and 90 against them")
-    refuses(ValueError, ["(3,)", "(3, 1)"], L1Loss(), x, Tensor([[1.0], [2.0], [3.0]]))
-    ### BEGIN HIDDEN TESTS
-    # hidden: other shapes, large errors
-    rng = np.random.default_rng(3)
-    for shape in ((), (5,), (2, 1, 3), (4, 3)):
-        x, y = rng.normal(size=shape), rng.normal(size=shape)
-        check_elementwise(L1Loss, lambda a, b: abs(a - b), x, y)
-        check_elementwise(L1Loss, lambda a, b: abs(a - b), 0 * x, 1000 * y)
-    check(L1Loss()(Tensor([1e20]), Tensor([0.0])), 1e20, "1e20 and 0")
-    # hidden: path of Tensor operations
-    t = Tensor(x, np.float64)
-    check_differentiable(lambda: L1Loss()(t, t.T.T), {"input": t}, "L1Loss")
-    # hidden: views, no rows
-    check_losses(L1Loss, (t.T, t.T), [[0.0] * 4] * 3, "a view and itself", np.float64)
-    check(L1Loss("sum")(t[:0], t[:0]), 0.0, "the sum over no rows", np.float64)
-    # hidden: shapes that would broadcast
-    refuses(ValueError, ["(4, 3)", "(3, 4)"], L1Loss("sum"), t, t.T)
-    refuses(ValueError, ["(4, 3)", "(3,)"], L1Loss("none"), t, t[0])
-    ### END HIDDEN TESTS
+    data = Tensor([1.0, 2.0, 90.0])
+    for guess, want in ((2.0, [1.0, 0.0, 88.0]), (31.0, [30.0, 29.0, 59.0])):
+        what = f"{guess} for 1, 2 and 90"  # the median, and the mean
+        check_losses(L1Loss, (Tensor([guess] * 3), data), want, what)
+    pair = Tensor([0.1], np.float64), Tensor([0.4], np.float64)
+    check_losses(L1Loss, pair, [0.4 - 0.1], "float64", np.float64)
+    given, others = {"input": x, "target": y}, {"input": y + 1, "target": x}
+    check_composed(L1Loss("none"), given, others, "L1Loss")
+    column = Tensor([[1.0], [2.0], [3.0]])
+    check_same_error(L1Loss(), same_shape, x, column, hint="call same_shape first")
     print("✅ absolute errors")
 
 
 test_l1()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
+@beyond(3, "random numbers of other shapes · large errors · views and no rows")
+def test_l1_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: random numbers of other shapes
+    rng = np.random.default_rng(3)
+    for shape in ((5,), (2, 1, 3), (4, 3)):
+        x, y = rng.normal(size=shape), rng.normal(size=shape)
+        check_each_loss(L1Loss, lambda a, b: abs(a - b), x, y)
+    # hidden: large errors
+    check_each_loss(L1Loss, lambda a, b: abs(a - b), 0 * x, 1000 * y)
+    check_losses(L1Loss, (Tensor([1e20]), Tensor([0.0])), [1e20], "1e20 and 0")
+    # hidden: views and no rows
+    t = Tensor(x, np.float64)
+    check_losses(L1Loss, (t.T, t.T), [[0.0] * 4] * 3, "a view and itself", np.float64)
+    none, want = Tensor([]), Loss("none").reduce(Tensor([])).data.tolist()
+    check(L1Loss("none")(none, none), want, "no rows")
+    check_same_error(L1Loss("none"), same_shape, t, t[0])
+    ### END HIDDEN TESTS
+
+
+test_l1_beyond()
+
 # %% [markdown]
 """
 ## Exercise 4: Cross-entropy, as the textbook has it
-Softmax, then the log of the right class's probability. Write it once without tricks, and watch it
-die: where the right class is far behind, its probability underflows to 0, and log 0 is -∞. Just
-there a loss matters most: the model is sure, and wrong. (This one stays out of the package.)
+![Left: logits 2, 1 and 0 become bars of height 0.67, 0.24 and 0.09 for cat, dog and owl; right: minus the logarithm of the bar of the truth, 1.41 for the dog](cross-entropy.svg)
+
+The logits 2, 1 and 0 become the probabilities 0.67, 0.24 and 0.09. The truth is a dog, so look at
+the bar of the dog alone: the loss is -log 0.24 = 1.41. Write this once without tricks, and watch it
+die: where the right class is far behind, its bar rounds to 0, and log 0 is -∞. Just there a loss
+matters most: the model is sure, and wrong. (This function stays out of the package.)
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-naive", "locked": false, "schema_version": 3, "solution": true, "task": false}}
-# TODO: write the formula. No clipping, no epsilon, no log_softmax: its death is the lesson.
-# Approach: 1. softmax over dim 1. 2. from row i pick the probability at target[i]. 3. log, mean,
-#   and the sign.
-# Example: logits [[0, 0]] and target [1]  ->  Tensor(0.693...), which is -log 0.5
-# Hint: p[Tensor([0, 1, 2]), Tensor([2, 0, 1])] picks p[0, 2], p[1, 0] and p[2, 1].
 def cross_entropy_naive(input, target):
     """Return the mean of -log softmax(input)[target], 0-d.
 
-    input: logits (N, C); target: class indices (N,). It becomes inf, with NumPy's warning, where
-    the probability of the right class underflows to 0.
+    input: logits (N, C); target: class indices (N,). It becomes inf,
+    with NumPy's warning, where the probability of the right class underflows to 0.
     """
+    # TODO: write the formula; no clipping, no epsilon, no log_softmax: let it die.
+    #
+    # APPROACH
+    # 1. Make probabilities of each row.
+    # 2. From row i pick the bar at target[i].
+    # 3. Take the mean of minus their logarithms.
+    #
+    # EXAMPLE
+    # >>> logits = Tensor([[2.0, 1.0, 0.0]])
+    # >>> round(cross_entropy_naive(logits, Tensor([1])).item(), 2)
+    # 1.41
+    #
+    # HINTS
+    # - p[Tensor([0, 1, 2]), Tensor([2, 0, 1])] picks p[0, 2], p[1, 0] and p[2, 1].
+    # - arange(n) counts rows; len(input) is N.
     ### BEGIN SOLUTION
     p = softmax(input, dim=1)
     right = p[arange(len(input)), target]
@@ -411,80 +478,105 @@ def cross_entropy_naive(input, target):
 # %% [markdown]
 """
 ### Testing the textbook, and watching it die
-Known values, float64, then logits 0 and 200 with label 0, a loss of 200. Hidden: random logits, and
-where float64 dies.
+Values that you know, in both dtypes, then logits 0 and 200 with label 0, whose loss is 200.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-naive-test", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-naive-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+@exercise(4)
 def test_naive():
+    logits = Tensor([[2.0, 1.0, 0.0]])
+    for label in range(3):
+        want = math.log(math.exp(2) + math.exp(1) + 1) - (2 - label)
+        got = cross_entropy_naive(logits, Tensor([label]))
+        check(got, want, f"logits 2, 1, 0, label {label}", hint="softmax over dim 1")
     logits, target = Tensor([[0.0, math.log(3.0)], [0.0, 0.0]]), Tensor([1, 0])
-    want = -(math.log(0.75) + math.log(0.5)) / 2
-    check(cross_entropy_naive(logits, target), want, "the mean of -log 0.75 and -log 0.5")
+    got, want = cross_entropy_naive(logits, target), -math.log(0.75 * 0.5) / 2
+    check(got, want, "-log 0.75 and -log 0.5", hint="first the log, then the mean")
+    check_equal(target.data.tolist(), [1, 0], "the labels afterwards")
     got = cross_entropy_naive(Tensor([[5.0] * 4], np.float64), Tensor([3]))
     check(got, math.log(4.0), "four even logits", np.float64)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         got = cross_entropy_naive(Tensor([[0.0, 200.0]]), Tensor([0]))
-    check(got, math.inf, "logits 0 and 200, label 0", hint="no epsilon: let it die")
-    assert caught, "NumPy's warning at the log of 0 should be seen"
+    check(got, math.inf, "logits 0 and 200, label 0", hint="no epsilon, no clipping")
+    hint = "do not silence it: that is what one sees in practice"
+    check_equal(len(caught) > 0, True, "NumPy warns at log 0", hint)
+    print("✅ the textbook works, and dies: for 200 it says inf")
+
+
+test_naive()
+
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-naive-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+@beyond(4, "random logits · where float64 dies · rows far apart")
+def test_naive_beyond():
+    """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: no needless warnings
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # only the log of 0 warns, and only if it is the label's
-        check(cross_entropy_naive(Tensor([[0.0, 200.0]]), Tensor([1])), 0.0, "[0, 200], label 1")
-        far = Tensor([[0.0, 0.0], [1000.0, 1000.0]])
-        check(cross_entropy_naive(far, Tensor([0, 1])), math.log(2.0), "rows far apart")
-    # hidden: where float64 fails
+    # hidden: random logits
+    rng = np.random.default_rng(4)
+    for dtype in (np.float32, np.float64):
+        logits = Tensor(rng.normal(size=(5, 3)), dtype)
+        target = Tensor(rng.integers(3, size=5))
+        rows = logits.data.tolist()
+        want = math.fsum(cross_entropies(rows, target.data.tolist())) / 5
+        check(cross_entropy_naive(logits, target), want, "random logits", dtype)
+        check_equal(logits.data.tolist(), rows, "the logits afterwards")
+    # hidden: where float64 dies
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         for z, want in ((600.0, 600.0), (800.0, math.inf)):
             got = cross_entropy_naive(Tensor([[0.0, z]], np.float64), Tensor([0]))
             check(got, want, f"float64 logits 0 and {z}, label 0", np.float64)
-    # hidden: random logits, both float dtypes
-    rng = np.random.default_rng(4)
-    for dtype in (np.float32, np.float64):
-        logits, target = Tensor(rng.normal(size=(5, 3)), dtype), Tensor(rng.integers(3, size=5))
-        rows = logits.data.tolist()
-        want = math.fsum(cross_entropies(rows, target.data.tolist())) / 5
-        check(cross_entropy_naive(logits, target), want, "random logits", dtype)
-        # hidden: the input is not modified
-        assert logits.data.tolist() == rows, "cross_entropy_naive modified its input"
+    # hidden: rows far apart
+    far = Tensor([[0.0, 0.0], [1000.0, 1000.0]])
+    check(cross_entropy_naive(far, Tensor([0, 1])), math.log(2.0), "rows far apart")
     ### END HIDDEN TESTS
-    said = caught[0].message if caught else "nothing"
-    print(f"✅ the textbook works, and dies: for a loss of 200 it says inf, NumPy says: {said}")
 
 
-test_naive()
+test_naive_beyond()
 
 # %% [markdown]
 """
 ## Exercise 5: What may be wrong with labels
-Labels come from files and people. NumPy takes the label -1 for the last class, booleans for a mask
-and a column for a broadcast: no error, but a wrong loss. So check before you compute. A good message
-says what came, what should have come, and what to do next.
+Labels come from files and people. Give NumPy a wrong one, and it obliges: -1 is the last class,
+`[True, False]` is a mask, and a column of labels broadcasts. No error, but a wrong loss. So check
+before you compute. A good message says what came, what should have come, and what to do next; you
+will be its first reader.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-labels", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: raise the right error for a wrong shape, dtype or range, in this order.
-# Approach: 1. shape: input is (N, C) and target (N,), or ValueError with both shapes. 2. dtype:
-#   target.dtype.kind is "i" or "u", or RuntimeError with the dtype and the advice dtype=np.int64.
-#   3. range: all labels in 0 ... C - 1, or IndexError with one label outside and the number C.
-# Example: logits (2, 3), target [0, 3]  ->  IndexError: label 3 is out of range: ... 3 classes
-# Hint: input.shape[:1] is (N,). target.data is an array: it can be compared, masks of it joined by |
-#   (Tensors have no |), and it can be indexed by a mask.
 def check_classes(input, target):
-    """Raise an error unless target (N,) holds a class index for each row of the logits (N, C).
+    """Raise an error unless target (N,) holds a class for each row of input (N, C).
 
-    Booleans are no indices. Nor are negative numbers: PyTorch leaves out rows with the label
-    -100 (its ignore_index), which is not supported here.
+    ValueError, with both shapes, unless they are (N, C) and (N,). RuntimeError, with
+    the dtype and the advice dtype=np.int64, unless labels are integers: booleans are
+    none. IndexError, with a label that is outside 0 ... C - 1 and with C, if there is
+    one.
     """
+    # TODO: three checks, in the order of the docstring.
+    #
+    # APPROACH
+    # 1. The number of dimensions of input, and the shape of target.
+    # 2. The dtype of target, whose kind is "i" or "u" (signed or unsigned).
+    # 3. Collect the labels that are too small or too large. Are there any?
+    #
+    # EXAMPLE
+    # >>> check_classes(Tensor([[1.0, 2.0, 3.0]]), Tensor([2]))
+    # >>> check_classes(Tensor([[1.0, 2.0, 3.0]]), Tensor([3]))
+    # Traceback (most recent call last):
+    # IndexError: label 3 is out of range: there are 3 classes, so 0 to 2
+    #
+    # HINTS
+    # - input.shape[:1] is (N,).
+    # - target.data is an array: masks of it can be joined by |, and it takes a mask.
     ### BEGIN SOLUTION
     if input.ndim != 2 or target.shape != input.shape[:1]:
         raise ValueError(
-            f"expected logits (N, C) and class indices (N,), got {input.shape} and {target.shape}; "
+            "expected logits (N, C) and class indices (N,), "
+            f"got {input.shape} and {target.shape}; "
             "for one-hot labels write argmax(axis=1), for a column squeeze(1)"
         )
     if target.dtype.kind not in "iu":
@@ -492,11 +584,11 @@ def check_classes(input, target):
             f"class indices must be integers, got {target.dtype}; write dtype=np.int64"
         )
     labels, classes = target.data, input.shape[1]
-    outside = labels[labels.astype("uint64") >= classes]  # unsigned, a negative label is huge
+    outside = labels[(labels < 0) | (labels >= classes)]
     if outside.size > 0:
         raise IndexError(
-            f"label {outside[0]} is out of range: the input has {classes} classes, "
-            f"so labels must be 0 to {classes - 1}"
+            f"label {outside[0]} is out of range: there are {classes} classes, "
+            f"so 0 to {classes - 1}"
         )
     ### END SOLUTION
 
@@ -504,83 +596,115 @@ def check_classes(input, target):
 # %% [markdown]
 """
 ### Testing labels
-One case of each error; good labels pass. Hidden: other shapes, dtypes and ranges, an empty batch.
+Good labels pass; then each of the three errors, and which of them comes first.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-labels-test", "locked": true, "points": 11, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-labels-test", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}}
+@exercise(5)
 def test_labels():
-    logits = Tensor(np.zeros((2, 3)))
+    logits, check_it = Tensor(np.zeros((2, 3))), check_classes
     for good in (Tensor([0, 2]), Tensor([1, 1], np.uint8), Tensor([2, 0], np.int32)):
-        assert check_classes(logits, good) is None, f"{good} is good: raise and return nothing"
-    refuses(ValueError, ["(2, 3)", "(2, 1)"], check_classes, logits, Tensor([[0], [2]]))
-    refuses(ValueError, ["(2, 3)", "(3,)"], check_classes, logits, Tensor([0, 2, 1]))
-    refuses(ValueError, ["(2,)", "(2,)"], check_classes, logits[:, 0], good)
-    refuses(RuntimeError, ["float32", "int64"], check_classes, logits, Tensor([0.0, 2.0]))
-    refuses(IndexError, ["7", "3"], check_classes, logits, Tensor([0, 7]))
-    refuses(IndexError, ["-1", "3"], check_classes, logits, Tensor([-1, 2]))
-    ### BEGIN HIDDEN TESTS
-    # hidden: other wrong shapes
-    shapes = [((2, 3), (2, 3)), ((2, 3), ()), ((2, 3, 4), (2,)), ((3, 2), (2,)), ((), ())]
-    for first, second in shapes:
-        a, b = Tensor(np.zeros(first)), Tensor(np.zeros(second), np.int64)
-        refuses(ValueError, [str(first), str(second)], check_classes, a, b)
-    # hidden: labels out of range
-    wide = Tensor(np.zeros((4, 25)))
-    for bad in (25, -100, 2**40, -25):
-        words = [str(bad), "25"]
-        refuses(IndexError, words, check_classes, wide, Tensor([0, 24, bad, 0]))
-    refuses(IndexError, ["200", "25"], check_classes, wide, Tensor([0, 200, 0, 0], np.uint8))
-    # hidden: wrong dtypes, order of checks
-    for bad in (Tensor([True, False]), Tensor([0.0, 7.0], np.float64)):
-        refuses(RuntimeError, [str(bad.dtype), "int64"], check_classes, logits, bad)
-    column = Tensor([[0.5], [7.0]])  # wrong in all three ways: the shape comes first
-    refuses(ValueError, ["(2, 3)", "(2, 1)"], check_classes, logits, column)
-    # hidden: empty batches
-    nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
-    assert check_classes(*nothing) is None, "an empty batch should pass"
-    refuses(RuntimeError, ["float32"], check_classes, nothing[0], Tensor([]))
-    refuses(ValueError, ["(0, 3)", "(0, 5)"], check_classes, nothing[0], Tensor(np.ones((0, 5))))
-    refuses(ValueError, ["(2, 3)", "(0,)"], check_classes, logits, nothing[1])
-    refuses(ValueError, ["(1, 3)", "()"], check_classes, logits[:1], Tensor(1))
-    # hidden: all integer dtypes, many labels
-    for kind in (np.int8, np.int16, np.uint16, np.uint32, np.uint64):
-        labels = Tensor([0, 2], kind)
-        assert check_classes(logits, labels) is None, f"{labels.dtype} labels are good"
-        assert labels.dtype == kind, "check_classes changed its target"
-    many = Tensor(np.where(np.arange(3000) == 1500, 77, 0))
-    refuses(IndexError, ["77", "3"], check_classes, Tensor(np.zeros((3000, 3))), many)
-    assert check_classes(wide, Tensor([24, 0, 24, 1])) is None, "24 is the last of 25 classes"
-    ### END HIDDEN TESTS
+        check_equal(check_it(logits, good), None, f"check_classes of {good}, all good")
+    hint = "both ends: the shape of target must be input.shape[:1]"
+    column, short = Tensor([[0], [2]]), Tensor([0])
+    onehot = Tensor([[1, 0, 0], [0, 0, 1]])
+    check_refused(ValueError, ["(2, 3)", "(2, 1)"], check_it, logits, column, hint=hint)
+    check_refused(ValueError, ["(2, 3)", "(1,)"], check_it, logits, short, hint=hint)
+    check_refused(ValueError, ["(2, 3)", "(2, 3)"], check_it, logits, onehot, hint=hint)
+    hint = "logits have two dimensions: look at input.ndim, too"
+    check_refused(ValueError, ["(2,)", "(2,)"], check_it, logits[:, 0], good, hint=hint)
+    floats, mask = Tensor([0.0, 2.0]), Tensor([True, False])
+    check_refused(RuntimeError, ["float32", "int64"], check_it, logits, floats)
+    check_refused(RuntimeError, ["bool", "int64"], check_it, logits, mask)
+    hint = "0, 1 and 2 are right: look at both ends"
+    for bad in (3, 7, -1):
+        words = [str(bad), "3"]
+        check_refused(IndexError, words, check_it, logits, Tensor([0, bad]), hint=hint)
+    wide, hint = Tensor(np.zeros((2, 30))), "the classes are in dimension 1"
+    check_equal(check_it(wide, Tensor([0, 29])), None, "label 29 of 30 classes", hint)
+    wrong = Tensor([[0.5], [7.0]])  # in all three ways: the shape comes first
+    check_refused(ValueError, ["(2, 3)", "(2, 1)"], check_it, logits, wrong)
     print("✅ wrong labels are refused, and the message says why")
 
 
 test_labels()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-labels-beyond", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}}
+@beyond(5, "other wrong shapes · labels far out of range · other dtypes · no rows")
+def test_labels_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: other wrong shapes
+    shapes = [((2, 3), (3,)), ((2, 3), ()), ((2, 3, 4), (2,)), ((3, 2), (2,)), ((), ())]
+    for first, second in shapes:
+        a, b = Tensor(np.zeros(first)), Tensor(np.zeros(second), np.int64)
+        check_refused(ValueError, [str(first), str(second)], check_classes, a, b)
+    # hidden: labels far out of range
+    wide = Tensor(np.zeros((4, 25)))
+    for bad in (25, -100, 2**40, -25):
+        words, labels = [str(bad), "25"], Tensor([0, 24, bad, 0])
+        check_refused(IndexError, words, check_classes, wide, labels)
+    many = Tensor(np.where(np.arange(3000) == 1500, 77, 0))
+    zeros = Tensor(np.zeros((3000, 3)))
+    check_refused(IndexError, ["77", "3"], check_classes, zeros, many)
+    # hidden: other dtypes
+    small = Tensor([0, 200, 0, 0], np.uint8)
+    check_refused(IndexError, ["200", "25"], check_classes, wide, small)
+    logits = Tensor(np.zeros((2, 3)))
+    doubles = Tensor([0.0, 7.0], np.float64)
+    check_refused(RuntimeError, ["float64", "int64"], check_classes, logits, doubles)
+    for kind in (np.int8, np.int16, np.uint16, np.uint32, np.uint64):
+        labels = Tensor([0, 2], kind)
+        check_equal(check_classes(logits, labels), None, f"{labels.dtype} labels")
+        check_equal(labels.dtype, np.dtype(kind), "the dtype of the labels afterwards")
+    # hidden: no rows
+    nothing = Tensor(np.zeros((0, 3)))
+    check_equal(check_classes(nothing, Tensor([], np.int64)), None, "an empty batch")
+    check_refused(RuntimeError, ["float32"], check_classes, nothing, Tensor([]))
+    words, pair = ["(0, 3)", "(0, 5)"], (nothing, Tensor(np.ones((0, 5))))
+    check_refused(ValueError, words, check_classes, *pair)
+    ### END HIDDEN TESTS
+
+
+test_labels_beyond()
+
 # %% [markdown]
 """
 ## Exercise 6: Cross-entropy, the real one
-`log_softmax` of Module 02 never takes the log of 0: it subtracts the largest logit, then the log of a
-sum that is at least 1. So the loss at logits 0 and 200 is 200, and since it shifts first, a small
-loss does not drown in large logits. If `label_smoothing` is not 0, `forward` calls `self.smooth`,
-which you write in Exercise 7; until then nothing calls it. `@tensor_function` lets Module 05 put a faster
-`cross_entropy` in place of yours.
+![The sum of exponentials of 1000, 1001 and 1002 overflows; shifted by 1002 the exponentials are 0.135, 0.368 and 1, and the log of their sum is 0.408](log-sum-exp.svg)
+
+The loss is log Σ exp(z) - zᵧ, and written so it overflows from logits of 89 on. Subtract the largest
+logit first, and the sum is at least 1, so neither `exp` nor `log` can fail: that is what
+`log_softmax` does. At logits 0 and 200 the loss is 200. The checks come first, with or without
+`label_smoothing`; if it is not 0, `forward` hands over to `self.smooth`, which Exercise 7 writes.
+`@tensor_function` lets a faster `cross_entropy` take the place of yours later.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-cross-entropy", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write cross_entropy, then the class: __init__ and forward.
-# Approach: cross_entropy: 1. log_softmax over dim 1. 2. losses: minus the log-probability of each
-#   row's class. 3. Loss(reduction).reduce. __init__: 4. super().__init__(reduction). 5. keep
-#   label_smoothing; outside [0, 1] it is a RuntimeError that shows it. forward: 6. check_classes.
-#   7. cross_entropy with self.reduction; but if self.label_smoothing, self.reduce of
-#   self.smooth(losses, log_p), where losses are those of reduction "none".
-# Example: CrossEntropyLoss()(Tensor([[0.0, 200.0]]), Tensor([0]))  ->  Tensor(200.)
-# Hint: not 0 <= value <= 1 is True for nan, too.
 @tensor_function
 def cross_entropy(input, target, reduction="mean"):
-    """Return -log softmax(input) at the target, reduced, unchecked (torch.nn.functional's)."""
+    """Return -log softmax(input) at the target, reduced (torch.nn.functional's).
+
+    input: logits (N, C); target: class indices (N,), which are not checked here.
+    """
+    # TODO: take the log-probability of each row's class, and reduce.
+    #
+    # APPROACH
+    # 1. As in the textbook, with log_softmax instead of two steps.
+    # 2. Loss(reduction) knows how to reduce.
+    # 3. The class below: its forward checks, then decides about smoothing.
+    #
+    # EXAMPLE
+    # >>> CrossEntropyLoss()(Tensor([[0.0, 200.0]]), Tensor([0]))
+    # Tensor(200.)
+    #
+    # HINTS
+    # - Everywhere dim 1: each row has its own softmax.
+    # - Give self.reduction on to cross_entropy.
     ### BEGIN SOLUTION
     log_p = log_softmax(input, dim=1)
     losses = -log_p[arange(len(input)), target]
@@ -592,19 +716,24 @@ class CrossEntropyLoss(Loss):
     """cross_entropy with checks and label smoothing (torch.nn.CrossEntropyLoss)."""
 
     def __init__(self, reduction="mean", label_smoothing=0.0):
-        """Keep both settings. RuntimeError names a label_smoothing outside [0, 1]."""
+        """Keep both. RuntimeError shows a label_smoothing that is not from 0 to 1."""
+        # TODO: let the base class keep reduction; check and keep label_smoothing.
         ### BEGIN SOLUTION
         super().__init__(reduction)
         if not 0 <= label_smoothing <= 1:
-            raise RuntimeError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
+            message = f"label_smoothing must be in [0, 1], got {label_smoothing}"
+            raise RuntimeError(message)
         self.label_smoothing = label_smoothing
         ### END SOLUTION
 
     def forward(self, input, target):
-        """Compare logits (N, C) with class indices (N,). Raises what check_classes raises.
+        """Compare logits (N, C) with classes (N,). Raises what check_classes raises.
 
-        A logit of -inf rules its class out (label smoothing asks for a little of every class).
+        A logit of -inf rules its class out.
         """
+        # TODO: check_classes; without smoothing, cross_entropy. With smoothing, reduce
+        #   self.smooth(losses, log_p): the losses (N,) of cross_entropy with reduction
+        #   "none", and the log_softmax (N, C).
         ### BEGIN SOLUTION
         check_classes(input, target)
         if not self.label_smoothing:
@@ -617,92 +746,130 @@ class CrossEntropyLoss(Loss):
 # %% [markdown]
 """
 ### Testing cross-entropy
-The textbook's values, ±1000, a small loss beside large logits, settings, wrong labels. Hidden: more
-of each, float64, views, -inf, no rows.
+The textbook's values, ±1000, a small loss beside large logits, settings, wrong labels with and
+without smoothing. `Marked` has a `smooth` of its own, so this test does not wait for yours.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-cross-entropy-test", "locked": true, "points": 14, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-cross-entropy-test", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}}
+@exercise(6)
 def test_cross_entropy():
     logits, target = Tensor([[0.0, math.log(3.0)], [0.0, 0.0]]), Tensor([1, 0])
-    losses, loss = [-math.log(0.75), -math.log(0.5)], CrossEntropyLoss()
-    check(loss(logits, target), math.fsum(losses) / 2, "CrossEntropyLoss()")
-    check_losses(CrossEntropyLoss, (logits, target), losses, "-log 0.75 and -log 0.5")
-    check(cross_entropy(logits, target, "none"), losses, 'cross_entropy(..., "none")')
+    losses, hint = [-math.log(0.75), -math.log(0.5)], "log_softmax over dim 1"
+    made = CrossEntropyLoss, (logits, target)
+    check_losses(*made, losses, "-log 0.75 and -log 0.5", hint=hint)
+    double = Tensor([[0.0, 1.0, 2.0]], np.float64)
+    want = cross_entropies([[0.0, 1.0, 2.0]], [1])
+    check_losses(CrossEntropyLoss, (double, Tensor([1])), want, "float64", np.float64)
     far = Tensor([[1000.0, -1000.0], [1000.0, -1000.0]])
     check_losses(CrossEntropyLoss, (far, Tensor([0, 1])), [0.0, 2000.0], "logits ±1000")
-    got, want = loss(Tensor([[1000.0, 992.0]]), Tensor([0])).item(), math.log1p(math.exp(-8.0))
-    assert abs(got - want) < 1e-3 * want, f"logits 1000 and 992: expected {want}, got {got}"
-    assert CrossEntropyLoss("sum", 0.25).label_smoothing == 0.25, "keep self.label_smoothing"
-    refuses(RuntimeError, ["1.5"], CrossEntropyLoss, "mean", 1.5)
-    refuses(ValueError, ["max"], CrossEntropyLoss, "max")
-    refuses(IndexError, ["-1", "2"], loss, logits, Tensor([0, -1]))
-    ### BEGIN HIDDEN TESTS
-    # hidden: small loss beside large logits
-    for top in (-1000.0, 0.0, 500.0):
-        got = loss(Tensor([[top, top - 8.0]]), Tensor([0])).item()
-        assert abs(got - want) < 1e-3 * want, f"logits {top} and 8 less: expected {want}, got {got}"
-    # hidden: random logits, views, dtypes
-    rng = np.random.default_rng(6)
-    for n, classes, scale in ((1, 2, 1), (6, 3, 1), (4, 10, 1000), (5, 1, 3)):
-        labels = rng.integers(classes, size=n)
-        for dtype, kind in ((np.float32, np.uint8), (np.float64, np.int64)):
-            view = Tensor(rng.normal(size=(classes, n)) * scale, dtype).T
-            losses = cross_entropies(view.data.tolist(), labels.tolist())
-            what = f"{dtype.__name__} logits {view.shape} times {scale}"
-            check_losses(CrossEntropyLoss, (view, Tensor(labels, kind)), losses, what, dtype)
-    check(cross_entropy(view, Tensor(labels)), math.fsum(losses) / 5, "cross_entropy", np.float64)
-    # hidden: minus infinity, no rows
-    masked = Tensor([[0.0, -math.inf, 0.0], [0.0, -math.inf, 0.0]])
-    losses = [math.log(2.0), math.inf]
-    check_losses(CrossEntropyLoss, (masked, Tensor([2, 1])), losses, "a logit of -inf")
-    nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
-    check(CrossEntropyLoss("sum")(*nothing), 0.0, "the sum over no rows")
-    check(CrossEntropyLoss("none")(*nothing), [], "no rows")
-    # hidden: wrong settings
-    for bad in (-0.1, math.nan, 2, 1.04, -0.01):
-        refuses(RuntimeError, [str(bad)], CrossEntropyLoss, "mean", bad)
-    for bad in (None, ""):
-        refuses(ValueError, ["mean", "sum", "none"], CrossEntropyLoss, bad)
-    # hidden: many rows, path, more errors
-    many, labels = Tensor(rng.normal(size=(300, 4))), rng.integers(4, size=300)
-    losses = cross_entropies(many.data.tolist(), labels.tolist())
-    check_losses(CrossEntropyLoss, (many, Tensor(labels, np.uint8)), losses, "300 rows")
-    got = loss(Tensor([[1e6, 1e6 - 8.0]], np.float64), Tensor([0])).item()
-    assert abs(got - want) < 1e-9 * want, f"float64 logits 1e6 and 8 less: {want}, got {got}"
-    before = dict(vars(loss))
-    check_differentiable(lambda: loss(logits, target), {"input": logits}, "CrossEntropyLoss")
-    assert vars(loss) == before, "forward should leave the loss as it is"
-    refuses(ValueError, ["(2,)"], loss, logits[0], target)
-    kept = [CrossEntropyLoss("mean", eps).label_smoothing for eps in (0, 1)]
-    assert [*kept, loss.label_smoothing] == [0, 1, 0], "0 and 1 are allowed, 0 is the default"
-    refuses(RuntimeError, ["bool"], loss, logits, Tensor([True, False]))
-    refuses(ValueError, ["(2, 2)", "(2, 1)"], loss, logits, Tensor([[0], [1]]))
-    ### END HIDDEN TESTS
+    got = cross_entropy(Tensor([[1000.0, 992.0]]), Tensor([0]), "none")
+    hint = "log_softmax shifts first, so a small loss keeps its digits"
+    check_digits(got, math.log1p(math.exp(-8.0)), "logits 1000 and 992", hint=hint)
+    other = Tensor([[-1.0, math.log(3.0)], [0.0, -2.0]])  # with the same largest logits
+    one, two = {"input": logits}, {"input": other}
+    check_composed(lambda z: cross_entropy(z, target), one, two, "cross_entropy")
+
+    class Marked(CrossEntropyLoss):
+        def smooth(self, losses, log_p):
+            return losses + 2 * log_p[:, 0]
+
+    want = [loss + 2 * math.log(p) for loss, p in zip(losses, (0.25, 0.5), strict=True)]
+    made = (lambda reduction: Marked(reduction, 0.5)), (logits, target)
+    check_losses(*made, want, "smooth(losses, log_p)", hint="smooth, then reduce")
+    check_losses(Marked, (logits, target), losses, "label_smoothing 0: no smooth")
+    hint = "call check_classes first, whatever label_smoothing is"
+    for smoothing in (0.0, 0.5):
+        for bad in (Tensor([0, -1]), Tensor([[0], [1]])):
+            loss = Marked("mean", smoothing)
+            check_same_error(loss, check_classes, logits, bad, hint=hint)
+    kept = CrossEntropyLoss(label_smoothing=1).label_smoothing
+    check_equal(kept, 1, "CrossEntropyLoss(label_smoothing=1).label_smoothing")
+    check_refused(RuntimeError, ["1.5"], CrossEntropyLoss, "mean", 1.5)
+    check_refused(RuntimeError, ["-0.1"], CrossEntropyLoss, "mean", -0.1)
     print("✅ cross-entropy that lives at any logit")
 
 
 test_cross_entropy()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-cross-entropy-beyond", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}}
+@beyond(6, "random logits · small losses · logits of -inf · wrong labels · no trace")
+def test_cross_entropy_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: random logits
+    rng = np.random.default_rng(6)
+    sizes = [(1, 2, 1), (6, 3, 1), (4, 10, 1000), (5, 1, 3), (300, 4, 1)]
+    for n, classes, scale in sizes:
+        labels = rng.integers(classes, size=n)
+        for dtype in (np.float32, np.float64):
+            view = Tensor(rng.normal(size=(classes, n)) * scale, dtype).T
+            losses = cross_entropies(view.data.tolist(), labels.tolist())
+            what = f"{dtype.__name__} logits {view.shape}"
+            pair = view, Tensor(labels)
+            check_losses(CrossEntropyLoss, pair, losses, what, dtype)
+    nothing = Tensor(np.zeros((0, 3))), Tensor([], np.int64)
+    want = Loss("none").reduce(Tensor([])).data.tolist()
+    check(CrossEntropyLoss("none")(*nothing), want, "no rows")
+    # hidden: small losses
+    for top in (-1000.0, 0.0, 500.0):
+        got = cross_entropy(Tensor([[top, top - 8.0]]), Tensor([0]), "none")
+        check_digits(got, math.log1p(math.exp(-8.0)), f"logits {top} and 8 less")
+    got = cross_entropy(Tensor([[1e6, 1e6 - 8.0]], np.float64), Tensor([0]), "none")
+    check_digits(got, math.log1p(math.exp(-8.0)), "float64, 1e6 and 8 less", 9)
+    # hidden: logits of -inf
+    masked = Tensor([[0.0, -math.inf, 0.0], [0.0, -math.inf, 0.0]]), Tensor([2, 1])
+    losses = [math.log(2.0), math.inf]
+    check_losses(CrossEntropyLoss, masked, losses, "a label that is ruled out")
+    # hidden: wrong labels
+    logits = Tensor([[0.0, 1.0], [2.0, 0.0]])
+    for bad in ([True, False], [0.0, 1.0], [0, -2], [0]):
+        check_same_error(CrossEntropyLoss("none"), check_classes, logits, Tensor(bad))
+    check_same_error(CrossEntropyLoss(), check_classes, logits[0], Tensor([0, 1]))
+    for bad in (2, 1.04, -0.01):
+        check_refused(RuntimeError, [str(bad)], CrossEntropyLoss, "mean", bad)
+    # hidden: no trace
+    loss = CrossEntropyLoss("sum")
+    before = dict(vars(loss))
+    loss(logits, Tensor([0, 1]))
+    check_equal(vars(loss), before, "the attributes of a loss, after a call")
+    check_equal(CrossEntropyLoss().label_smoothing, 0.0, "default label_smoothing")
+    ### END HIDDEN TESTS
+
+
+test_cross_entropy_beyond()
+
 # %% [markdown]
 """
-## Exercise 7: Label smoothing
+## Exercise 7 (deeper): Label smoothing
+![Left: the target is 1 for class 1 and 0 for three others; right: with ε = 0.2 it is 0.85 for class 1 and 0.05 for each other](smoothing.svg)
+
 A cross-entropy of 0 takes infinite logits, so training drives them apart forever. Leave the target a
-doubt: spread the share ε of its probability evenly over all C classes, the right one included. For
-this target q the loss -Σ q log p is a mixture of two terms, of which you have one already.
+doubt: the share ε of it is spread evenly over all C classes, the right one included. The loss is
+Σ -q log p with this target q. Part of that sum you have already: it is what the label alone costs.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-smoothing", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: mix the losses with those of a target that is even over all classes.
-# Approach: 1. even: minus the mean of log_p over the classes, (N,). 2. (1 - ε) losses + ε even,
-#   with ε = self.label_smoothing.
-# Example: log_p [[-1, -3]], losses [1], ε = 0.5  ->  Tensor([1.5]), as 0.5 * 1 + 0.5 * 2
-# Hint: the even target gives every class 1 / C, and a sum times 1 / C is a mean.
 @add_to_class(CrossEntropyLoss)
 def smooth(self, losses, log_p):
-    """Return the smoothed losses (N,), from losses (N,) and log-probabilities (N, C)."""
+    """Return smoothed losses (N,), from losses (N,) and log-probabilities (N, C)."""
+    # TODO: mix each loss with that of a target which is even over all classes.
+    #
+    # APPROACH
+    # 1. What does a row cost if every class has the target 1 / C?
+    # 2. Weigh the two by 1 - ε and ε, where ε is self.label_smoothing.
+    #
+    # EXAMPLE
+    # >>> loss = CrossEntropyLoss(label_smoothing=0.5)
+    # >>> loss.smooth(Tensor([1.0]), Tensor([[-1.0, -3.0]]))
+    # Tensor([1.5])
+    #
+    # HINTS
+    # - In the example the even target costs (1 + 3) / 2 = 2.
+    # - Tensor operations only: gradients flow through both parts.
     ### BEGIN SOLUTION
     even = -log_p.mean(axis=1)
     return losses * (1 - self.label_smoothing) + even * self.label_smoothing
@@ -712,85 +879,113 @@ def smooth(self, losses, log_p):
 # %% [markdown]
 """
 ### Testing label smoothing
-The example, the target q written out, ε = 1. Hidden: random logits, reductions, float64, ±1000.
+The target of the picture, ε of 0.5 and 1, several rows, both dtypes, Tensor operations only.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-test", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-test", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}}
+@exercise(7)
 def test_smoothing():
+    loss = CrossEntropyLoss(label_smoothing=0.5)
     losses, log_p = Tensor([1.0, 2.0]), Tensor([[-1.0, -3.0], [-2.0, -6.0]])
-    got = CrossEntropyLoss(label_smoothing=0.5).smooth(losses, log_p)
-    check(got, [1.5, 3.0], "smooth([1, 2], [[-1, -3], [-2, -6]]), ε = 0.5", hint="one loss a row")
-    logits, target = Tensor([[0.0, 0.0, math.log(2.0)]]), Tensor([2])  # p is 1/4, 1/4, 1/2
-    want = -0.1 * math.log(0.25) - 0.1 * math.log(0.25) - 0.8 * math.log(0.5)
-    got = CrossEntropyLoss(label_smoothing=0.3)(logits, target)
-    check(got, want, "p = [1/4, 1/4, 1/2], ε = 0.3", hint="q = [0.1, 0.1, 0.8]")
-    want = -(math.log(0.25) + math.log(0.25) + math.log(0.5)) / 3
-    check(CrossEntropyLoss("mean", 1)(logits, target), want, "ε = 1: the label does not matter")
-    ### BEGIN HIDDEN TESTS
-    # hidden: random logits, reductions, both dtypes
-    rng = np.random.default_rng(7)
-    for n, classes, scale, eps in (
-        (4, 3, 1, 0.1),
-        (3, 7, 1, 0.25),
-        (2, 5, 1000, 0.01),
-        (3, 4, 1, 1),
-    ):
-        labels = rng.integers(classes, size=n)
-        for dtype in (np.float32, np.float64):
-            logits = Tensor(rng.normal(size=(n, classes)) * scale, dtype)
-            losses = cross_entropies(logits.data.tolist(), labels.tolist(), eps)
-            make = functools.partial(CrossEntropyLoss, label_smoothing=eps)
-            what = f"{dtype.__name__} logits {logits.shape} times {scale}, {eps=}"
-            check_losses(make, (logits, Tensor(labels)), losses, what, dtype)
-    # hidden: eval mode smooths, too
-    smoothed = CrossEntropyLoss(label_smoothing=0.25)
-    training = smoothed(logits, Tensor(labels)).item()
-    assert smoothed.eval()(logits, Tensor(labels)).item() == training, "eval() smooths, too"
-    # hidden: path of Tensor operations
-    path = {"losses": Tensor([1.0]), "log_p": Tensor([[-1.0, -3.0]])}
-    check_differentiable(lambda: smoothed.smooth(*path.values()), path, "smooth")
-    # hidden: the losses are not modified
-    given = Tensor([1.0])
-    CrossEntropyLoss("mean", 0.5).smooth(given, Tensor([[-1.0, -3.0]]))
-    check(given, [1.0], "the losses given to smooth", hint="do not change them in place")
-    ### END HIDDEN TESTS
+    got, what = loss.smooth(losses, log_p), "[1, 2], [[-1, -3], [-2, -6]], ε = 0.5"
+    check(got, [1.5, 3.0], what, hint="in row 0 the even target costs (1 + 3) / 2")
+    p = [0.1, 0.5, 0.2, 0.2]
+    want = -0.85 * math.log(0.5) - 0.05 * sum(math.log(p[j]) for j in (0, 2, 3))
+    given = [-math.log(0.5)], [[math.log(v) for v in p]]
+    hint = "the label has 0.85 in all: 0.8, and its share of 0.2"
+    for dtype in (np.float32, np.float64):
+        pair = [Tensor(values, dtype) for values in given]
+        before = pair[0].data.tolist()
+        got = CrossEntropyLoss(label_smoothing=0.2).smooth(*pair)
+        check(got, [want], f"the picture's target, p = {p}", dtype, hint)
+        check_equal(pair[0].data.tolist(), before, "the losses afterwards")
+    loss.label_smoothing = 1
+    got = loss.smooth(losses, log_p)
+    check(got, [2.0, 4.0], "ε = 1: the label does not matter")
+    loss.label_smoothing = 0.5
+    one = {"losses": losses, "log_p": log_p}
+    two = {"losses": losses + 1, "log_p": log_p * 2}
+    check_composed(loss.smooth, one, two, "smooth")
     print("✅ targets with a doubt")
 
 
 test_smoothing()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+@beyond(7, "random logits in both dtypes · many rows · after eval()")
+def test_smoothing_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: random logits in both dtypes
+    rng = np.random.default_rng(7)
+    loss = CrossEntropyLoss()
+    sizes = [(4, 3, 0.1), (3, 7, 0.25), (2, 5, 0.01), (1, 1, 0.5), (3, 4, 1)]
+    for n, classes, eps in sizes:
+        rows = rng.normal(size=(n, classes)).tolist()
+        labels = rng.integers(classes, size=n).tolist()
+        losses, want = (cross_entropies(rows, labels, e) for e in (0, eps))
+        log_p = -np.stack([cross_entropies(rows, [j] * n) for j in range(classes)], 1)
+        loss.label_smoothing = eps
+        for dtype in (np.float32, np.float64):
+            got = loss.smooth(Tensor(losses, dtype), Tensor(log_p, dtype))
+            check(got, want, f"{n} rows, {classes} classes, ε = {eps}", dtype)
+    # hidden: many rows
+    ones = Tensor(np.ones(300)), Tensor(np.full((300, 3), -2.0))
+    loss.label_smoothing = 0.25
+    check(loss.smooth(*ones), [1.25] * 300, "300 rows")
+    # hidden: after eval()
+    check(loss.eval().smooth(*ones), [1.25] * 300, "after eval()")
+    ### END HIDDEN TESTS
+
+
+test_smoothing_beyond()
+
 # %% [markdown]
 """
 ## Exercise 8: Yes or no
-Put σ(x) = 1 / (1 + e^-x) into -y log σ(x) - (1 - y) log(1 - σ(x)), and it is (1 - y) x + log(1 + e^-x).
-At x = -1000 that overflows. But log(1 + e^-x) = max(-x, 0) + log(1 + e^-|x|), whose exponent is never
-positive, and x + max(-x, 0) = max(x, 0). So the loss is **max(x, 0) - x y + log(1 + e^-|x|)**. The
-last term may be tiny; `log1p` keeps it, where 1 + e^-|x| would round to 1.
+Is there a cat? A logit of 0 says 0.5, and costs log 2 = 0.69 either way. Put σ(x) = 1 / (1 + e^-x)
+into -y log σ(x) - (1 - y) log(1 - σ(x)), and it is (1 - y) x + log(1 + e^-x), which overflows at
+x = -1000. But log(1 + e^-x) = max(-x, 0) + log(1 + e^-|x|), whose exponent is never positive, and
+x + max(-x, 0) = max(x, 0). So the loss is **max(x, 0) - x y + log(1 + e^-|x|)**.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-bce", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write BCEWithLogitsLoss.forward.
-# Approach: 1. same_shape. 2. target.dtype.kind is not "f": RuntimeError with the dtype and the
-#   advice dtype=np.float32. 3. the three terms of the formula. 4. reduce.
-# Example: BCEWithLogitsLoss()(Tensor([0.0]), Tensor([1.0]))  ->  Tensor(0.693...), log 2
-# Hint: maximum, abs, exp and log1p are Tensor methods. maximum(0), not relu: at 0 Module 05 gives
-#   them different slopes, and only the one of maximum is right here.
 class BCEWithLogitsLoss(Loss):
     """The binary cross-entropy of each logit, reduced (torch.nn.BCEWithLogitsLoss)."""
 
     def forward(self, input, target):
-        """Compare logits with the probabilities of "yes", floats in [0, 1], of the same shape.
+        """Compare logits with the probabilities of "yes", floats from 0 to 1.
 
-        Raises ValueError with both shapes if they differ, then RuntimeError with the dtype of a
-        target that is not float. A small loss keeps its digits: 2e-9 is not 0.
+        ValueError with both shapes if they differ, then RuntimeError with the dtype of
+        a target that is not float, and the advice dtype=np.float32. A small loss keeps
+        its digits.
         """
+        # TODO: two checks, then the formula, by Tensor operations.
+        #
+        # APPROACH
+        # 1. The shapes, then the dtype of target, whose kind is "f".
+        # 2. The three terms, and reduce.
+        #
+        # EXAMPLE
+        # >>> BCEWithLogitsLoss()(Tensor([-1000.0]), Tensor([1.0]))
+        # Tensor(1000.)
+        #
+        # HINTS
+        # - Tensors have maximum, abs, exp and log1p; log1p(v) is log(1 + v), and does
+        #   not round 1 + v first. So it can return 2e-9.
+        # - maximum(0), not relu: at 0 their slopes differ, and only that of maximum is
+        #   right here.
         ### BEGIN SOLUTION
         same_shape(input, target)
         if target.dtype.kind != "f":
-            raise RuntimeError(f"targets must be float, got {target.dtype}; write dtype=np.float32")
+            raise RuntimeError(
+                f"targets must be float, got {target.dtype}; write dtype=np.float32, "
+                "or use CrossEntropyLoss for class indices"
+            )
         tail = (-input.abs()).exp().log1p()
         return self.reduce(input.maximum(0) - input * target + tail)
         ### END SOLUTION
@@ -799,84 +994,110 @@ class BCEWithLogitsLoss(Loss):
 # %% [markdown]
 """
 ### Testing yes or no
-Known values, ±1000, a target between 0 and 1, a small loss, both errors. Hidden: more of each,
-float64, views, no elements.
+Known values, ±1000, a target between 0 and 1, a small loss, Tensor operations only, both errors.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-bce-test", "locked": true, "points": 11, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-bce-test", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}}
+@exercise(8)
 def test_bce():
     logits = Tensor([0.0, math.log(3.0), math.log(3.0)])  # probabilities 1/2, 3/4, 3/4
-    losses = [-math.log(0.5), -math.log(0.75), -0.4 * math.log(0.75) - 0.6 * math.log(0.25)]
-    check_losses(BCEWithLogitsLoss, (logits, Tensor([1.0, 1.0, 0.4])), losses, "p = 1/2, 3/4, 3/4")
+    losses = [-math.log(0.5), -math.log(0.75)]
+    losses += [-0.4 * math.log(0.75) - 0.6 * math.log(0.25)]
+    pair, what = (logits, Tensor([1.0, 1.0, 0.4])), "p = 1/2, 3/4, 3/4; y = 1, 1, 0.4"
+    check_losses(BCEWithLogitsLoss, pair, losses, what)
+    pair = Tensor([-2.0], np.float64), Tensor([0.0], np.float64)
+    want, what = [math.log1p(math.exp(-2))], "float64, logit -2, target 0"
+    check_losses(BCEWithLogitsLoss, pair, want, what, np.float64)
     far = Tensor([1000.0, 1000.0, -1000.0, -1000.0]), Tensor([1.0, 0.0, 1.0, 0.0])
-    check_losses(BCEWithLogitsLoss, far, [0.0, 1000.0, 1000.0, 0.0], "logits ±1000")
-    loss = BCEWithLogitsLoss()
-    got, want = loss(Tensor([20.0]), Tensor([1.0])).item(), math.log1p(math.exp(-20.0))
-    assert abs(got - want) < 1e-3 * want, f"logit 20, target 1: expected {want}, got {got}"
-    refuses(RuntimeError, ["int64", "float32"], loss, logits, Tensor([1, 0, 1]))
-    refuses(ValueError, ["(3,)", "(3, 1)"], loss, logits, Tensor([[1.0], [0.0], [1.0]]))
-    ### BEGIN HIDDEN TESTS
-    # hidden: path of Tensor operations
-    check_differentiable(lambda: loss(logits, logits), {"input": logits}, "BCEWithLogitsLoss")
-    # hidden: small losses, both dtypes
-    for x, y in ((9.0, 1.0), (10.0, 1.0), (40.0, 1.0)):
-        got = loss(Tensor([x], np.float64), Tensor([y], np.float64)).item()
-        want = math.log1p(math.exp(-x))
-        assert abs(got - want) < 1e-12 * want, f"float64 {x}, {y}: expected {want}, got {got}"
-    for x, y in ((-20.0, 0.0), (9.0, 1.0), (30.0, 1.0), (-30.0, 0.0)):
-        got, want = loss(Tensor([x]), Tensor([y])).item(), math.log1p(math.exp(-abs(x)))
-        assert abs(got - want) < 1e-3 * want, f"logit {x}, target {y}: expected {want}, got {got}"
-
-    # hidden: random logits and targets
-    def plain(x, y):
-        yes, no = (max(v, 0.0) + math.log1p(math.exp(-abs(v))) for v in (-x, x))
-        return y * yes + (1 - y) * no
-
-    rng = np.random.default_rng(8)
-    for shape in ((), (6,), (2, 1, 3), (3, 2)):
-        x, y = rng.normal(size=shape), rng.integers(2, size=shape)
-        check_elementwise(BCEWithLogitsLoss, plain, 3 * x, y)
-        check_elementwise(BCEWithLogitsLoss, plain, 3 * x, rng.random(size=shape))
-        check_elementwise(BCEWithLogitsLoss, plain, 1000 * x, y)
-    # hidden: views, no elements
-    losses = [[plain(x[i, j].item(), y[i, j].item()) for i in range(3)] for j in range(2)]
-    views = Tensor(x, np.float64).T, Tensor(y, np.float64).T
-    check_losses(BCEWithLogitsLoss, views, losses, "views", np.float64)
-    check(BCEWithLogitsLoss("sum")(Tensor([]), Tensor([])), 0.0, "the sum over no elements")
-    # hidden: wrong dtypes and shapes
-    refuses(RuntimeError, ["bool", "float32"], loss, logits, Tensor([True, False, True]))
-    refuses(ValueError, ["(3,)", "(2,)"], loss, logits, Tensor([1, 0]))
-    ### END HIDDEN TESTS
+    want, hint = [0.0, 1000.0, 1000.0, 0.0], "the exponent -|x| is never positive"
+    check_losses(BCEWithLogitsLoss, far, want, "logits ±1000", hint=hint)
+    loss = BCEWithLogitsLoss("none")
+    for x, y in ((20.0, 1.0), (-20.0, 0.0)):
+        got, want = loss(Tensor([x]), Tensor([y])), math.log1p(math.exp(-20.0))
+        hint = "log1p, and max(x, 0) - x y"
+        check_digits(got, want, f"logit {x}, target {y}", hint=hint)
+    given = {"input": logits, "target": Tensor([1.0, 0.5, 0.25])}
+    others = {"input": logits + 1, "target": Tensor([0.75, 0.0, 0.5])}
+    check_composed(loss, given, others, "BCEWithLogitsLoss")
+    column = Tensor([[1.0], [0.0], [1.0]])
+    check_same_error(loss, same_shape, logits, column, hint="call same_shape first")
+    for bad in (Tensor([1, 0, 1]), Tensor([True, False, True])):
+        check_refused(RuntimeError, [str(bad.dtype), "float32"], loss, logits, bad)
     print("✅ yes or no, at any logit")
 
 
 test_bce()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-bce-beyond", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}}
+@beyond(8, "random logits, targets · small losses · views, no elements · both mistakes")
+def test_bce_beyond():
+    """Beyond the examples."""
+
+    ### BEGIN HIDDEN TESTS
+    # hidden: random logits, targets
+    def plain(x, y):
+        yes, no = (max(v, 0.0) + math.log1p(math.exp(-abs(v))) for v in (-x, x))
+        return y * yes + (1 - y) * no
+
+    rng, loss = np.random.default_rng(8), BCEWithLogitsLoss("none")
+    for shape in ((6,), (2, 1, 3), (3, 2)):
+        x, y = rng.normal(size=shape), rng.integers(2, size=shape)
+        check_each_loss(BCEWithLogitsLoss, plain, 3 * x, y)
+        check_each_loss(BCEWithLogitsLoss, plain, 3 * x, rng.random(size=shape))
+        check_each_loss(BCEWithLogitsLoss, plain, 1000 * x, y)
+    # hidden: small losses
+    for x in (9.0, 10.0, 30.0):
+        for dtype, digits in ((np.float32, 3), (np.float64, 11)):
+            for logit, y in ((x, 1.0), (-x, 0.0)):
+                got = loss(Tensor([logit], dtype), Tensor([y], dtype))
+                want = math.log1p(math.exp(-x))
+                check_digits(got, want, f"{dtype.__name__} {logit}, target {y}", digits)
+    # hidden: views, no elements
+    losses = [[plain(1.0, 0.5)], [plain(2.0, 0.0)]]
+    views = Tensor([[1.0, 2.0]], np.float64).T, Tensor([[0.5, 0.0]], np.float64).T
+    check_losses(BCEWithLogitsLoss, views, losses, "views", np.float64)
+    none, want = Tensor([]), Loss("none").reduce(Tensor([])).data.tolist()
+    check(loss(none, none), want, "no elements")
+    # hidden: both mistakes
+    check_same_error(loss, same_shape, Tensor([0.0, 1.0]), Tensor([[1], [0]]))
+    ### END HIDDEN TESTS
+
+
+test_bce_beyond()
+
 # %% [markdown]
 """
 ## Exercise 9: Accuracy
-What people want to hear, and what nobody trains on: a small change of a weight changes no answer,
-so accuracy is flat nearly everywhere and says nothing about where to go. In Part 2 you see it.
+Of four pictures the model names three correctly: 0.75. That is what people want to hear, and what
+nobody trains on. Change a weight a little, and no answer changes, so accuracy is flat nearly
+everywhere, and says nothing about where to go; in Part 2 you measure it. It needs the same checks as
+a loss: compared with a column of labels, N answers become N × N.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-accuracy", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
-# TODO: write accuracy.
-# Approach: 1. check_classes, or a column of labels would broadcast to (N, N). 2. the class with the
-#   largest logit in each row. 3. compare, mean, item.
-# Example: logits [[2, 1], [0, 3]], target [0, 0]  ->  0.5
-# Hint: the mean of booleans is the share of True.
 def accuracy(input, target):
     """Return the share of rows of input (N, C) whose largest value is at target (N,).
 
-    Of equal largest values the first counts, as for argmax.
-
-    A Python float, as exact as the float32 mean it comes from.
-
-    Raises what check_classes raises.
+    A Python float. Of equal largest values the first counts, as for argmax. Raises what
+    check_classes raises.
     """
+    # TODO: check, then compare what the model says with what is true.
+    #
+    # APPROACH
+    # 1. Check the labels.
+    # 2. The mean of booleans is the share of True.
+    #
+    # EXAMPLE
+    # >>> accuracy(Tensor([[2.0, 1.0], [0.0, 3.0]]), Tensor([0, 0]))
+    # 0.5
+    #
+    # HINTS
+    # - The answer to a row is where it is largest.
+    # - item() gets a Python number out.
     ### BEGIN SOLUTION
     check_classes(input, target)
     right = input.argmax(axis=1) == target
@@ -887,53 +1108,158 @@ def accuracy(input, target):
 # %% [markdown]
 """
 ### Testing accuracy
-Known values, a Python float, the errors. Hidden: random logits, counted one by one.
+Known values, more classes than rows, ties, a Python float, the errors.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-accuracy-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-accuracy-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+@exercise(9)
 def test_accuracy():
     logits = Tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0], [-2.0, -1.0]])
-    for labels, want in (([0, 1, 0, 1], 1.0), ([0, 1, 0, 0], 0.75), ([1, 0, 1, 0], 0.0)):
-        got = accuracy(logits, Tensor(labels))
-        assert type(got) is float, f"expected a float, got {type(got).__name__}"
-        assert got == want, f"labels {labels}: expected {want}, got {got}"
-    refuses(ValueError, ["(4, 2)", "(4, 1)"], accuracy, logits, Tensor([[0], [1], [0], [1]]))
-    ### BEGIN HIDDEN TESTS
-    # hidden: random logits, input not modified
-    rng = np.random.default_rng(9)
-    for n, classes in ((7, 3), (10, 4), (3, 5), (64, 2)):
-        for dtype in (np.float32, np.float64):
-            scores, target = rng.normal(size=(n, classes)), rng.integers(classes, size=n)
-            scores = Tensor(scores, dtype)
-            rows = scores.data.tolist()
-            want = sum(row.index(max(row)) == k for row, k in zip(rows, target, strict=True)) / n
-            got = accuracy(scores, Tensor(target))
-            assert abs(got - want) < 1e-6, f"logits {scores.shape}: expected {want}, got {got}"
-            assert scores.data.tolist() == rows, "accuracy modified its input"
-    # hidden: close and equal logits
-    close = Tensor([[0.0, 1e-9], [1.0, 1.0005], [2.0, 2.0]])
-    for labels, want in (([1, 1, 0], 1.0), ([0, 0, 1], 0.0)):
-        assert accuracy(close, Tensor(labels)) == want, f"close logits, labels {labels}: {want}"
-    # hidden: many classes, small label dtype
-    wide = Tensor(np.eye(300)[[256]])
-    assert accuracy(wide, Tensor([0], np.uint8)) == 0.0, "class 256 is not class 0"
-    # hidden: wrong shapes, labels, dtypes
-    refuses(ValueError, ["(2,)", "(4,)"], accuracy, logits[0], Tensor([0, 1, 0, 1]))
-    refuses(ValueError, ["(4, 2)", "(3,)"], accuracy, logits, Tensor([0, 1, 0]))
-    refuses(IndexError, ["3", "2"], accuracy, logits, Tensor([0, 1, 3, 1]))
-    refuses(RuntimeError, ["float32"], accuracy, logits, Tensor([0.0] * 4))
-    ### END HIDDEN TESTS
+    hint = "a share, and a Python float: item()"
+    labels = {1.0: [0, 1, 0, 1], 0.75: [0, 1, 0, 0], 0.0: [1, 0, 1, 0]}
+    for want, given in labels.items():
+        check_equal(accuracy(logits, Tensor(given)), want, f"labels {given}", hint)
+    wide = Tensor([[0.0, 0.0, 0.0, 7.0], [0.0, 0.0, 9.0, 0.0]])
+    got = accuracy(wide, Tensor([3, 1]))
+    check_equal(got, 0.5, "two rows of four classes", "argmax over axis 1")
+    tie, hint = Tensor([[2.0, 2.0]]), "of equal values the first counts"
+    check_equal(accuracy(tie, Tensor([0])), 1.0, "logits 2 and 2, label 0", hint)
+    check_equal(accuracy(tie, Tensor([1])), 0.0, "logits 2 and 2, label 1", hint)
+    hint = "call check_classes first"
+    for bad in (Tensor([[0], [1], [0], [1]]), Tensor([0, 1, 0, -1])):
+        check_same_error(accuracy, check_classes, logits, bad, hint=hint)
     print("✅ accuracy, for people")
 
 
 test_accuracy()
 
+
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-accuracy-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
+@beyond(9, "random logits · close logits, many classes · wrong labels")
+def test_accuracy_beyond():
+    """Beyond the examples."""
+    ### BEGIN HIDDEN TESTS
+    # hidden: random logits
+    rng = np.random.default_rng(9)
+    for n, classes in ((7, 3), (10, 4), (3, 5), (64, 2)):
+        for dtype in (np.float32, np.float64):
+            scores = Tensor(rng.normal(size=(n, classes)), dtype)
+            rows, target = scores.data.tolist(), rng.integers(classes, size=n).tolist()
+            pairs = zip(rows, target, strict=True)
+            count = sum(row.index(max(row)) == label for row, label in pairs)
+            got = accuracy(scores, Tensor(target))
+            check(Tensor(got), count / n, f"accuracy of {n} rows")
+            check_equal(type(got), float, "the type of an accuracy")
+            check_equal(scores.data.tolist(), rows, "the logits afterwards")
+    # hidden: close logits, many classes
+    close = Tensor([[0.0, 1e-9], [1.0, 1.0005]])
+    check_equal(accuracy(close, Tensor([1, 1])), 1.0, "close logits")
+    large = Tensor(np.eye(300)[[256]])
+    check_equal(accuracy(large, Tensor([256])), 1.0, "class 256 of 300")
+    # hidden: wrong labels
+    pair = Tensor([[2.0, 1.0], [0.0, 3.0]])
+    for bad in (Tensor([0]), Tensor([0, 2]), Tensor([0.0, 1.0]), Tensor([True, False])):
+        check_same_error(accuracy, check_classes, pair, bad)
+    check_same_error(accuracy, check_classes, pair[0], Tensor([0, 1]))
+    ### END HIDDEN TESTS
+
+
+test_accuracy_beyond()
+
 # %% [markdown]
 """
+## It works: a loss that falls, by luck
+You have a network and a number that says how wrong it is. That is enough to train: change all weights
+a little at random, keep the change if the loss falls, undo it if not. Here are points in a disc and
+in a ring around it, which no straight line can tell apart, and a network of 32 weights.
+"""
+
+
+# %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-works", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
+def random_search(parameters, loss, tries, step=0.3):
+    """Move all parameters at random; keep what lowers loss(). Return its history."""
+    history = [loss().item()]
+    for _ in range(tries):
+        before = [p.data.copy() for p in parameters]
+        for p in parameters:
+            p.data += step * randn(*p.shape).data
+        now = loss().item()
+        better = now < history[-1]
+        step *= 1.5 if better else 0.9  # bolder after luck, more careful after none
+        if not better:
+            for p, old in zip(parameters, before, strict=True):
+                p.data[...] = old
+        history.append(min(now, history[-1]))
+    return history
+
+
+def train_by_luck(tries=1000):
+    """Plot the loss of a network whose weights move at random, and what it learned."""
+    from << cookiecutter.package_name >> import viz
+
+    manual_seed(1)
+    ring, angle = np.arange(120) % 2, 6.28 * np.arange(120) / 120
+    radius = 2.2 * ring + (0.6 - 0.3 * ring) * randn(120).data
+    points = Tensor(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
+    model, labels = Sequential(Linear(2, 6), Tanh(), Linear(6, 2)), Tensor(ring)
+    parameters, loss = list(model.parameters()), CrossEntropyLoss()
+    history = random_search(parameters, lambda: loss(model(points), labels), tries)
+    first, last = history[0], history[-1]
+    title = f"{tries:,} tries: the loss falls from {first:.2f} to {last:.2f}"
+    curve = {"loss": (range(tries + 1), history)}
+    viz.lines(curve, title, "tries", "cross-entropy", ylim=(0, 1.05 * first))
+    title = f"{accuracy(model(points), labels):.0%} of the points are right"
+
+    def probability(grid):
+        return softmax(model(Tensor(grid)), dim=1).data[:, 1]
+
+    viz.regions(probability, points.data, ring, title)
+    viz.show()
+
+
+train_by_luck()
+
+# %% [markdown]
+"""
+It works, with your losses, and without a single derivative. So why does nobody train like this? Take
+the simplest task there is: guess n numbers, with `MSELoss` between guess and truth. Same search, same
+number of tries, and 10, 100 or 1,000 numbers to find.
+"""
+
+
+# %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-works-scale", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
+def scale_up(tries=2500):
+    """Plot how far random search gets with 10, 100 and 1,000 numbers."""
+    from << cookiecutter.package_name >> import viz
+
+    manual_seed(0)
+    curves, loss = {}, MSELoss()
+    for n in (10, 100, 1000):
+        truth, guess = randn(n), Tensor(np.zeros(n))
+        history = random_search([guess], lambda g=guess, t=truth: loss(g, t), tries)
+        left = [value / history[0] for value in history]
+        curves[f"{n:,} numbers"] = range(tries + 1), left
+        halved = next((i for i, value in enumerate(left) if value < 0.5), tries)
+        print(f"{n:5,} numbers: half of the loss is gone after {halved:4} tries")
+    print(f"At this rate a million numbers would take some {halved * 1000:,} tries.")
+    title = f"{tries:,} tries at 1,000 numbers leave {left[-1]:.0%} of the loss"
+    viz.lines(curves, title, "tries", "share of the loss that is left", ylim=(0, 1.02))
+    viz.show()
+
+
+scale_up()
+
+# %% [markdown]
+"""
+**Explain your curves.** Ten times the numbers take at least ten times the tries here. In 1,000
+dimensions a random direction is nearly at a right angle to the one that helps: about 1/√1000 of a
+step goes the right way, and the rest leads astray, so steps must be small. Language models have
+billions of weights. What is missing is a way to know **where downhill is**.
+
 ## Part 2: Systems Analysis
-You built it; now measure it. Close other programs, run each cell, look at your own numbers, and
-explain them to yourself: only the four questions at the end are marked.
+You built it; now measure it. Run each cell, look at your own numbers, and explain them to yourself:
+only the four questions at the end are marked.
 
 ### Memory Profiling
 A language model scores each of V tokens at every position: its logits take 4 · tokens · V bytes in
@@ -943,12 +1269,13 @@ float32. What does the loss need beside them? And what if last layer and loss se
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-profile-memory", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_memory(tokens=256, width=64, vocabulary=5_000, parts=8):
-    """Print the peak memory of last layer and loss, whole and in parts; scale it up to GPT-2."""
+    """Print the peak memory of last layer and loss; scale it to GPT-2."""
     import tracemalloc
 
     manual_seed(0)
-    loss, head, hidden = CrossEntropyLoss("sum"), Linear(width, vocabulary), randn(tokens, width)
-    target, size = Tensor(np.arange(tokens) * 7 % vocabulary), 4 * tokens * vocabulary
+    loss, head = CrossEntropyLoss("sum"), Linear(width, vocabulary)
+    hidden, target = randn(tokens, width), Tensor(np.arange(tokens) * 7 % vocabulary)
+    size = 4 * tokens * vocabulary  # bytes
     real = 4 * 8 * 1024 * 50_257  # bytes of GPT-2's logits for 8 texts of 1,024 tokens
     print(f"logits of {tokens} tokens × {vocabulary:,} float32: {size / 1e6:.1f} MB")
     print(f"GPT-2, 8 texts of 1,024 tokens × 50,257: {real / 1e9:.2f} GB")
@@ -959,21 +1286,22 @@ def profile_memory(tokens=256, width=64, vocabulary=5_000, parts=8):
             total += loss(head(hidden[i : i + step]), target[i : i + step]).item()
         factor = tracemalloc.get_traced_memory()[1] / size
         tracemalloc.stop()
-        print(f"{count} part{'s' * (count > 1)}: loss {total / tokens:.6f}, peak ", end="")
-        print(f"{factor:.2f} × logits, {factor * real / 1e9:.1f} GB for GPT-2")
+        peak = f"{factor:.2f} × logits, {factor * real / 1e9:.1f} GB for GPT-2"
+        print(f"rows in {count}: loss {total / tokens:.6f}, peak {peak}")
     d, layers = 768, 12  # GPT-2 small
     weights = (50_257 + 1024) * d + layers * (12 * d**2 + 13 * d) + 2 * d
-    print(f"All {weights / 1e6:.0f} million weights of GPT-2 small: {4 * weights / 1e9:.2f} GB")
+    millions, size = weights / 1e6, 4 * weights / 1e9
+    print(f"All {millions:.0f} million weights of GPT-2 small: {size:.2f} GB")
 
 
 profile_memory()
 
 # %% [markdown]
 """
-**Explain your numbers.** Expect 3 times the logits in one part: the logits, the shifted logits and
-their exponentials live at once in `log_softmax`. So the loss of one step outweighs all weights of
-GPT-2 small tenfold. Expect little more than an eighth of that in 8 parts, and a loss that agrees to
-five or more digits (why not in all?). Which of the three could a fused loop do without?
+**Explain your numbers.** Expect about 3 times the logits in one part: the logits, the shifted logits
+and their exponentials live at once in `log_softmax`. So the loss of one step outweighs all weights of
+GPT-2 small nearly tenfold. Expect little more than an eighth of that in 8 parts, and a loss that
+agrees to five or more digits (why not in all?). Which of the three could a fused loop do without?
 
 ### Where the textbook dies
 Two logits, 0 and z, and the label 0: the loss is z + log(1 + e^-z). How far off are your versions?
@@ -982,33 +1310,30 @@ Two logits, 0 and z, and the label 0: the loss is z + log(1 + e^-z). How far off
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-profile-stability", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_stability():
-    """Plot the worst relative error of both cross-entropies against the distance of the logits."""
-    import matplotlib.pyplot as plt
+    """Plot the worst relative error of both cross-entropies."""
+    from << cookiecutter.package_name >> import viz
 
-    gaps, infinity = np.arange(1.0, 1001.0), 1e4  # where to draw an infinite error
-    _, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for dtype, color in ((np.float32, "tab:red"), (np.float64, "tab:blue")):
-        for version, style in ((cross_entropy_naive, "--"), (CrossEntropyLoss(), "-")):
-            errors = []
-            for z in gaps.tolist():
-                with np.errstate(divide="ignore"):
-                    got = version(Tensor([[0.0, z]], dtype), Tensor([0])).item()
-                exact = z + math.log1p(math.exp(-z))
-                errors.append(abs(got - exact) / exact)
-            worst = np.clip(np.maximum.accumulate(errors), 1e-16, infinity)
-            axes.plot(gaps, worst, style, color=color, linewidth=2)
-            if version is cross_entropy_naive:
-                dead = gaps[errors.index(math.inf)]
-        name, label = dtype.__name__, {"ha": "right", "color": color}
-        axes.annotate(f"naive {name} \ndead at {dead:.0f} ", (dead, 1), **label)
-        axes.annotate(f"stable {name}", (1.1, 3 * worst[-1]), color=color)
-        print(f"{name}: naive is inf from {dead:.0f} on; stable errs by {worst[-1]:.0e} at most")
-    axes.set(xscale="log", xlabel="z, the distance of the logits", xlim=(1, 1000))
-    axes.set(yscale="log", ylabel="worst relative error up to z", ylim=(1e-17, 8 * infinity))
-    axes.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1, infinity])
-    axes.set_yticklabels(["1e-16", "1e-12", "1e-8", "1e-4", "1", "∞"])
-    axes.set_title("Softmax, then log, dies at a finite logit")
-    plt.show()
+    gaps, infinity, curves, deaths = np.arange(1.0, 1001.0), 1e4, {}, []
+    exact, labels = gaps + np.log1p(np.exp(-gaps)), Tensor(np.zeros(1000, int))
+    for dtype in (np.float32, np.float64):
+        rows = Tensor(np.stack([0 * gaps, gaps], axis=1), dtype)
+        got = {"stable": cross_entropy(rows, labels, "none").data}
+        with np.errstate(divide="ignore"):
+            ones = [cross_entropy_naive(row, labels[:1]) for row in rows.unsqueeze(1)]
+        got["naive"] = [loss.item() for loss in ones]
+        for name, values in got.items():
+            errors = np.abs(values - exact) / exact
+            worst = np.clip(np.maximum.accumulate(errors), 1e-17, infinity)
+            curves[f"{name} {dtype.__name__}"] = gaps, worst
+            deaths += gaps[np.isinf(errors)][:1].tolist()
+            print(f"{name:6} {dtype.__name__}: relative error up to {errors.max():.1g}")
+    title = "Softmax, then log, dies at {:.0f} in float32, at {:.0f} in float64"
+    xlabel, ylabel = "z, the distance of the logits", "worst relative error up to z"
+    limits = {"xlim": (1, 1000), "ylim": (1e-18, 1e7)}
+    ax = viz.lines(curves, title.format(*deaths), xlabel, ylabel, "xy", **limits)
+    ax.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1, infinity])
+    ax.set_yticklabels(["1e-16", "1e-12", "1e-8", "1e-4", "1", "∞"])
+    viz.show()
 
 
 profile_stability()
@@ -1026,44 +1351,55 @@ One classifier, with ever more classes: who takes the time, model or loss?
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-profile-cost", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_cost(batch=64):
-    """Print the time of a model's forward pass and of its loss against the number of classes."""
+    """Plot the time of a model and of its loss against the number of classes."""
+    from << cookiecutter.package_name >> import viz
+
     manual_seed(0)
     loss, x = CrossEntropyLoss(), randn(batch, 784)
-    for classes in (10, 100, 1_000, 10_000, 50_000):
-        layers = [Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, classes)]
-        model, target = Sequential(*layers), Tensor(np.arange(batch) % classes)
+    counts = (10, 100, 1_000, 10_000, 50_000)
+    seconds = {"model": [], "loss": []}
+    for classes in counts:
+        hidden = [Linear(784, 128), ReLU(), Linear(128, 64), ReLU()]
+        model = Sequential(*hidden, Linear(64, classes))
+        target = Tensor(np.arange(batch) % classes)
         logits = model(x)
-        forward = 1e3 * min(times(lambda model=model: model(x)))
-        cost = 1e3 * min(times(lambda logits=logits, target=target: loss(logits, target)))
-        share = cost / (forward + cost)
-        bar = f"{'■' * round(40 * share)} {share:.0%}"
-        print(f"{classes:6,} classes: model {forward:5.2f} ms, loss {cost:5.2f} ms  {bar}")
-    print(f"At {classes:,} classes the loss takes {cost / forward:.1f} times as long as the model.")
+        forward = 1e3 * min(times(lambda m=model: m(x), 5))
+        cost = 1e3 * min(times(lambda z=logits, t=target: loss(z, t), 5))
+        seconds["model"].append(forward)
+        seconds["loss"].append(cost)
+        print(f"{classes:6,} classes: model {forward:6.2f} ms, loss {cost:6.2f} ms")
+    share = cost / (cost + forward)
+    title = f"At {classes:,} classes the loss takes {share:.0%} of the time"
+    curves = {name: (counts, values) for name, values in seconds.items()}
+    viz.lines(curves, title, "classes", "milliseconds a batch", "xy")
+    viz.show()
 
 
 profile_cost()
 
 # %% [markdown]
 """
-**Explain your bars.** At 10 classes the loss is a dozen calls of some 2 µs on tiny arrays: overhead.
-With many classes it makes five passes over the logits (max, shift, exp, sum, subtract), which read
-or write each of them eight times: 32 bytes for one `exp` and four FLOPs. The last layer does 128 FLOPs for each logit, but at BLAS's speed. At
-50,000 expect a third to two thirds of the time. Which of the two would twice the FLOP/s speed up?
-(A time a hundred times its neighbours': the threads of BLAS waited for a busy machine. Run it again.)
+**Explain your curves.** At 10 classes the loss is a dozen calls on tiny arrays, a microsecond or more
+each: overhead, and the curve is flat. With many classes it makes five passes over the logits (max,
+shift, exp, sum, subtract), which read or write each of them eight times: 32 bytes for one `exp` and
+four FLOPs. The last layer does 128 FLOPs for each logit, but at BLAS's speed. So the loss, which
+computes next to nothing, takes a large part of the time. Which of the two would twice the FLOP/s
+speed up?
 
-### A loss that falls
-You can train without gradients: nudge **one** weight by ±h, see how the loss changes, move the weight
-downhill in proportion to the slope, take the next weight.
+### Slopes instead of luck
+Random search asks whether a move helps. Nudge **one** weight by ±h instead, and the two losses tell
+its slope: which way the loss falls, and how steeply. Move this weight downhill in proportion, take
+the next one. How good is that, and what does it cost?
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-profile-nudges", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_nudges(moves=60, step=1.0, h=1e-3):
-    """Plot loss and accuracy while single weights move downhill; print the price of a slope."""
-    import matplotlib.pyplot as plt
+    """Plot loss and accuracy while single weights move downhill."""
+    from << cookiecutter.package_name >> import viz
 
     def slope(measure, array, i):
-        """Return the slope of measure(model(x), target) in array[i], by central differences."""
+        """Return the slope of measure(model(x), target) in array[i]."""
         old = array[i]
         array[i] = old + h
         above = float(measure(model(x), target))
@@ -1075,35 +1411,37 @@ def profile_nudges(moves=60, step=1.0, h=1e-3):
     manual_seed(1)
     loss, target = CrossEntropyLoss(), Tensor(np.arange(90) % 3)
     x = randn(90, 2) + Tensor([[0.0, 2.0], [2.0, -1.0], [-2.0, -1.0]])[target]
-    model, order = Sequential(Linear(2, 4), Tanh(), Linear(4, 3)), np.random.default_rng(1)
-    weights = [(p.data.reshape(-1), i) for p in model.parameters() for i in range(p.size)]
+    model = Sequential(Linear(2, 4), Tanh(), Linear(4, 3))
+    arrays = [p.data.reshape(-1) for p in model.parameters()]
+    rng = np.random.default_rng(1)
+    weights = [(array, i) for array in arrays for i in range(len(array))]
     flat = sum(slope(accuracy, *weight) == 0 for weight in weights)
     losses, right = [loss(model(x), target).item()], [accuracy(model(x), target)]
     for move in range(moves):
         if move % len(weights) == 0:
-            order.shuffle(weights)  # every weight once a round
+            rng.shuffle(weights)  # every weight once a round
         array, i = weights[move % len(weights)]
         array[i] -= step * slope(loss, array, i)
         losses.append(loss(model(x), target).item())
         right.append(accuracy(model(x), target))
-    _, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    axes.plot(losses, "o-", color="tab:blue", markersize=3)
-    axes.step(range(moves + 1), right, color="tab:orange", where="post")
-    axes.annotate("loss", (moves + 1, losses[-1]), color="tab:blue")
-    axes.annotate("accuracy", (moves + 1, right[-1]), color="tab:orange")
-    axes.set(xlabel="moves of a single weight", xlim=(-1, 1.15 * moves), ylim=(0, None))
-    axes.set_title(f"{moves} nudges: the loss falls from {losses[0]:.2f} to {losses[-1]:.2f}")
-    plt.show()
+    first, last = losses[0], losses[-1]
+    title = f"{moves} weights, one by one: loss falls from {first:.2f} to {last:.2f}"
+    curves = {"loss": (range(moves + 1), losses), "accuracy": (range(moves + 1), right)}
+    viz.lines(curves, title, "moves of a single weight", "", ylim=(0, 1.05 * first))
+    viz.show()
     up = sum(after > before for before, after in zip(losses, losses[1:], strict=False))
     print(f"{up} of {moves} moves raised the loss.")
     print(f"Accuracy had slope 0 in {flat} of {len(weights)} weights at the start.")
     x, target = randn(64, 784), Tensor(np.arange(64) % 10)
-    model = Sequential(Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10))
+    hidden = [Linear(784, 128), ReLU(), Linear(128, 64), ReLU()]
+    model = Sequential(*hidden, Linear(64, 10))
     count = sum(p.size for p in model.parameters())
     seconds = min(times(lambda: loss(model(x), target)))
     total = 2 * count * seconds
-    print(f"784-128-64-10: one loss takes {1e6 * seconds:.0f} µs, {count:,} slopes {total:.0f} s.")
-    print(f"60,000 pictures, 64 a step, would take {total * 60_000 / 64 / 3600:.1f} hours.")
+    hours = total * 60_000 / 64 / 3600
+    print(f"784-128-64-10: one loss takes {1e6 * seconds:.0f} µs.")
+    print(f"All {count:,} slopes take {total:.0f} s: one step of training.")
+    print(f"60,000 pictures, 64 a step, would take {hours:.1f} hours.")
 
 
 profile_nudges()
@@ -1111,9 +1449,10 @@ profile_nudges()
 # %% [markdown]
 """
 **Explain your curve.** Expect no move, or very few, that raises the loss: a slope tells the truth
-nearby. Expect accuracy to have slope 0 in nearly all weights, and to rise in steps nevertheless: why?
-And the bill: two losses per weight, 20 to 100 s for **one** step of a small network, hours for one
-pass over 60,000 pictures. Module 05 gets all slopes at once, for the price of a few forward passes.
+nearby, where luck fails more often than not. Expect accuracy to have slope 0 in nearly all weights,
+and to rise in steps nevertheless: why? And the bill: two losses for each weight make **one** step of
+a small network last many seconds, and one pass over 60,000 pictures many hours. <% if cookiecutter.last_module >= "05" %>Module 05<% else %>Autograd<% endif %>
+gets all slopes at once, for the price of a few forward passes.
 
 ## Part 3: Production Context
 - **Cross-entropy.** `torch.nn.CrossEntropyLoss` is `log_softmax` and then `nll_loss`, as yours is. It
@@ -1126,26 +1465,75 @@ pass over 60,000 pictures. Module 05 gets all slopes at once, for the price of a
   `nn.LinearCrossEntropyLoss`. `torch.compile` and XLA fuse the passes of the loss itself.
 - **Others.** Optax (JAX) returns a loss per row; the reduction is yours. Keras'
   `SparseCategoricalCrossentropy` takes logits for probabilities unless told `from_logits=True`.
-- **Wrong labels.** Kernels on a GPU cannot raise Python errors: TensorFlow returns NaN there, PyTorch
-  stops with a device-side assert, and JAX clamps an index that is out of bounds.
+- **Wrong labels.** Kernels on a GPU cannot raise Python errors: TensorFlow returns NaN there, and
+  PyTorch stops with a device-side assert. Optax does not look at the labels either: C or more gives
+  nan, and -1 counts as the last class, as it does in your `cross_entropy` without `check_classes`.
 - **Different here.** If shapes differ, PyTorch's `MSELoss` and `L1Loss` only warn, and broadcast. It
   checks `reduction` and `label_smoothing` at the first call, not at construction, and wants labels in
   int64 or uint8. Here logits are (N, C), labels (N,), and there is no `ignore_index`.
 
 Sources: PyTorch 2.13 docs, `torch/nn/functional.py` and `aten/src/ATen/native/Loss.cpp`; TensorFlow
-docs, *tf.nn.sparse_softmax_cross_entropy_with_logits*; JAX docs, *The Sharp Bits*; Szegedy et al.,
-*Rethinking the Inception Architecture* (2016); Radford et al., *Language Models are Unsupervised
-Multitask Learners* (2019); Wijmans et al., *Cut Your Losses in Large-Vocabulary Language Models* (2024).
+docs, *tf.nn.sparse_softmax_cross_entropy_with_logits*; Szegedy et al., *Rethinking the Inception
+Architecture* (2016); Radford et al., *Language Models are Unsupervised Multitask Learners* (2019);
+Wijmans et al., *Cut Your Losses in Large-Vocabulary Language Models* (2024).
+
+### The same in PyTorch
+
+```python
+>>> import torch
+>>> from torch import nn
+>>> logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 200.0, 0.0]])
+>>> labels = torch.tensor([1, 0])
+>>> nn.CrossEntropyLoss(reduction="none")(logits, labels)
+tensor([  1.4076, 200.0000])
+>>> x, y = torch.tensor([1.0, 2.0, -20.0]), torch.tensor([1.0, 0.0, 0.0])
+>>> nn.MSELoss()(x, y)
+tensor(134.6667)
+>>> nn.BCEWithLogitsLoss(reduction="none")(x, y)
+tensor([0.3133, 2.1269, 0.0000])
+>>> nn.CrossEntropyLoss()(logits, torch.tensor([1, -1]))
+Traceback (most recent call last):
+IndexError: Target -1 is out of bounds.
+```
+
+And yours. Look at the last binary loss: who is right?
 """
+
+
+# %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-like-pytorch", "locked": true, "schema_version": 3, "solution": false, "task": false}}
+def compare_with_pytorch():
+    """Print what your losses say to the same numbers."""
+    logits, labels = Tensor([[2.0, 1.0, 0.0], [0.0, 200.0, 0.0]]), Tensor([1, 0])
+    print(CrossEntropyLoss(reduction="none")(logits, labels))
+    x, y = Tensor([1.0, 2.0, -20.0]), Tensor([1.0, 0.0, 0.0])
+    print(MSELoss()(x, y))
+    print(BCEWithLogitsLoss(reduction="none")(x, y))
+    try:
+        CrossEntropyLoss()(logits, Tensor([1, -1]))
+    except IndexError as error:
+        print(f"IndexError: {error}")
+
+
+compare_with_pytorch()
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-run-all", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 def run_all_tests():
-    """Run every test of this module."""
-    for name, test in sorted(globals().items()):
-        if name.startswith("test_"):
-            test()
-    print("✅ Module 04 is complete: you have losses")
+    """Run the tests you see once more, and show what is done."""
+    show_results(
+        globals(),
+        [
+            (1, "From many losses to one", "test_reduction", 6, 2),
+            (2, "The same shape, or an error", "test_mse", 7, 2),
+            (3, "Absolute error", "test_l1", 4, 1),
+            (4, "Cross-entropy, as the textbook has it", "test_naive", 5, 2),
+            (5, "What may be wrong with labels", "test_labels", 8, 3),
+            (6, "Cross-entropy, the real one", "test_cross_entropy", 10, 4),
+            (7, "Label smoothing", "test_smoothing", 7, 2),
+            (8, "Yes or no", "test_bce", 8, 3),
+            (9, "Accuracy", "test_accuracy", 5, 1),
+        ],
+    )
 
 
 if __name__ == "__main__":
@@ -1228,35 +1616,41 @@ inputs lie in [0, 1] and every row sums to 1; it can only warn, because such log
 
 # %% [markdown]
 """
-### Question 4: The price of a slope
-How long would one step with nudges take for a network of 10 times as many weights? (The number of
-losses grows tenfold, the time of each nearly so.) Why did nearly every move lower the loss although you looked at
-one weight at a time? And why is accuracy useless for this search?
+### Question 4: Luck, slopes, and their price
+From your tries per halving, how many tries would random search take to halve the loss of the
+109,386 weights of 784-128-64-10, if each of them mattered as there? How many losses does one step
+with nudges take, and how long would it last for a network of ten times as many weights? Why did
+nearly every nudged move lower the loss? And why is accuracy useless for both searches?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-I measured about 160 µs for one loss of 784-128-64-10 and so 35 s for 2 · 109,386 of them. Ten times
-the weights means ten times the losses, and each takes about ten times as long, once matmul
-dominates: a hundred times, nearly an hour for one step. The slope says in which direction the loss
-falls as long as the step is small enough for the loss to be nearly straight, and moving one weight
-keeps all others where that slope was measured. Accuracy is piecewise constant: a small nudge
-changes no argmax (slope 0 in most of my weights), so it does not say which way to go.
+I measured 14, 223 and 2,213 tries for 10, 100 and 1,000 numbers: about 2.2 tries a number, so some
+240,000 tries would halve the loss of 109,386 weights once. One step with nudges takes two losses a
+weight, 218,772; at 160 µs each that is 35 s. Ten times the weights means ten times the losses, and
+each takes about ten times as long, once matmul dominates: a hundred times, nearly an hour for one
+step. A slope says in which direction the loss falls as long as the step is small enough for the loss
+to be nearly straight, and moving one weight keeps all others where that slope was measured. Accuracy
+is piecewise constant: a small move changes no argmax (slope 0 in all of my 27 weights), so
+neither search learns from it whether a small move was good.
 
 **Marking rubric (5 points)**
-- 2: 70 to 100 times the measured time. 1: a slope is right nearby, so steps must be small.
-- 2: accuracy is piecewise constant, with the measured count of zero slopes.
+- 1: tries grow in proportion to the weights, from the measured tries. 1: two losses a weight.
+- 1: 70 to 100 times the measured time. 1: a slope is right nearby, so steps must be small.
+- 1: accuracy is piecewise constant, with the measured count of zero slopes.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ## 🎯 Module Summary
-You built what networks are trained on: a reduction, two losses for numbers, cross-entropy with label
-smoothing, its binary form, and accuracy for people; and you refused shapes and labels that NumPy
-would have taken silently. You measured that softmax, then log, dies at a finite logit, that a loss
-at vocabulary scale outweighs its model, and that slopes by nudging cost two losses per weight.
+- You built what networks are trained on: a reduction, losses for numbers, cross-entropy and its binary
+  form, label smoothing, and accuracy for people; and they refuse what NumPy would take silently.
+- You measured that softmax, then log, dies at a finite logit, and that a loss at vocabulary scale
+  outweighs its model.
+- You trained a network by luck, and saw the price of not knowing where downhill is: tries in
+  proportion to the weights, or two losses for the slope of each.<% if cookiecutter.last_module >= "05" %>
 
-**Next, Module 05: Autograd** gets all slopes from one pass backwards, and changes no line of this.
+**Next, Module 05: Autograd** gets all slopes from one pass backwards, and changes no line of this.<% endif %>
 """
