@@ -243,7 +243,6 @@ def test_parameters():
     want = of_a | of_b | {"last": mixed.last}
     check_parameters(mixed.parameters(), want, "a layer, a list, a Tensor", hint)
     check_parameters(mixed.parameters(), want, "the same, in a second call")
-    check_equal(list(vars(mixed)), ["first", "several", "last"], "its attributes then")
     hint = "keep the first of each"
     again = Block(net, a)
     want = {"weight": again.weight, "bias": again.bias} | of_net | of_a | of_b
@@ -371,8 +370,8 @@ def test_train_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
     # hidden: lists of lists
-    a, b, c, deep = Block(), Block(), Layer(), Layer()
-    deep.several, deep.after = [ReLU(), [abs, (a, [[b]])], Block], c
+    a, b, c = Block(), Block(), Block()
+    deep = Block(ReLU(), [abs, (a, [[b]])], Block, c)
     for mode in (False, True, False):
         modes = [layer.training for layer in (deep.train(mode), a, b, c)]
         check_equal(modes, [mode] * 4, f"train({mode}), lists of lists")
@@ -701,11 +700,11 @@ class Sequential(Layer):
     """A chain: each layer's output is the next one's input (torch.nn.Sequential)."""
 
     def __init__(self, *layers):
-        """Keep the layers, any functions of one Tensor, in the list self.layers."""
+        """Keep the layers, any functions of one Tensor, in self.layers."""
         # TODO: keep the layers; then let x pass through them.
         #
         # APPROACH
-        # 1. A list in an attribute is enough: there members() finds the layers.
+        # 1. A list or tuple in self.layers is enough: there members() finds the layers.
         # 2. Each layer gets what the one before it returned.
         #
         # EXAMPLE
@@ -766,9 +765,8 @@ def test_sequential():
     double = Tensor([0.1], np.float64)
     check(Sequential(abs, abs)(double), [0.1], "a chain on float64", np.float64)
     check(x, [-2.0, 3.0], "x afterwards")
-    check_equal(type(net.layers), list, "the type of net.layers")
     found = [value is layer for value, layer in zip(net.members(), net, strict=True)]
-    check_equal(found, [True] * 3, "members() are the layers", "keep them in a list")
+    check_equal(found, [True] * 3, "members() are the layers", "use self.layers")
     path = {"x": x, "weight": b.weight, "bias": a.bias}
     check_differentiable(lambda: net(x), path, "a chain")
     print("✅ a chain of layers is a layer")
@@ -890,6 +888,9 @@ def test_flatten():
     for (shape, start, end), want in cases.items():
         got, what = Flatten(start, end)(zeros(shape)), f"Flatten{start, end} of {shape}"
         check_equal(got.shape, want, what, "both dims are included")
+    last = Flatten(-2, -1)
+    shapes = [last(zeros(shape)).shape for shape in ((2, 3, 4), (3, 4))]
+    check_equal(shapes, [(2, 12), (12,)], "Flatten(-2, -1) of (2, 3, 4), then (3, 4)")
     wrong = [((4,), 1, -1, IndexError), ((2, 3), 0, 2, IndexError)]
     wrong += [((2, 3), -3, 1, IndexError), ((2, 3, 4), 2, 1, RuntimeError)]
     for shape, start, end, error in wrong:
@@ -1020,7 +1021,7 @@ every number and every call, and that a seed repeats it.
 @exercise(7)
 def test_dropout():
     manual_seed(7)
-    for p, dtype in ((0.5, np.float32), (0.2, np.float64)):
+    for p, dtype in ((0.5, np.float32), (0.3, np.float64)):
         x, what = Tensor(np.linspace(1.0, 2.0, 10_000), dtype), f"Dropout({p})"
         before, out = x.data.tolist(), Dropout(p)(x)
         check_equal(out.shape, (10_000,), f"{what}, shape")
@@ -1028,14 +1029,14 @@ def test_dropout():
         share = 1 - sum(kept) / 10_000
         hint = "p is the probability to be dropped"
         near = abs(share - p) < 0.025
-        check_equal(near, True, f"{what} drops a share of p, here {share:.3f}", hint)
+        check_equal(near, True, f"{what} drops {share:.1%}, which is about p", hint)
         want = [v / (1 - p) * k for v, k in zip(before, kept, strict=True)]
         hint = "survivors are divided by 1 - p, in the dtype of x"
         check(out, want, f"{what}, {dtype.__name__}", dtype, hint)
         check(x, before, "x afterwards", dtype)
     small, half = ones(40, 50), Dropout(0.5)
     first, second = half(small).data, half(small).data
-    check_equal((first != second).any(), np.True_, "a second call draws another mask")
+    check_equal(bool((first != second).any()), True, "a second call draws another mask")
     rows, columns = (len(set(map(tuple, a.tolist()))) for a in (first, first.T))
     what = "different rows and columns of the mask"
     check_equal((rows, columns), (40, 50), what, "draw a number for each element of x")
@@ -1075,7 +1076,7 @@ def test_dropout_beyond():
             kept = [v != 0 for v in got]
             share = 1 - sum(kept) / 10_000
             near = abs(share - p) < 0.025
-            check_equal(near, True, f"{what} drops a share of p, here {share:.3f}")
+            check_equal(near, True, f"{what} drops {share:.1%}, which is about p")
             want = [v / (1 - p) * k for v, k in zip(values, kept, strict=True)]
             check(out, np.reshape(want, x.shape).tolist(), what, dtype)
             check_equal(x.data.ravel().tolist(), values, f"{what}: x afterwards")
@@ -1360,7 +1361,8 @@ def test_embedding():
         call, what = (lambda i=index: table(Tensor(i))), f"index {index} of 3 rows"
         check_raises(IndexError, ["Embedding", bad, "3"], call, what, hint)
     for index, dtype in (([1.0], np.float32), ([True, False, True], np.bool_)):
-        call, kind = (lambda i=Tensor(index, dtype): table(i)), np.dtype(dtype).name
+        index, kind = Tensor(index, dtype), np.dtype(dtype).name
+        call = functools.partial(table, index)
         check_raises(RuntimeError, ["Embedding", kind], call, f"an index of {kind}")
     print("✅ Embedding looks rows up, and nothing else")
 
@@ -1750,7 +1752,7 @@ def profile_depth(width=256, depth=50):
     level, rest = (values["PyTorch's default"][1][-1] for values in (size, apart))
     title = f"Through {depth} layers PyTorch's default settles at {level:.0e} ..."
     viz.lines(size, title, "layer", "standard deviation of activations", "y")
-    title = f"... but between inputs {rest:.0e} of it is left"
+    title = f"... but between inputs only {rest:.0e} is left"
     viz.lines(apart, title, "layer", "standard deviation between inputs", "y")
     viz.show()
 
@@ -1930,8 +1932,8 @@ times one row?
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-One row took 3.1 ms, 330 requests a second; 16 rows took 7.9 ms, 2,000 a second. A request waits
-7.9 ms instead of 3.1, plus the time until 16 have come: with few requests that is the larger part,
+One row took 2.1 ms, 470 requests a second; 16 rows took 11.5 ms, 1,400 a second. A request waits
+11.5 ms instead of 2.1, plus the time until 16 have come: with few requests that is the larger part,
 so one collects for a limited time only. Each call reads all 38 MB of weights, however many rows use
 them: 0.5 FLOP per byte at batch 1, 8 at batch 16. So one row waits for memory while the processor
 idles; further rows use the same read. This ends where the intensity reaches the bend of the
