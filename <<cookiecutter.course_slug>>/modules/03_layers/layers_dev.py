@@ -31,9 +31,10 @@ numbers make it deaf.
 **Time:** 4 to 5 hours. **Points:** 80 by tests, 20 for written answers. Exercises called *deeper*
 can wait: nothing later needs them.
 
-**History.** Frank Rosenblatt's perceptron (1958) was one layer, and the weights of his *Mark I*
-were potentiometers turned by electric motors. `Dropout` was proposed in 2012 by Geoffrey Hinton and
-colleagues, who also published layer normalization, in 2016.
+**History.** In Frank Rosenblatt's perceptron (1958) only the last layer of weights learned, behind
+random connections; in his machine, the *Mark I*, these weights were potentiometers turned by
+motors. Dropout was proposed in 2012 by Geoffrey Hinton and colleagues, layer normalization in 2016
+by Jimmy Ba, Jamie Ryan Kiros and Hinton.
 
 Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test before you go on.
 """
@@ -119,8 +120,8 @@ from << cookiecutter.package_name >>.testing import (
 An optimizer must reach every weight, however deeply layers nest. A weight it misses stays random
 for ever, without any error; a weight that two layers share must not be updated twice. So nobody
 keeps a list by hand: the base class finds what the attributes hold, also in lists and tuples (not
-in dicts). Take `outer.a` with a weight and a bias, and `outer.pair = [outer.a, abs]`: two
-parameters, in that order, not four.
+in dicts). Say `outer.a` is a layer with a weight and
+a bias, and `outer.pair = [outer.a, abs]`: then outer has two parameters, weight and bias, not four.
 
 Here is this base class. Its `members()` lists what the attributes hold; the rest is yours.
 """
@@ -1525,8 +1526,8 @@ The chain of Exercise 5 on 1,797 pictures of handwritten digits (`digits.npz`, d
 `digits.txt`). All its weights are random, so it guesses: one digit in ten. Then leave the first
 `Linear` random, and compute the last one, so that the scores of 1,437 pictures come as close as
 possible to 1 for the right digit and 0 for the others: that is linear least squares, which NumPy
-solves at once. Random units turn out to be surprisingly good company. Which mistakes would you
-forgive it?
+solves at once. Random units and one layer that learns: Rosenblatt's plan of 1958. Which mistakes
+would you forgive it?
 """
 
 
@@ -1770,6 +1771,7 @@ first plot are the biases, the same for every input. Fifty layers on, the networ
 it was asked.
 
 ### Where the time goes
+Which layers do the work, and which take the time?
 """
 
 
