@@ -123,10 +123,8 @@ def show_results(namespace, exercises):
         done = mark.startswith("✅")
         reached, points, most = reached + done, points + visible * done, most + visible
         print(f"{number:>3}  {title:<39.39}{visible:>8}{f'+ {more}' if more else '':>8}   {mark}")
-    left = len(exercises) - reached
-    print(
-        f"\n{reached} of {len(exercises)} exercises pass the test you see: {points} of {most} points."
-    )
+    left, count = len(exercises) - reached, len(exercises)
+    print(f"\n{reached} of {count} exercises pass the test you see: {points} of {most} points.")
     print("The points under beyond are for cases that are run when you hand in.")
     print(f"{left} to go." if left else "✅ You have finished every exercise of this module.")
 
@@ -205,7 +203,7 @@ def check_raises(error, words, call, what, hint=""):
     if isinstance(caught, NotImplementedError) and not str(caught):
         raise caught  # the exercise is not finished
     if not isinstance(caught, error) or isinstance(caught, NotImplementedError):
-        fail(what, f"expected {error.__name__}, got {caught or 'no error'!r}", hint)
+        fail(what, f"expected {error.__name__}, got {repr(caught) if caught else 'no error'}", hint)
     missing = [word for word in words if str.find(str(caught), word) < 0]
     if missing:
         fail(what, f"the message does not mention {missing}: {caught}", hint)
@@ -287,6 +285,69 @@ def peak_memory(run):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+# ---- Module 03
+
+
+def check_parameters(got, expected, what, hint=""):
+    """Fail unless got is a list of exactly these Tensors, {name: Tensor}, in this order."""
+    if type(got) is not list:
+        fail(what, f"expected a list, got {type(got).__name__}", hint)
+    names = {id(tensor): name for name, tensor in expected.items()}
+    found = [names.get(id(tensor), "something else") for tensor in got]
+    if found != list(expected):
+        wanted = ", ".join(expected) or "nothing"
+        fail(what, f"expected {wanted}; got {', '.join(found) or 'nothing'}", hint)
+
+
+def check_uniform(got, shape, bound, what, hint=""):
+    """Fail unless got is a parameter of this shape, uniform in [-bound, bound) by its moments."""
+    if type(got).__name__ != "Tensor":
+        fail(what, f"expected a Tensor, got {type(got).__name__}", hint)
+    has, wanted = (got.shape, str(got.dtype), got.requires_grad), (shape, "float32", True)
+    if has != wanted:
+        fail(what, f"expected shape, dtype and requires_grad {wanted}, got {has}", hint)
+    x, n = got.data.ravel().tolist(), got.size
+    top, mean, var = max(map(abs, x)), math.fsum(x) / n, math.fsum(v * v for v in x) / n
+    near = bound * (1 - 20 / n) <= top <= bound * 1.000001 and abs(mean) < 3 * bound / n**0.5
+    if not near or not abs(3 * var / bound**2 - 1) < 5 / n**0.5:
+        wanted = f"numbers up to {bound:.4f}, of mean 0 and variance {bound**2 / 3:.2e}"
+        has = f"numbers up to {top:.4f}, of mean {mean:.4f} and variance {var:.2e}"
+        fail(what, f"expected {wanted}; got {has}", hint)
+
+
+def uniform_parameter(shape, bound):
+    """Return what uniform of Module 03 should: so the test of Linear does not need it."""
+    tensor = sys.modules[f"{__name__.partition('.')[0]}.tensor"]
+    return tensor.Tensor(tensor.generator.uniform(-bound, bound, shape), requires_grad=True)
+
+
+@contextlib.contextmanager
+def replaced(namespace, **values):
+    """Let names of a notebook mean these values for a while."""
+    before = {name: namespace.get(name) for name in values}
+    namespace.update(values)
+    try:
+        yield
+    finally:
+        namespace.update(before)
+
+
+def weighted_sums(rows, weight, bias):
+    """Return rows @ weight + bias of nested lists, by plain arithmetic."""
+    columns = list(zip(*weight, strict=True))
+    return [
+        [math.fsum(map(float.__mul__, row, c)) + b for c, b in zip(columns, bias, strict=True)]
+        for row in rows
+    ]
+
+
+def normalized(values, eps=1e-5):
+    """Return (v - mean) / sqrt(variance + eps) of each of values, by plain arithmetic."""
+    mean = math.fsum(values) / len(values)
+    var = math.fsum((v - mean) ** 2 for v in values) / len(values)
+    return [(v - mean) / math.sqrt(var + eps) for v in values]
 
 
 # ---- Module 04: losses
