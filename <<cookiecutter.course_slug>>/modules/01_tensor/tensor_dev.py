@@ -512,15 +512,14 @@ test_broadcast_shape_beyond()
 """
 ## Exercise 4: Two makers, eighteen methods
 `t + 10` calls `t.__add__(10)`. In `10 - t` the int gives up, and Python calls `t.__rsub__(10)`:
-there, `self` stands on the **right**. The eighteen methods differ in one symbol only, so write the
-two functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each of the methods does the
-same three things:
+there, `self` stands on the **right**. Eighteen methods differ in one symbol only, so write the two
+functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does three things:
 
 ![A Tensor plus a number: unwrap gives an array and a number, NumPy adds them, result_of wraps the new array and looks at the inputs](result.svg)
 
-`result_of` is provided. NumPy makes float64 of int with float32, PyTorch float32: `result_of` does
-as PyTorch, and looks at the inputs for that. Later it will also note there what came from what, so
-that `backward` can go back. That is why every operation must return through it, and pass its inputs.
+Provided: `result_of`. Of int with float32 NumPy makes float64, PyTorch float32; `result_of` looks at
+the inputs and does as PyTorch. Later, for gradients, it will note which inputs a result came from. So
+every operation returns through it, and passes all its inputs.
 """
 
 
@@ -532,9 +531,9 @@ def result_of(array, *inputs):
     A float dtype that none of the input Tensors has becomes float32.
     """
     array = np.asarray(array)
-    if array.dtype.kind == "f" and array.dtype != np.float32:
-        if not any(isinstance(t, Tensor) and t.dtype == array.dtype for t in inputs):
-            array = array.astype(np.float32)
+    rare = array.dtype.kind == "f" and array.dtype != np.float32
+    if rare and array.dtype not in [t.dtype for t in inputs if isinstance(t, Tensor)]:
+        array = array.astype(np.float32)
     result = Tensor.__new__(Tensor)  # without __init__, which would copy
     result.data, result.requires_grad = array, False
     result.grad = result.grad_fn = None
@@ -620,6 +619,7 @@ def test_operators():
     hint = "reflected: self is on the right"
     check(10 - t, [9.0, 8.0], "10 - Tensor([1., 2.])", hint=hint)
     check(t * Tensor([[3.0], [4.0]]), [[3.0, 6.0], [4.0, 8.0]], "shapes (2,) * (2, 1)")
+    check(Tensor([1, 2]) + 1, [2, 3], "Tensor([1, 2]) + 1", hint="integers stay")
     check(Tensor([1, 2]) / 2, [0.5, 1.0], "Tensor([1, 2]) / 2", hint="see result_of")
     double, hint = Tensor([0.1], np.float64), "result_of(array, self, other)"
     check(double + 0.2, [0.1 + 0.2], "float64 Tensor + 0.2", np.float64, hint)
@@ -861,16 +861,15 @@ test_elementwise_beyond()
 # %% [markdown]
 """
 ## Exercise 6: Reductions
-A reduction folds an axis away, to one number where there was a row. With `keepdims=True` a size of 1
-stays in its place, so that the result broadcasts against the input again: `x - x.mean(axis=1,
-keepdims=True)` moves every row to mean 0.
+A reduction folds an axis away: one number where there was a row. With `keepdims=True` a size of 1 stays
+in its place, and so the result broadcasts against the input again.
 
 ![A matrix of shape (2, 3): sum(axis=0) adds down the columns and gives shape (3,); sum(axis=1) adds along the rows and gives shape (2,), or with keepdims shape (2, 1)](reduction.svg)
 
 The **variance** is the mean squared distance from the mean. By hand, of 1, 2 and 6: the mean is 3,
 the distances are -2, -1 and 3, their squares 4 + 1 + 9 = 14, and 14 / (3 - 1) = 7. Dividing by n - 1
-is right on average for a sample; `correction=0` divides by n. Build `var` of Tensor operations only,
-and it will have a gradient as soon as they have.
+is right on average for a sample; `correction=0` divides by n. Build `var` of Tensor operations only:
+it will have a gradient as soon as they have.
 """
 
 
@@ -1261,6 +1260,7 @@ def test_reshape():
     check(one.squeeze(), [7, 8], "Tensor([[[7], [8]]]).squeeze()")
     hint = "a dimension of size 2 stays, without an error"
     check(t.squeeze(0), [[1, 2, 3], [4, 5, 6]], f"{m}.squeeze(0)", hint=hint)
+    check(one.squeeze(1), [[[7], [8]]], "Tensor([[[7], [8]]]).squeeze(1)", hint=hint)
     words, what = ["(2, 3)", "(4, 2)"], f"{m}.reshape(4, 2)"
     check_raises(RuntimeError, words, lambda: t.reshape(4, 2), what, "show both shapes")
     turned = result_of(np.arange(12).reshape(3, 4).T)  # not contiguous
@@ -1293,7 +1293,7 @@ def test_reshape_beyond():
     check_raises(RuntimeError, words, lambda: t.reshape(4, -1), "reshape(4, -1)")
     check(t.unsqueeze(-2), [[[1, 2, 3]], [[4, 5, 6]]], "t.unsqueeze(-2)")
     check(Tensor([[[5.0]]]).squeeze(), 5.0, "Tensor([[[5.]]]).squeeze()")
-    check(Tensor([[[1], [2]]]).squeeze(1), [[[1], [2]]], "squeeze(1) of (1, 2, 1)")
+    check(Tensor([[[1], [2]]]).squeeze(2), [[1, 2]], "squeeze(2) of (1, 2, 1)")
     check(Tensor([7]).reshape(), 7, "Tensor([7]).reshape()")
     # hidden: order of elements
     x = np.random.default_rng(8).normal(size=24).tolist()
@@ -1589,6 +1589,9 @@ def test_index_beyond():
     check(a[1, ::2], [x[1][0], x[1][2]], "a[1, ::2]", np.float64)
     got = concatenate(t for t in (a, b, a))
     check(got, x + y + x, "concatenate(a generator of three)", np.float64)
+    cube = Tensor([[[1, 2]], [[3, 4]]])
+    expected = [[[1, 2], [1, 2]], [[3, 4], [3, 4]]]
+    check(concatenate([cube, cube], 1), expected, "concatenate of (2, 1, 2), axis 1")
     got, expected = concatenate((a, b), -1), [x[0] + y[0], x[1] + y[1]]
     check(got, expected, "concatenate((a, b), -1)", np.float64)
     expected = [[[x[i][j], y[i][j]] for j in range(3)] for i in range(2)]
