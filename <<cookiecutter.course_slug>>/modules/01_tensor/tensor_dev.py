@@ -801,8 +801,8 @@ def test_elementwise():
     check(t.clip(min=double), [0.1, 0.5, 3.0], f"{what}, min", np.float64, hint)
     check(where(mask, t, 0.0), [-2.0, 0.0, 3.0], "where([True, False, True], t, 0.0)")
     check(where(mask, 1, t), [1.0, 0.5, 1.0], "where([True, False, True], 1, t)")
-    got = where(mask, 0.0, double)
-    check(got, [0.0, 0.2, 0.0], "where(mask, 0.0, float64 Tensor)", np.float64, hint)
+    got, what = where(mask, t, double), "where(mask, float32 Tensor, float64 Tensor)"
+    check(got, [-2.0, 0.2, 3.0], what, np.float64, hint)
     check(t, [-2.0, 0.5, 3.0], "t, after all that", hint="leave the inputs as they are")
     low, high = Tensor([0.0]), Tensor([1.0])
     bounds = {"t": t, "min": low, "max": high}
@@ -1273,6 +1273,10 @@ def test_reshape():
         shared = np.shares_memory(view.data, base.data)
         check_equal(shared, True, f"{what} is a view", "it should share the memory")
     check(t, [[1, 2, 3], [4, 5, 6]], "t, after all that", hint="do not change self")
+    double, hint = Tensor([[0.5]], np.float64), "result_of(array, self)"
+    check(double.reshape(1), [0.5], "float64.reshape(1)", np.float64, hint)
+    check(double.unsqueeze(0), [[[0.5]]], "float64.unsqueeze(0)", np.float64, hint)
+    check(double.squeeze(0), [0.5], "float64.squeeze(0)", np.float64, hint)
     check_differentiable(lambda: t.reshape(6), {"t": t}, "t.reshape(6)")
     check_differentiable(lambda: t.unsqueeze(0), {"t": t}, "t.unsqueeze(0)")
     check_differentiable(lambda: one.squeeze(), {"t": one}, "t.squeeze()")
@@ -1407,6 +1411,10 @@ def test_permute():
         shared = np.shares_memory(view.data, t.data if name == "T" else cube.data)
         check_equal(shared, True, f"{name} gives a view", "it should share the memory")
     check(t, [[1, 2, 3], [4, 5, 6]], "t, after all that", hint="do not change self")
+    double, hint = Tensor([[0.5]], np.float64), "result_of(array, self)"
+    check(double.permute(1, 0), [[0.5]], "float64.permute(1, 0)", np.float64, hint)
+    check(double.transpose(0, 1), [[0.5]], "float64.transpose(0, 1)", np.float64, hint)
+    check(double.T, [[0.5]], "float64.T", np.float64, hint)
     check_differentiable(lambda: t.permute(1, 0), {"t": t}, "t.permute(1, 0)")
     check_differentiable(lambda: t.transpose(0, 1), {"t": t}, "t.transpose(0, 1)")
     check_differentiable(lambda: t.T, {"t": t}, "t.T")
@@ -1441,9 +1449,9 @@ test_permute_beyond()
 # %% [markdown]
 """
 ## Exercise 10: Take apart, put together
-A batch of pictures is a **stack**, and one picture of it an index. Slices are views. A Tensor of
-integers as an index gathers rows into a copy: a table with a row of numbers for each word, asked for
-words 5, 2 and 5 again, gives three rows.
+Training takes some examples out of many, and puts some together: an index, and a **stack**. Slices
+are views. A Tensor of integers as an index gathers rows into a copy: a table with a row of numbers
+for each word, asked for words 5, 2 and 5 again, gives three rows.
 
 ![Two vectors of shape (2,): concatenate makes one of shape (4,); stack makes shape (2, 2), with the vectors as rows for axis=0, as columns for axis=1](joins.svg)
 
@@ -1606,9 +1614,10 @@ test_index_beyond()
 # %% [markdown]
 """
 ## Exercise 11 (deeper): Matrix multiplication, the slow way
-First the formula itself: three loops, one multiplication and one addition in the middle. Then NumPy
-does the innermost loop, a row times a column. Both work on plain 2-D arrays, and in Part 2 they race
-against BLAS, the library behind `@`. Guess before you look: how many times as fast is it?
+What is a library worth that others tuned for decades? Write the formula yourself: three loops, with
+one multiplication and one addition in the middle. Then let NumPy do the innermost loop, a row times a
+column. Both work on plain 2-D arrays, and in Part 2 they race against BLAS, the library behind `@`.
+Guess before you look: how many times as fast is it?
 """
 
 
