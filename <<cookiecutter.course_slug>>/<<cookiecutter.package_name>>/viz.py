@@ -124,8 +124,9 @@ def roofline(points, bandwidth, peak, title):
     ax.loglog(roof, np.minimum(peak, roof * bandwidth), color="black", linewidth=2)
     for name, (intensity, speed) in points.items():
         ax.plot(intensity, speed, "o", color="tab:red")
-        where = {"xytext": (4, -5), "textcoords": "offset points", "va": "top"}
-        ax.annotate(name, (intensity, speed), **where)
+        above = bandwidth * intensity > peak > 2 * speed  # far under the flat part
+        place = {"xytext": (5, 4), "va": "bottom"} if above else {"xytext": (5, -5), "va": "top"}
+        ax.annotate(name, (intensity, speed), textcoords="offset points", **place)
     bend = peak / bandwidth
     ax.annotate(f"{bandwidth:.0f} GB/s  ", (bend / 4, peak / 4), ha="right", va="bottom")
     ax.annotate(f"{peak:.0f} GFLOP/s", (bend, 1.2 * peak), va="bottom")

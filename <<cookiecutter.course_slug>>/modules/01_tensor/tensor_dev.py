@@ -2189,12 +2189,14 @@ def yours(function, instead):
 def profile_matmul():
     """Plot GFLOP/s of loops, row times column, and BLAS against the matrix size."""
     sizes, curves, seconds_at_64 = [8, 16, 32, 64, 128, 256, 512, 1024], {}, []
-    ways = {"loops": (yours(matmul_loops, lists), 4)}
-    ways["row · column"] = yours(matmul_rows, rows), 6
-    ways["BLAS, your @"] = operator.matmul, 8
-    for name, (matmul, count) in ways.items():
+    ways = {  # name: the function, how many sizes, how often
+        "loops": (yours(matmul_loops, lists), 4, 2),
+        "row · column": (yours(matmul_rows, rows), 6, 2),
+        "BLAS, your @": (operator.matmul, 8, 9),
+    }
+    for name, (matmul, count, repeats) in ways.items():
         squares = [np.ones((n, n), np.float32) for n in sizes[:count]]
-        seconds = [min(times(lambda m=matmul, a=a: m(a, a), 3)) for a in squares]
+        seconds = [min(times(lambda m=matmul, a=a: m(a, a), repeats)) for a in squares]
         speed = [2e-9 * len(a) ** 3 / t for a, t in zip(squares, seconds, strict=True)]
         curves[f"{name}, {speed[-1]:.2g}"] = sizes[:count], speed
         seconds_at_64.append(seconds[3])
