@@ -601,6 +601,7 @@ Tensor.__lt__, Tensor.__le__ = binary(operator.lt), binary(operator.le)
 Tensor.__gt__, Tensor.__ge__ = binary(operator.gt), binary(operator.ge)
 Tensor.maximum, Tensor.minimum = binary(np.maximum), binary(np.minimum)
 _equal, _unequal = binary(operator.eq), binary(operator.ne)
+# No Tensor is None: then the answer is one bool, as in PyTorch.
 Tensor.__eq__ = lambda self, other: other is not None and _equal(self, other)
 Tensor.__ne__ = lambda self, other: other is None or _unequal(self, other)
 
