@@ -656,7 +656,7 @@ def test_operators_beyond():
     check(Tensor([1, 2]) * 0.5, [0.5, 1.0], "int Tensor * 0.5")
     check(Tensor([1, 2]) >= 1.5, [False, True], "int Tensor >= 1.5")
     small = Tensor(np.array([1], np.int32))
-    check(np.int64(1) + small, [2], "np.int64 + int32 Tensor", np.int32)
+    check(1 + small, [2], "1 + int32 Tensor", np.int32)
     check(Tensor([5, 6]) + Tensor([1.0, 2.0]), [6.0, 8.0], "int + float32 Tensor")
     # hidden: random values, both float dtypes
     arithmetic = ["add", "sub", "mul", "truediv", "pow"]
@@ -687,9 +687,9 @@ The same idea for one operand: `exp`, `log`, `sqrt`, `tanh`, `abs` and `-t` diff
 only. Then the two by which networks choose: `clip` keeps values in a range, and `where` picks from
 two Tensors by a mask: from 1 2 3 and 10 20 30, by yes no yes, it makes 1 20 3.
 
-Provided: `in_floats`, since NumPy takes the `exp` of a small integer in 16 bits, which PyTorch does
-in float32; and `@tensor_function`, which keeps a function like `where` in `Tensor`, so that a later
-version reaches all who imported it.
+Provided: `in_floats`, since NumPy takes the `exp` of an 8-bit integer in float16, PyTorch in float32;
+and `@tensor_function`, which keeps `where` in `Tensor`, so that a later version reaches all who
+imported it.
 """
 
 
@@ -1720,7 +1720,7 @@ test_matmul_slow_beyond()
 # %% [markdown]
 """
 ## Exercise 12: `@`, the real one
-Nearly all the time that a network computes, it multiplies matrices: every row of the left with every
+Large networks spend most of their time on this one operation: every row of the left times every
 column of the right.
 
 ![Matrices of shape (2, 3) and (3, 2): row 1 of the first, 4 5 6, and column 1 of the second, 0 1 3, give element (1, 1) of the product: 4 · 0 + 5 · 1 + 6 · 3 = 23](matmul.svg)
@@ -2265,8 +2265,8 @@ does it wait for?
 - **Dispatch.** `a + b` enters ATen's dispatcher, which selects a kernel by device, dtype and
   features such as autograd; that takes about as long as your Python. Matmuls go to BLAS or oneDNN
   on a CPU, to cuBLAS on a GPU, whose memory a caching allocator keeps for reuse.
-- **Fusion.** Eager PyTorch makes your temporaries, too. `torch.compile`, and XLA under JAX and
-  TensorFlow, fuse `a * b + c` into one kernel and so move it to the right under the roof.
+- **Fusion.** Eager PyTorch makes your temporaries, too. `torch.compile`, and XLA behind JAX's
+  `jit`, fuse `a * b + c` into one kernel and so move it to the right under the roof.
 - **Others.** JAX arrays and `tf.Tensor` are immutable: `x.at[i].set(v)` returns a new array in JAX;
   TensorFlow keeps state in `tf.Variable` and refuses to add int and float Tensors.
 - **Different here.** Reductions take NumPy's `axis` and `keepdims`, which PyTorch accepts beside its
