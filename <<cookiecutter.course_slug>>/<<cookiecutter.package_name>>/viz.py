@@ -112,3 +112,23 @@ def show():
     import matplotlib.pyplot as plt
 
     plt.show()
+
+
+# ---- Module 01
+
+
+def roofline(points, bandwidth, peak, title):
+    """Draw points, {name: (FLOP per byte, GFLOP/s)}, below the roof that both limits make."""
+    ax = axes(title, "intensity (FLOP per byte)", "GFLOP/s")
+    roof = np.logspace(-1.5, 3, 200)
+    ax.loglog(roof, np.minimum(peak, roof * bandwidth), color="black", linewidth=2)
+    for name, (intensity, speed) in points.items():
+        ax.plot(intensity, speed, "o", color="tab:red")
+        above = bandwidth * intensity > peak > 2 * speed  # far under the flat part
+        place = {"xytext": (5, 4), "va": "bottom"} if above else {"xytext": (5, -5), "va": "top"}
+        ax.annotate(name, (intensity, speed), textcoords="offset points", **place)
+    bend = peak / bandwidth
+    ax.annotate(f"{bandwidth:.0f} GB/s  ", (bend / 4, peak / 4), ha="right", va="bottom")
+    ax.annotate(f"{peak:.0f} GFLOP/s", (bend, 1.2 * peak), va="bottom")
+    ax.set_ylim(None, 4 * peak)
+    return ax

@@ -228,6 +228,32 @@ def test_factories(framework: SimpleNamespace, call: str) -> None:
     close(call, *(np.asarray(eval(call, vars(lib))) for lib in (framework, torch)), TOLERANCE)
 
 
+ASKED_BY_PYTHON = {
+    "format": lambda t: f"{t[0]:.2f}",
+    "format of two": lambda t: f"{t:.2f}",
+    "int": lambda t: int(t[:1]),
+    "float": lambda t: float(t[0]),
+    "== None": lambda t: t == None,  # noqa: E711
+    "!= None": lambda t: t != None,  # noqa: E711
+    "len": len,
+    "for": lambda t: [row.item() for row in t],
+}
+
+
+@pytest.mark.needs("tensor")
+@pytest.mark.parametrize("what", ASKED_BY_PYTHON)
+def test_what_python_asks(framework: SimpleNamespace, what: str) -> None:
+    given = [2.75, -1.25]
+    answers = []
+    for tensor in (framework.Tensor(given), torch.tensor(given)):
+        try:
+            answers.append(ASKED_BY_PYTHON[what](tensor))
+        except TypeError as error:
+            answers.append(type(error))
+    assert answers[0] == answers[1]
+    assert type(answers[0]) is type(answers[1])
+
+
 # --- Module 02 ---
 
 ACTIVATIONS = {
@@ -635,8 +661,8 @@ def test_what_optimizers_refuse(framework: SimpleNamespace, what: str) -> None:
 # --- nothing is left out ---
 
 OURS_ALONE = """
-    add_to_class as_tuple tensor_function in_floats result_of operand broadcast_shape contiguous_strides
-    broadcast_strides read_strided binary reflected unary reduction factory
+    add_to_class as_tuple tensor_function in_floats result_of unwrap broadcast_shape
+    contiguous_strides broadcast_strides read_strided binary reflected unary reduction factory
     check check_raises check_path operations_of times median_time
     Activation Layer taken_apart parameters train uniform count_parameters linear_flops
     Loss same_shape check_classes smooth accuracy
