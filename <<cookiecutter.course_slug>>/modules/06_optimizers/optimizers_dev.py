@@ -57,8 +57,6 @@ import << cookiecutter.package_name >>.autograd  # noqa: F401 (with it, Tensors 
 from << cookiecutter.package_name >>.tensor import Tensor, add_to_class, generator
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-testing", "locked": true, "schema_version": 3, "solution": false, "task": false}}
-import functools
-
 from << cookiecutter.package_name >>.testing import (
     beyond,
     check,
@@ -291,8 +289,7 @@ def test_optimizer_beyond():
     # hidden: more errors
     bad = {"str": "w", "ndarray": np.ones(2), "list": [a]}
     for word, thing in bad.items():
-        call = functools.partial(Count, [a, thing], 0.1)
-        check_raises(TypeError, [word], call, f"a {word} among them")
+        check_raises(TypeError, [word], lambda p=thing: Count([a, p], 0.1), f"a {word}")
     check_raises(ValueError, ["leaf"], lambda: Count([a, b * 2.0], 0.1), "a result")
     check_raises(ValueError, ["nan"], lambda: Count([a], math.nan), "lr = nan")
     check_raises(ValueError, ["empty"], lambda: Count(iter([]), 0.1), "iter([])")
@@ -615,17 +612,14 @@ def test_momentum_beyond():
     for momentum, decay in ((0.0, 0.3), (0.5, 0.0), (0.9, 0.3), (0.5, 0.3)):
         for nesterov in (False, True) if momentum else (False,):
             rule, what = plain(momentum, decay, nesterov), f"SGD, {momentum=}, {decay=}"
-            make = functools.partial(
-                Steps,
-                lr=0.1,
-                momentum=momentum,
-                weight_decay=decay,
-                nesterov=nesterov,
-            )
+
+            def make(p, settings=(0.1, momentum, decay, nesterov)):
+                return Steps(p, *settings)
+
             for lrs in ((0.1,) * 5, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
                 check_rule(make, rule, f"{what}, {nesterov=}", "g, v, step", lrs)
-    make = functools.partial(Steps, lr=0.1, momentum=0.9)
-    check_rule(make, plain(0.9, 0.0, False), "gradients of zero", zero=True)
+    rule = plain(0.9, 0.0, False)
+    check_rule(lambda p: Steps(p, 0.1, 0.9), rule, "gradients of zero", zero=True)
     # hidden: settings changed later
     w, state = leaf([1.0, 2.0], grad=[3.0, 4.0]), {}
     optimizer = SGD([w], 0.5, momentum=0.5, weight_decay=1.0)
@@ -935,8 +929,11 @@ def test_adam_beyond():
         for eps, decay in ((1e-8, 0.0), (0.3, 0.0), (0.1, 0.5)):
             settings = {"betas": betas, "eps": eps, "weight_decay": decay}
             rule, what = plain(**settings), f"Adam, {settings}"
+
+            def make(p, settings=settings):
+                return Alone(p, **settings)
+
             for lrs in ((0.01,) * 7, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
-                make = functools.partial(Alone, **settings)
                 check_rule(make, rule, what, "its own t", lrs)
     # hidden: gradients of zero
     check_rule(Alone, plain(), "Adam, gradients of zero", zero=True)
@@ -987,7 +984,7 @@ class AdamW(Adam):
         # EXAMPLE
         # >>> w = leaf([2.0, 2.0], grad=[0.0, 1e6])
         # >>> AdamW([w], lr=0.1, weight_decay=0.5).apply_decay(w)
-        # array([      0., 1000000.], dtype=float32)
+        # array([0.e+00, 1.e+06], dtype=float32)
         # >>> w
         # Tensor([1.9, 1.9], requires_grad=True)
         #
@@ -1160,6 +1157,8 @@ test_clip()
 def test_clip_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
+
+    # hidden: norms of any size, float64
     rng = np.random.default_rng(7)
 
     def compare(dtype, tolerance, size, max_norm):
@@ -1177,7 +1176,6 @@ def test_clip_beyond():
             check_equal(tensor.grad.dtype, np.dtype(dtype), f"{what}: dtype {k}")
             check(tensor, np.ones(g.shape).tolist(), f"{what}: parameter {k}", dtype)
 
-    # hidden: norms of any size, float64
     for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-12)):
         for size, max_norm in ((1.0, 0.5), (1e3, 2e3), (1e3, 1e5), (10.0, 10.0)):
             compare(dtype, tolerance, size, max_norm)
@@ -1307,8 +1305,7 @@ def test_scheduler():
     for _ in range(7):
         scheduler.step()
     check_number(scheduler.optimizer.lr, 0.75, "StepLR(3, 0.5), epoch 7", "3 · 0.5²")
-    call = functools.partial(StepLR, [leaf([1.0])], 2)
-    check_raises(TypeError, ["list"], call, "StepLR of a list")
+    check_raises(TypeError, ["list"], lambda: StepLR([], 2), "StepLR of a list")
     print("✅ the learning rate follows a plan")
 
 
@@ -1445,13 +1442,14 @@ def test_cosine_beyond():
     """Beyond the examples."""
 
     ### BEGIN HIDDEN TESTS
+
+    # hidden: LinearLR with other settings
     def compare(what, plan, want):
         plan.base_lr = 2.0
         for plan.last_epoch, lr in enumerate(want):
             check_number(plan.get_lr(), lr, f"lr 2, {what}, epoch {plan.last_epoch}")
 
     optimizer = SGD([leaf([1.0])], lr=0.6)
-    # hidden: LinearLR with other settings
     cases = ((1 / 3, 1.0, 5), (0.1, 0.7, 3), (1.0, 0.0, 8), (0.5, 0.5, 1))
     for start, end, total in cases:
         slope = (end - start) / total
@@ -1884,7 +1882,10 @@ def test_train():
     model = Sequential(Linear(2, 8), Tanh(), Linear(8, 2))
     optimizer = Plain(model.parameters(), lr=0.5)
     few = x, labels[:3]
-    call = functools.partial(train_epoch, model, criterion, optimizer, *few, 2)
+
+    def call():
+        return train_epoch(model, criterion, optimizer, *few, 2)
+
     check_raises(ValueError, ["4", "3"], call, "4 rows and 3 labels")
     for _ in range(150):
         loss = train_epoch(model, criterion, optimizer, x, labels, 4)
@@ -1927,7 +1928,10 @@ def test_train_beyond():
     # hidden: other lengths
     long = [Tensor(np.ones((n, 1)), np.float64) for n in (3, 4)]
     optimizer = Plain([model.weight], 0.1)
-    call = functools.partial(train_epoch, model, MSELoss(), optimizer, *long, 2)
+
+    def call():
+        return train_epoch(model, MSELoss(), optimizer, *long, 2)
+
     check_raises(ValueError, ["3", "4"], call, "3 rows and 4 labels")
     # hidden: layers inside
     net = Sequential(inner := Dropout(0.0), Linear(1, 1)).eval()
