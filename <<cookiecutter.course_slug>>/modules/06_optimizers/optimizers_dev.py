@@ -902,12 +902,12 @@ test_adam()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-adam-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(5, "random gradients, float64, settings · gradients of zero · a tiny gradient")
+@beyond(5, "random gradients, float64 · zero gradients · tiny gradients · decoupled decay")
 def test_adam_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
 
-    # hidden: random gradients, float64, settings
+    # hidden: random gradients, float64
     class Alone(Adam):
         def apply_decay(self, parameter):
             return parameter.grad + np.multiply(parameter.data, self.weight_decay)
@@ -935,12 +935,22 @@ def test_adam_beyond():
 
             for lrs in ((0.01,) * 7, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
                 check_rule(make, rule, what, "its own t", lrs)
-    # hidden: gradients of zero
+    # hidden: zero gradients
     check_rule(Alone, plain(), "Adam, gradients of zero", zero=True)
-    # hidden: a tiny gradient
+    # hidden: tiny gradients
     w = leaf([1.0], grad=[1e-7])
     Alone([w], lr=0.5).update(w, {})
     check(w, [1 - 0.5 / 1.1], "a gradient of 1e-7", hint="eps outside the root")
+
+    # hidden: decoupled decay
+    class Halves(Adam):
+        def apply_decay(self, parameter):
+            parameter.data = parameter.data / np.array(2, parameter.dtype)
+            return parameter.grad
+
+    hint = "call apply_decay before you read parameter.data"
+    what, make = "an apply_decay that halves w", lambda p: Halves(p, 0.25)
+    check_steps(make, [2.0], [[3.0], [3.0]], [[0.75], [0.125]], what, hint)
     ### END HIDDEN TESTS
 
 
@@ -1034,31 +1044,30 @@ test_adamw()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-adamw-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(6, "whole steps of AdamW")
+@beyond(6, "random steps, float64, lr changes")
 def test_adamw_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
 
-    # hidden: whole steps of AdamW
-    def plain(decay):
-        def rule(w, steps):
-            m = v = 0.0
-            for t, (lr, g) in enumerate(steps, 1):
-                w -= lr * decay * w
-                m, v = 0.5 * m + 0.5 * g, 0.75 * v + 0.25 * g * g
-                w -= lr * (m / (1 - 0.5**t)) / (math.sqrt(v / (1 - 0.75**t)) + 0.1)
-            return w
-
-        return rule
+    # hidden: random steps, float64, lr changes
+    class Steps(AdamW):
+        def update(self, parameter, state):
+            direction = self.apply_decay(parameter)
+            parameter.data = parameter.data - np.multiply(direction, self.lr)
 
     for decay in (0.0, 0.01, 0.5):
+
+        def make(p, decay=decay):
+            return Steps(p, 0.1, weight_decay=decay)
+
+        def rule(w, steps, decay=decay):
+            for lr, g in steps:
+                w = w - lr * decay * w - lr * g
+            return w
+
         for lrs in ((0.1,) * 5, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
-            what, hint = f"AdamW, weight_decay={decay}", "first 1 - lr · decay"
-
-            def make(p, decay=decay):
-                return AdamW(p, 0.1, (0.5, 0.75), 0.1, decay)
-
-            check_rule(make, plain(decay), what, hint, lrs)
+            what, hint = f"AdamW's decay, {decay=}", "times 1 - lr · weight_decay"
+            check_rule(make, rule, what, hint, lrs)
     ### END HIDDEN TESTS
 
 
@@ -1287,16 +1296,16 @@ def test_scheduler():
 
     class Line(LRScheduler):
         def get_lr(self):
-            return self.base_lr + self.last_epoch
+            return 2 * self.base_lr + self.last_epoch
 
     optimizer = SGD([leaf([1.0])], lr=0.25)
     line = Line(optimizer)
-    check_number(optimizer.lr, 0.25, "lr at once, by base_lr + last_epoch")
+    check_number(optimizer.lr, 0.5, "lr at once, by 2 · base_lr + last_epoch")
     line.step()
-    check_number(optimizer.lr, 1.25, "lr after its step()", "count first, then set lr")
+    check_number(optimizer.lr, 1.5, "lr after its step()", "count first, then set lr")
     optimizer.lr = 99.0
     line.step()
-    check_number(optimizer.lr, 2.25, "lr after it was set to 99", "ask self.get_lr()")
+    check_number(optimizer.lr, 2.5, "lr after it was set to 99", "ask self.get_lr()")
     second = Line(optimizer)
     check_number(second.base_lr, 0.25, "base_lr of a second scheduler", "first_lr()")
     check_equal(line.last_epoch, 2, "last_epoch of the first scheduler")
@@ -1629,7 +1638,8 @@ class Heavy(Optimizer):
     """An optimizer for tests: a velocity, and a count of updates."""
 
     def __init__(self, parameters, lr, momentum=0.5):
-        super().__init__(parameters, lr)
+        self.parameters, self.lr, self.initial_lr = parameters, lr, None
+        self.state, self.buffers = [{} for _ in parameters], {}
         self.momentum = momentum
 
     def update(self, parameter, state):
@@ -1680,7 +1690,8 @@ def test_state_dict():
     for k, (a, b) in enumerate(zip(whole.parameters, fresh.parameters, strict=True)):
         what = f"parameter {k} of a run that stopped and went on"
         check_equal(b.data.tolist(), a.data.tolist(), what, "state, lr, momentum")
-    other, two = SGD([leaf(s) for s in starts]), Heavy([leaf([1.0])] * 2, 0.5)
+    other = SGD([leaf(s) for s in starts])
+    two = Heavy([leaf([1.0]), leaf([1.0])], 0.5)
     turned = Heavy([leaf(s) for s in ([[0.1, 0.2]], [[0.3]], [0.4])], 0.5)
     cases = {"SGD": (other, ["nesterov", "weight_decay"])}
     cases["two parameters"] = two, ["2", "3"]
@@ -1723,6 +1734,8 @@ def test_state_dict_beyond():
     late = Heavy([leaf([5.0, 6.0]), leaf([7.0]), leaf([1.0])], 0.5).run(range(2))
     late = late.state_dict()
     late["state"] = late["state"][1::-1]
+    two = Heavy([leaf([5.0, 6.0])], 0.5).state_dict()
+    bad["one parameter"] = two, ["1", "2"]
     bad["the states of others"] = late, ["(1,)", "(2,)"]
     for what, (given, words) in bad.items():
         before, kept = repr(vars(target)), repr(given)
@@ -1808,11 +1821,19 @@ from << cookiecutter.package_name >>.losses import CrossEntropyLoss, MSELoss, ac
 from << cookiecutter.package_name >>.tensor import manual_seed
 
 
-class Plain(Optimizer):
+class Plain:
     """An optimizer for tests: gradient descent."""
 
-    def update(self, parameter, state):
-        parameter.data -= self.lr * parameter.grad
+    def __init__(self, parameters, lr):
+        self.parameters, self.lr = parameters, lr
+
+    def zero_grad(self):
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self):
+        for p in self.parameters:
+            p.data -= self.lr * p.grad
 
 
 class Slope(Layer):
@@ -2162,7 +2183,7 @@ are the large arrays?
 ### How they move
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with
 walls so steep and a floor so flat that it has tested optimizers since 1960. On the bowl SGD has the
-best learning rate there is, 2 / (λmax + λmin); the settings of momentum and Adam were found by trying.
+best learning rate there is, 2 / (λmax + λmin); those of momentum and Adam were found by trying.
 """
 
 
@@ -2229,11 +2250,11 @@ profile_paths()
 # %% [markdown]
 """
 **Explain your paths.** SGD jumps from wall to wall and creeps along the valley: each step leaves
-(κ - 1) / (κ + 1) = 0.96 of the distance. Momentum cancels the jumps and adds up the rest. At its best
-it leaves, in the long run, (√κ - 1) / (√κ + 1) = 0.75 per step. Adam does not care how steep it is:
+(κ - 1) / (κ + 1) = 0.96 of the distance. Momentum cancels the jumps and adds up the rest. At its
+best it leaves, in the long run, (√κ - 1) / (√κ + 1) = 0.75 per step. Adam does not care how steep it is:
 its first steps are diagonal, then its memory makes it swing. In the banana SGD crawls. No optimizer
-is best everywhere: change a learning rate and run again. Two percent of lr decided between shrinking
-and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
+is best everywhere: change a learning rate and run again. Two percent of lr decided between
+shrinking and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
 
 ### A step against forward and backward
 """
