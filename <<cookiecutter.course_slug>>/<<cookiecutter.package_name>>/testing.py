@@ -360,3 +360,11 @@ def check_rule(make, rule, what, hint="", lrs=(0.1,) * 6, zero=False):
                 want = [rule(w, pairs) for w, pairs in zip(starts[k], history, strict=True)]
                 wanted = np.reshape(want, p.shape).tolist()
                 check(p, wanted, f"{label}, parameter {k}", dtype, hint)
+
+
+def check_plan(scheduler, base_lr, expected, what):
+    """Fail unless the formula of a scheduler gives these learning rates, epoch after epoch."""
+    scheduler.base_lr = base_lr
+    for epoch, want in enumerate(expected):
+        scheduler.last_epoch = epoch
+        check_number(scheduler.get_lr(), want, f"{what}, epoch {epoch}")

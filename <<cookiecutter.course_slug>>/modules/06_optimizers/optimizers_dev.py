@@ -47,7 +47,6 @@ for name in ("OMP", "OPENBLAS", "MKL"):  # one thread: times that can be compare
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
-import bisect
 import copy
 import math
 
@@ -63,6 +62,7 @@ from << cookiecutter.package_name >>.testing import (
     check_array,
     check_equal,
     check_number,
+    check_plan,
     check_raises,
     check_rule,
     check_steps,
@@ -902,12 +902,12 @@ test_adam()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-adam-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(5, "random gradients, float64 · zero gradients · tiny gradients · decoupled decay")
+@beyond(5, "random gradients · zero gradients · tiny gradients · decoupled decay")
 def test_adam_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
 
-    # hidden: random gradients, float64
+    # hidden: random gradients
     class Alone(Adam):
         def apply_decay(self, parameter):
             return parameter.grad + np.multiply(parameter.data, self.weight_decay)
@@ -1424,21 +1424,20 @@ LRScheduler.
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-cosine-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}}
 @exercise(9)
 def test_cosine():
-    def compare(what, plan, want):
-        plan.base_lr = 0.6
-        for plan.last_epoch, lr in enumerate(want):
-            check_number(plan.get_lr(), lr, f"lr 0.6, {what}, epoch {plan.last_epoch}")
-
     optimizer = SGD([leaf([1.0])], lr=0.6)
     warm = LinearLR(optimizer, total_iters=4)
-    compare("LinearLR(total_iters=4)", warm, [0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6])
+    want = [0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6]
+    check_plan(warm, 0.6, want, "lr 0.6, LinearLR(total_iters=4)")
     down = LinearLR(optimizer, 1.0, 0.5, total_iters=3)
-    compare("LinearLR(1.0, 0.5, total_iters=3)", down, [0.6, 0.5, 0.4, 0.3, 0.3])
+    want = [0.6, 0.5, 0.4, 0.3, 0.3]
+    check_plan(down, 0.6, want, "lr 0.6, LinearLR(1.0, 0.5, total_iters=3)")
     half = 0.3 * 0.5**0.5
     want = [0.6, 0.3 + half, 0.3, 0.3 - half, 0.0, 0.3 - half, 0.3]
-    compare("CosineAnnealingLR(4)", CosineAnnealingLR(optimizer, 4), want)
+    plan = CosineAnnealingLR(optimizer, 4)
+    check_plan(plan, 0.6, want, "lr 0.6, CosineAnnealingLR(4)")
     want = [0.6, 0.4, 0.2, 0.4, 0.6]
-    compare("CosineAnnealingLR(2, 0.2)", CosineAnnealingLR(optimizer, 2, 0.2), want)
+    plan = CosineAnnealingLR(optimizer, 2, 0.2)
+    check_plan(plan, 0.6, want, "lr 0.6, CosineAnnealingLR(2, 0.2)")
     print("✅ warm-up and cosine")
 
 
@@ -1453,25 +1452,20 @@ def test_cosine_beyond():
     ### BEGIN HIDDEN TESTS
 
     # hidden: LinearLR with other settings
-    def compare(what, plan, want):
-        plan.base_lr = 2.0
-        for plan.last_epoch, lr in enumerate(want):
-            check_number(plan.get_lr(), lr, f"lr 2, {what}, epoch {plan.last_epoch}")
-
     optimizer = SGD([leaf([1.0])], lr=0.6)
     cases = ((1 / 3, 1.0, 5), (0.1, 0.7, 3), (1.0, 0.0, 8), (0.5, 0.5, 1))
     for start, end, total in cases:
         slope = (end - start) / total
         want = [2.0 * (start + slope * e if e < total else end) for e in range(20)]
         plan = LinearLR(optimizer, start, end, total)
-        compare(f"LinearLR from {start} to {end} in {total}", plan, want)
+        check_plan(plan, 2.0, want, f"lr 2, LinearLR from {start} to {end} in {total}")
     # hidden: a cosine over many epochs
     for period, low in ((10, 0.0), (7, 0.1), (1, 0.2), (40, 0.5)):
         angles = [math.pi * (period - e) / (2 * period) for e in range(45)]
         waves = [math.sin(angle) ** 2 for angle in angles]
         want = [low * (1 - wave) + 2.0 * wave for wave in waves]
         plan = CosineAnnealingLR(optimizer, period, low)
-        compare(f"CosineAnnealingLR({period}, {low})", plan, want)
+        check_plan(plan, 2.0, want, f"lr 2, CosineAnnealingLR({period}, {low})")
     ### END HIDDEN TESTS
 
 
@@ -1504,7 +1498,7 @@ class SequentialLR(LRScheduler):
 
     def get_lr(self):
         """Return the lr of the scheduler whose turn it is."""
-        turn = bisect.bisect(self.milestones, self.last_epoch)
+        turn = sum(m <= self.last_epoch for m in self.milestones)
         chosen, began = self.schedulers[turn], (0, *self.milestones)[turn]
         chosen.base_lr, chosen.last_epoch = self.base_lr, self.last_epoch - began
         return chosen.get_lr()
@@ -1833,7 +1827,7 @@ class Plain:
 
     def step(self):
         for p in self.parameters:
-            p.data -= self.lr * p.grad
+            p.data -= self.lr * (0.0 if p.grad is None else p.grad)
 
 
 class Slope(Layer):
@@ -1921,8 +1915,6 @@ test_train()
 @beyond(11, "many batches, by plain Python · other lengths · layers inside")
 def test_train_beyond():
     """Beyond the examples."""
-    from << cookiecutter.package_name >>.layers import Dropout
-
     ### BEGIN HIDDEN TESTS
 
     # hidden: many batches, by plain Python
@@ -1955,10 +1947,9 @@ def test_train_beyond():
 
     check_raises(ValueError, ["3", "4"], call, "3 rows and 4 labels")
     # hidden: layers inside
-    net = Sequential(inner := Dropout(0.0), Linear(1, 1)).eval()
-    rows = Tensor(np.ones((3, 1)))
-    train_epoch(net, MSELoss(), Plain(net.parameters(), 0.1), rows, rows, 2)
-    check_equal(inner.training, True, "the mode of a layer inside", "model.train()")
+    net, rows = Sequential(inner := Slope()).eval(), Tensor(np.ones((3, 1)), np.float64)
+    train_epoch(net, MSELoss(), Plain([inner.weight], 0.1), rows, rows, 2)
+    check_equal(inner.modes, [True, True], "the mode of a layer", "model.train()")
     ### END HIDDEN TESTS
 
 
@@ -2251,9 +2242,9 @@ profile_paths()
 """
 **Explain your paths.** SGD jumps from wall to wall and creeps along the valley: each step leaves
 (κ - 1) / (κ + 1) = 0.96 of the distance. Momentum cancels the jumps and adds up the rest. At its
-best it leaves, in the long run, (√κ - 1) / (√κ + 1) = 0.75 per step. Adam does not care how steep it is:
-its first steps are diagonal, then its memory makes it swing. In the banana SGD crawls. No optimizer
-is best everywhere: change a learning rate and run again. Two percent of lr decided between
+best it leaves, in the long run, (√κ - 1) / (√κ + 1) = 0.75 per step. Adam does not care how steep
+it is: its first steps are diagonal, then its memory makes it swing. In the banana SGD crawls. No
+optimizer is best everywhere: change a learning rate and run again. Two percent of lr decided between
 shrinking and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
 
 ### A step against forward and backward
