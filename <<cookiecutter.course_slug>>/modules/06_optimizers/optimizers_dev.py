@@ -75,15 +75,15 @@ from << cookiecutter.package_name >>.testing import (
 """
 ## Part 1: Mathematical Foundations
 
-Take one weight w and the loss L = ½ · 4 w², whose gradient is 4 w. **Gradient descent** repeats w ←
-w - η g, with the gradient g and the **learning rate** η. From w = 1 with η = 0.1 it goes 1, 0.6,
-0.36, ...: each step multiplies w by 1 - 4 η. With η = 0.6 it goes 1, -1.4, 1.96, ...: each step
-makes it worse.
+Take one weight w and the loss L = ½ · 4 w², whose gradient is 4 w. **Gradient descent** repeats
+w ← w - η g, with the gradient g and the **learning rate** η. From w = 1 with η = 0.1 it goes 1,
+0.6, 0.36, ...: each step multiplies w by 1 - 4 η. With η = 0.6 it goes 1, -1.4, 1.96, ...: each
+step makes it worse.
 
-Near a minimum every smooth loss looks like a bowl, L = ½ Σ λᵢ wᵢ², and each step multiplies wᵢ by 1
-- η λᵢ. That shrinks only if η < 2 / λ for the largest λ, the steepest direction. The flattest then
-takes a number of steps proportional to κ = λmax / λmin, the **condition number**. Nearly all that
-follows is against large κ:
+Near a minimum a smooth loss usually looks like a bowl, L = ½ Σ λᵢ wᵢ², and each step multiplies wᵢ
+by 1 - η λᵢ. That shrinks only if η < 2 / λ for the largest λ, the steepest direction. The flattest
+then takes a number of steps proportional to κ = λmax / λmin, the **condition number**. Nearly all
+that follows is against large κ:
 
 - **Momentum** adds up the gradients of many steps. Where they agree the sum grows, where they
   alternate they cancel. With the best η and momentum, √κ takes the place of κ.
@@ -118,7 +118,7 @@ def refuse_negative(**settings):
 
 
 def refuse_others(p):
-    """Raise TypeError unless p is a Tensor that requires_grad, ValueError: no leaf."""
+    """Raise TypeError unless p requires gradients, ValueError unless it is a leaf."""
     if not isinstance(p, Tensor):
         raise TypeError(f"an optimizer changes Tensors, got {type(p).__name__}")
     if not p.requires_grad:
@@ -163,7 +163,7 @@ def __init__(self, parameters, lr):
     # 1. Refuse a bare Tensor, make a list of the parameters, and refuse an empty one.
     # 2. Call refuse_others for each parameter, and refuse_negative for lr.
     # 3. Set parameters, lr, and state: a list with an empty dict for each parameter.
-    # 4. Set initial_lr to None and buffers to {}: two cells below use them.
+    # 4. Set initial_lr to None and buffers to {}: first_lr and buffer, below, use them.
     #
     # EXAMPLE
     # >>> Optimizer([leaf([1.0]), leaf([2.0])], lr=0.1).state
@@ -638,10 +638,10 @@ test_momentum_beyond()
 """
 ## Exercise 4 (deeper): RMSprop
 One learning rate for all numbers is a compromise: too large for the steep, too small for the flat.
-RMSprop (Hinton, 2012) divides each gradient by the root of its own running mean square, q. With
-α = 0.5, gradients of 2 and then 4 make q = 0.5 · 2² = 2, then 0.5 · 2 + 0.5 · 4² = 9, whose root is
-3. So a step is about as long as lr, whether gradients are millions or millionths. Its formulas are
-q ← α q + (1 - α) g² and w ← w - lr · g / (√q + eps).
+RMSprop (Hinton, 2012) divides each gradient by the root of its own running mean square, q. Take
+α = 0.5 and gradients of 2 and then 4: q is 0.5 · 2² = 2, then 0.5 · 2 + 0.5 · 4² = 9, and its root
+is 3. So a step is about as long as lr, whether gradients are millions or millionths. The formulas
+are q ← α q + (1 - α) g² and w ← w - lr · g / (√q + eps).
 """
 
 
@@ -765,7 +765,7 @@ test_rmsprop_beyond()
 """
 ## Exercise 5: Adam
 Adam keeps two running means for each number: m of its gradients, v of their squares. m / √v is
-about 1 where gradients agree, whether they are millions or millionths, and small where they
+about 1 or -1 where gradients agree, whether they are millions or millionths, and small where they
 alternate. Both means begin at 0, so at first they are far too small: their weights do not add up
 to 1.
 
@@ -959,11 +959,11 @@ test_adam_beyond()
 # %% [markdown]
 """
 ## Exercise 6: AdamW
-Two weights of 2, weight_decay 0.5, lr 0.1. Decay alone should take 0.1 · 0.5 · 2 = 0.1 from each.
-Adam adds 0.5 · 2 to the gradient and divides by √v̂: beside a gradient of a million nothing of it
-is left, and that was nobody's plan. AdamW (Loshchilov and Hutter, 2019) takes the decay out of the
-gradient: the weight shrinks by the factor 1 - lr · weight_decay, then Adam steps as if there were
-no decay. Everything else is inherited.
+Two weights of 2 have gradients of 0 and of a million. With weight_decay 0.5 and lr 0.1, decay alone
+should take 0.1 · 0.5 · 2 = 0.1 from each. Adam adds 0.5 · 2 to the gradient and divides by √v̂: of
+a million and one, nothing of the one is left, and that was nobody's plan. AdamW (Loshchilov and
+Hutter, 2019) takes the decay out of the gradient: the weight shrinks by the factor
+1 - lr · weight_decay, then Adam steps as if there were no decay. Everything else is inherited.
 """
 
 
@@ -1995,9 +1995,9 @@ draw_xor()
 ### The milestone
 1,797 digits of 8 × 8 pixels, written by 13 people (E. Alpaydin and C. Kaynak, *Optical Recognition
 of Handwritten Digits*, UCI Machine Learning Repository, 1998, CC BY 4.0), lie beside this notebook
-in `digits.npz`. 360 of them are set apart for testing. The split is by picture, not by writer: the
-same 13 people wrote both parts, so the test shows new pictures, not new hands. Five networks, from
-five seeds, trained by AdamW with `StepLR`, must each read at least 95 % of the test pictures.
+in `digits.npz`. They were shuffled, and 360 of them set apart for testing. So the same people wrote
+both parts: the test shows new pictures, not new hands. Five networks, from five seeds, trained by
+AdamW with `StepLR`, must each read at least 95 % of the test pictures.
 """
 
 
@@ -2167,9 +2167,8 @@ profile_in_place()
 """
 **Explain your curves.** On the left Python's overhead counts, once per operation, whatever the
 size. On the right memory counts. A new large array is memory fresh from the system, whose pages
-have to be cleared before the first write, and it pushes others out of the cache. In the middle
-everything fits into the cache, and the three ways are nearest to each other. Where in your model
-are the large arrays?
+have to be cleared before the first write, and it pushes others out of the cache. In the
+middle everything fits into the cache. Where in your model are the large arrays?
 
 ### How they move
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with
