@@ -1686,9 +1686,10 @@ def test_state_dict():
         check_equal(b.data.tolist(), a.data.tolist(), what, "state, lr, momentum")
     other = SGD([leaf(s) for s in starts])
     two = Heavy([leaf([1.0]), leaf([1.0])], 0.5)
+    four = Heavy([leaf([1.0]) for _ in range(4)], 0.5)
     turned = Heavy([leaf(s) for s in ([[0.1, 0.2]], [[0.3]], [0.4])], 0.5)
     cases = {"SGD": (other, ["nesterov", "weight_decay"])}
-    cases["two parameters"] = two, ["2", "3"]
+    cases["two parameters"], cases["four"] = (two, ["2", "3"]), (four, ["3", "4"])
     cases["a parameter of shape (1, 2)"] = turned, ["(2,)", "(1, 2)"]
     for what, (target, words) in cases.items():
         before = repr(vars(target))
@@ -1728,8 +1729,6 @@ def test_state_dict_beyond():
     late = Heavy([leaf([5.0, 6.0]), leaf([7.0]), leaf([1.0])], 0.5).run(range(2))
     late = late.state_dict()
     late["state"] = late["state"][1::-1]
-    two = Heavy([leaf([5.0, 6.0])], 0.5).state_dict()
-    bad["one parameter"] = two, ["1", "2"]
     bad["the states of others"] = late, ["(1,)", "(2,)"]
     for what, (given, words) in bad.items():
         before, kept = repr(vars(target)), repr(given)
