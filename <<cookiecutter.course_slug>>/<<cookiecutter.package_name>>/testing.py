@@ -463,3 +463,85 @@ def check_digits(got, want, what, digits=3, hint=""):
     value = got.item()
     if not abs(value - want) <= 10.0**-digits * abs(want):
         fail(what, f"expected {want}, and {digits} digits of it, got {value}", hint)
+
+
+# ---- Module 06
+
+
+def leaf(data, dtype=None, grad=None):
+    """Return a Tensor that requires gradients, with this gradient if one is given."""
+    from .tensor import Tensor
+
+    tensor = Tensor(data, dtype, requires_grad=True)
+    tensor.grad = None if grad is None else np.array(grad, tensor.dtype)
+    return tensor
+
+
+def check_number(got, expected, what, hint="", tolerance=1e-9):
+    """Fail unless got is one real number near the expected one."""
+    if not isinstance(got, (int, float, np.floating)):
+        fail(what, f"expected {expected}, got {type(got).__name__} {got!r}", hint)
+    if not abs(got - expected) <= tolerance * (1 + abs(expected)):
+        fail(what, f"expected {expected}, got {got}", hint)
+
+
+def check_steps(make, start, grads, expected, what, hint="", dtype=np.float32):
+    """Fail unless updates by these gradients lead a parameter from start to each of expected.
+
+    Between them the optimizer updates another parameter, of the same shape and with a state of its
+    own, which has no gradient at first.
+    """
+    other, parameter = leaf(start, dtype), leaf(start, dtype, np.zeros_like(start))
+    optimizer, state, others = make([other, parameter]), {}, {}
+    for t, (grad, want) in enumerate(zip(grads, expected, strict=True)):
+        if t:
+            other.grad = np.full(other.shape, 9.0 - t, dtype)
+            optimizer.update(other, others)
+        parameter.grad[...] = grad
+        given = parameter.grad.tolist()
+        optimizer.update(parameter, state)
+        check(parameter, want, f"{what}, step {t + 1}", dtype, hint)
+        told = "others may need .grad: leave its numbers as they are"
+        check_array(parameter.grad, given, f"{what}, .grad after step {t + 1}", dtype, told)
+
+
+def check_rule(make, rule, what, hint="", lrs=(0.1,) * 6, zero=False):
+    """Fail unless updates move every number as rule says, in both float dtypes.
+
+    Four random parameters get random gradients. The second has none in two steps, the third none at
+    first. rule(w, steps) is what w becomes after these steps, a list of (lr, gradient). Between
+    the steps another optimizer of the same kind does its own.
+    """
+    shapes, missing = [(2, 3), (4,), (0,), (4,)], {(1, 1), (1, 2), (2, 0)}
+    rng = np.random.default_rng(6)
+    for dtype in (np.float32, np.float64):
+        parameters = [leaf(rng.normal(size=s), dtype) for s in shapes]
+        rest = [leaf(np.ones(s), dtype) for s in shapes]
+        optimizer, other = make(parameters), make(rest)
+        states, others = [{} for _ in shapes], [{} for _ in shapes]
+        starts, steps = [p.data.ravel().tolist() for p in parameters], [[] for _ in shapes]
+        for t, lr in enumerate(lrs):
+            optimizer.lr = lr
+            for k, (p, state) in enumerate(zip(parameters, states, strict=True)):
+                grad = np.array(rng.normal(size=p.shape) * (not zero), dtype)
+                if (k, t) not in missing:
+                    p.grad = grad.copy()
+                    optimizer.update(p, state)
+                    steps[k].append((lr, grad.ravel().tolist()))
+                    label = f"{what}, {dtype.__name__}, step {t + 1}"
+                    check_array(p.grad, grad.tolist(), f"{label}: .grad", dtype, "leave it")
+                rest[k].grad = np.full(p.shape, 9.0 - t, dtype)
+                other.update(rest[k], others[k])
+            for k, p in enumerate(parameters):
+                history = [[(lr, g[i]) for lr, g in steps[k]] for i in range(p.size)]
+                want = [rule(w, pairs) for w, pairs in zip(starts[k], history, strict=True)]
+                wanted = np.reshape(want, p.shape).tolist()
+                check(p, wanted, f"{label}, parameter {k}", dtype, hint)
+
+
+def check_plan(scheduler, base_lr, expected, what):
+    """Fail unless the formula of a scheduler gives these learning rates, epoch after epoch."""
+    scheduler.base_lr = base_lr
+    for epoch, want in enumerate(expected):
+        scheduler.last_epoch = epoch
+        check_number(scheduler.get_lr(), want, f"{what}, epoch {epoch}")

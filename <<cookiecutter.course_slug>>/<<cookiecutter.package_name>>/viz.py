@@ -132,3 +132,30 @@ def roofline(points, bandwidth, peak, title):
     ax.annotate(f"{peak:.0f} GFLOP/s", (bend, 1.2 * peak), va="bottom")
     ax.set_ylim(None, 4 * peak)
     return ax
+
+
+# ---- Module 06
+
+
+def paths(panels, title, columns=3):
+    """Draw the path of each of panels on the contours of its loss, in rows of small plots.
+
+    A panel is a dict: title, loss (a function of x and y), path (2, steps + 1), goal, xlim, ylim,
+    levels. Return the figure.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = -(-len(panels) // columns)
+    size = 3.6 * columns, 2.6 * rows + 0.4
+    figure, all_axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+    for k, (ax, panel) in enumerate(zip(all_axes.flat, panels, strict=True)):
+        x, y = np.meshgrid(*(np.linspace(*panel[lim], 160) for lim in ("xlim", "ylim")))
+        levels = panel["levels"]
+        ax.contour(x, y, panel["loss"](x, y), levels=levels, colors="lightgray", linewidths=0.8)
+        ax.plot(*panel["path"], ".-", color=f"C{k % columns}", linewidth=1.2, markersize=4)
+        ax.plot(*panel["path"][:, 0], "o", color="black", markersize=5)
+        ax.plot(*panel["goal"], "*", color="black", markersize=12, zorder=5)
+        ax.set(xlim=panel["xlim"], ylim=panel["ylim"])
+        ax.set_title(panel["title"], fontsize=10)
+    figure.suptitle(title)
+    return figure
