@@ -112,3 +112,24 @@ def show():
     import matplotlib.pyplot as plt
 
     plt.show()
+
+
+# ---- Module 02: Activations
+
+
+def dots(values, title, xlabel, form="{:.3g}", gray=()):
+    """Draw a dot for each of values, {name: number}, on a log axis; return the axes.
+
+    gray: names of those that the others are compared with.
+    """
+    ax = axes(title, xlabel, size=(7, 0.9 + 0.3 * len(values)))
+    colors = ["0.55" if name in gray else "tab:blue" for name in values]
+    ax.scatter(list(values.values()), list(values), c=colors, s=45, zorder=3)
+    for row, value in enumerate(values.values()):
+        text, place = form.format(value), {"textcoords": "offset points", "va": "center"}
+        ax.annotate(text, (value, row), (9, 0), **place)
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    return ax
