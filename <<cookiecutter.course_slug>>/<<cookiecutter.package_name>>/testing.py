@@ -323,7 +323,7 @@ def check_function(function, given, expected, what, dtype=None, hint=""):
     """
     for x in in_both_dtypes(given):
         want = each(expected, x.data.tolist()) if callable(expected) else expected
-        check_one(function, x, want, f"{what} in {x.dtype}", dtype or x.dtype, hint)
+        check_call(function, x, want, f"{what} in {x.dtype}", dtype or x.dtype, hint)
 
 
 def check_lines(function, formula, given, dims, hint=""):
@@ -336,10 +336,10 @@ def check_lines(function, formula, given, dims, hint=""):
                 lines[index] = formula(lines[index].tolist())
             what = f"{function.__name__}(x, dim={dim}), {x.dtype} of shape {x.shape}"
             call = functools.partial(function, dim=dim)
-            check_one(call, x, expected.tolist(), what, x.dtype, hint)
+            check_call(call, x, expected.tolist(), what, x.dtype, hint)
 
 
-def check_one(function, x, expected, what, dtype, hint):
+def check_call(function, x, expected, what, dtype, hint):
     """Check function(x) for one Tensor x, as check_function says."""
     before = x.data.copy()
     (result, steps), warned = watch(lambda: record_operations(lambda: function(x)))
@@ -349,10 +349,10 @@ def check_one(function, x, expected, what, dtype, hint):
     if warned:
         fail(what, f"the result is right, but NumPy warns: {warned[0]}", hint)
     check_differentiable(lambda: function(x), {"x": x}, what)
-    check_steps(steps, x, what, hint)
+    check_chain(steps, x, what, hint)
 
 
-def check_steps(steps, x, what, hint):
+def check_chain(steps, x, what, hint):
     """Fail if a step from x overflows, or takes a constant that was computed from x's numbers."""
     known = {id(x)}
     for output, inputs in steps:
