@@ -43,6 +43,7 @@ def is_doubling(curves):
 
 def label_ends(ax, gap=0.06):
     """Write the name of each line at its right end, moved up where two would overlap."""
+    ax.autoscale_view()  # until then transData is that of empty axes
     ends = []
     for line in ax.get_lines():
         name = line.get_label()
@@ -132,4 +133,14 @@ def dots(values, title, xlabel, form="{:.3g}", gray=()):
     ax.margins(x=0.15)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
+    return ax
+
+
+def corners(classify, points, labels, title):
+    """Draw regions() with a few points, each with its label in it; return the axes."""
+    ax = regions(classify, points, labels, title)
+    ax.grid(visible=False)
+    ax.collections[-1].set(sizes=[250], zorder=3)
+    for point, label in zip(points, labels, strict=True):
+        ax.annotate(str(label), point, color="white", ha="center", va="center", zorder=4)
     return ax
