@@ -476,7 +476,7 @@ test_sigmoid()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-sigmoid-beyond", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}}
-@beyond(4, "random inputs · digits far below zero · infinity · unsigned integers · no rows")
+@beyond(4, "random inputs · digits far below zero · infinity · uint8 · no rows")
 def test_sigmoid_beyond():
     """Beyond the examples."""
 
@@ -500,7 +500,7 @@ def test_sigmoid_beyond():
     # hidden: infinity
     inf, hint = math.inf, "∞ - ∞ is NaN"
     check_function(sigmoid, [-inf, inf], [0.0, 1.0], "sigmoid([-inf, inf])", hint=hint)
-    # hidden: unsigned integers
+    # hidden: uint8
     small, want = Tensor([0, 5, 255], np.uint8), [0.5, math.exp(plain(5)), 1.0]
     check_function(sigmoid, small, want, "sigmoid of uint8", np.float32)
     # hidden: no rows
