@@ -287,6 +287,88 @@ def peak_memory(run):
         tracemalloc.stop()
 
 
+# ---- Module 02: Activations
+
+
+def watch(call):
+    """Return what call() returns, and the texts of its warnings."""
+    import warnings
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call()
+    return result, [str(w.message) for w in caught]
+
+
+def each(formula, numbers):
+    """Return nested lists with formula applied to every number."""
+    nested = isinstance(numbers, list)
+    return [each(formula, n) for n in numbers] if nested else formula(numbers)
+
+
+def in_both_dtypes(given):
+    """Return a Tensor as it is, and numbers as a float32 and as a float64 Tensor."""
+    from .tensor import Tensor
+
+    pair = (np.float32, np.float64)
+    return [given] if isinstance(given, Tensor) else [Tensor(given, dtype) for dtype in pair]
+
+
+def check_function(function, given, expected, what, dtype=None, hint=""):
+    """Fail unless function(x) is right, silent, made of Tensor operations, and x as it was.
+
+    given: a Tensor, or numbers, which are tried in both float dtypes. expected: nested lists, or
+    the formula of one number.
+    """
+    for x in in_both_dtypes(given):
+        want = each(expected, x.data.tolist()) if callable(expected) else expected
+        check_call(function, x, want, f"{what} in {x.dtype}", dtype or x.dtype, hint)
+
+
+def check_lines(function, formula, given, dims, hint=""):
+    """Check function(x, dim) as above, where formula makes a list of each line along dim."""
+    for x in in_both_dtypes(given):
+        for dim in dims:
+            expected = x.data.astype(np.float64)
+            lines = np.moveaxis(expected, dim, -1)  # a view
+            for index in np.ndindex(lines.shape[:-1]):
+                lines[index] = formula(lines[index].tolist())
+            what = f"{function.__name__}(x, dim={dim}), {x.dtype} of shape {x.shape}"
+            call = functools.partial(function, dim=dim)
+            check_call(call, x, expected.tolist(), what, x.dtype, hint)
+
+
+def check_call(function, x, expected, what, dtype, hint):
+    """Check function(x) for one Tensor x, as check_function says."""
+    before = x.data.copy()
+    (result, steps), warned = watch(lambda: record_operations(lambda: function(x)))
+    if before.tobytes() != x.data.tobytes():
+        fail(what, f"x was changed from {before.tolist()} to {x.data.tolist()}", "make new Tensors")
+    check(result, expected, what + (f" (NumPy warns: {warned[0]})" if warned else ""), dtype, hint)
+    if warned:
+        fail(what, f"the result is right, but NumPy warns: {warned[0]}", hint)
+    check_differentiable(lambda: function(x), {"x": x}, what)
+    check_chain(steps, x, what, hint)
+
+
+def check_chain(steps, x, what, hint):
+    """Fail if a step overflows, or takes a constant that was computed from x's numbers."""
+    made = {id(x)} | {id(output) for output, _ in steps}
+    for output, inputs in steps:
+        if np.isfinite(x.data).all() and not np.isfinite(output.data).all():
+            fail(what, f"the result is right, but a step on the way gives {output.data}", hint)
+        for t in inputs:
+            if type(t).__name__ == "Tensor" and id(t) not in made and depends(t.data, x.data):
+                problem = f"no Tensor operations lead from x to {t}, so it has no gradient"
+                fail(what, problem, "x.data and Tensor(...) break the chain")
+
+
+def depends(array, numbers):
+    """Tell whether a constant was computed from numbers: it is neither one number nor a maximum."""
+    varies = array.dtype.kind == "f" and len(set(array.ravel().tolist())) > 1
+    return varies and not np.isin(array, np.append(numbers, 0.0)).all()
+
+
 # ---- Module 03
 
 

@@ -43,6 +43,7 @@ def is_doubling(curves):
 
 def label_ends(ax, gap=0.06):
     """Write the name of each line at its right end, moved up where two would overlap."""
+    ax.autoscale_view()  # until then transData is that of empty axes
     ends = []
     for line in ax.get_lines():
         name = line.get_label()
@@ -131,6 +132,37 @@ def roofline(points, bandwidth, peak, title):
     ax.annotate(f"{bandwidth:.0f} GB/s  ", (bend / 4, peak / 4), ha="right", va="bottom")
     ax.annotate(f"{peak:.0f} GFLOP/s", (bend, 1.2 * peak), va="bottom")
     ax.set_ylim(None, 4 * peak)
+    return ax
+
+
+# ---- Module 02: Activations
+
+
+def dots(values, title, xlabel, form="{:.3g}", gray=()):
+    """Draw a dot for each of values, {name: number}, on a log axis; return the axes.
+
+    gray: names of those that the others are compared with.
+    """
+    ax = axes(title, xlabel, size=(7, 0.9 + 0.3 * len(values)))
+    colors = ["0.55" if name in gray else "tab:blue" for name in values]
+    ax.scatter(list(values.values()), list(values), c=colors, s=45, zorder=3)
+    for row, value in enumerate(values.values()):
+        text, place = form.format(value), {"textcoords": "offset points", "va": "center"}
+        ax.annotate(text, (value, row), (9, 0), **place)
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def corners(classify, points, labels, title):
+    """Draw regions() with a few points, each with its label in it; return the axes."""
+    ax = regions(classify, points, labels, title)
+    ax.grid(visible=False)
+    ax.collections[-1].set(sizes=[250], zorder=3)
+    for point, label in zip(points, labels, strict=True):
+        ax.annotate(str(label), point, color="white", ha="center", va="center", zorder=4)
     return ax
 
 
