@@ -6,6 +6,7 @@ Provided: you need not read it, and grading takes this file from the course.
 import ast
 import contextlib
 import functools
+import importlib
 import io
 import linecache
 import math
@@ -13,6 +14,7 @@ import sys
 import textwrap
 import timeit
 import traceback
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -286,3 +288,122 @@ def peak_memory(run):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+# ---- Module 05
+
+
+def leaf(data, dtype=None):
+    """Return a Tensor that requires a gradient."""
+    tensor = sys.modules[f"{__name__.partition('.')[0]}.tensor"]
+    return tensor.Tensor(data, dtype, requires_grad=True)
+
+
+def made(node, data, *edges):
+    """Return a Tensor whose grad_fn is made by hand: a Node with an edge (input, vjp) for each."""
+    result = leaf(data, getattr(data, "dtype", None))
+    result.grad_fn = node("Made", [(x.grad_fn or x, vjp) for x, vjp in edges], result)
+    return result
+
+
+def slopes_of(total, arrays, h=1e-6):
+    """Return, for each float64 array, (total(x + h) - total(x - h)) / 2h of each element x."""
+
+    def at(array, index, value):
+        old, array[index] = array[index], value
+        result = total(*arrays)
+        array[index] = old
+        return result
+
+    return [
+        [(at(a, i, a[i] + h) - at(a, i, a[i] - h)) / (2 * h) for i in np.ndindex(a.shape)]
+        for a in arrays
+    ]
+
+
+def gradients(result, g, what):
+    """Return {id of a leaf: its gradient}: every path of vjps, followed down and added up.
+
+    What it finds depends on no backward, no order and no unbroadcast that a student wrote.
+    """
+    sums, paths = {}, [(result.grad_fn, g)]
+    if result.grad_fn is None:
+        fail(what, "the result has no grad_fn, so nothing was recorded")
+    while paths:
+        node, g = paths.pop()
+        g.setflags(write=False)  # a vjp must not change it
+        for target, vjp in node.edges:
+            part = repeats_added(np.asarray(vjp(g)), target.shape, what).astype(target.dtype)
+            if type(target).__name__ == "Tensor":
+                sums[id(target)] = sums.get(id(target), 0) + part
+            else:
+                paths.append((target, part))
+    return sums
+
+
+def repeats_added(part, shape, what):
+    """Return part, summed over what was broadcast from this shape."""
+    whole = part.shape
+    while part.ndim > len(shape):
+        part = part.sum(axis=0)
+    for axis, size in enumerate(shape[: part.ndim]):
+        if size == 1 != part.shape[axis]:
+            part = part.sum(axis=axis, keepdims=True)
+    if part.shape != shape:
+        fail(what, f"a vjp returned shape {whole}, for an input of shape {shape}")
+    return part
+
+
+def check_slopes(what, function, plain, *arrays, hint=""):
+    """Fail unless function gives Tensors what plain gives arrays, and its vjps plain's slopes.
+
+    The slopes are central differences, in float64. The gradient that arrives at the result is
+    random, so that no mistake cancels.
+    """
+    arrays = [np.array(a, np.float64) for a in arrays]
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, np.shape(plain(*arrays)))
+    slopes = slopes_of(lambda *xs: (plain(*xs) * weights).sum(), arrays)
+    for dtype, tolerance in ((np.float64, 1e-6), (np.float32, 1e-3)):
+        tensors = [leaf(a, dtype) for a in arrays]
+        given = [t.data.astype(np.float64) for t in tensors]
+        result, label = function(*tensors), f"{what} in {dtype.__name__}"
+        values = np.asarray(plain(*given))
+        if values.size == 0:  # nested lists would not tell the shape
+            check_equal(result.shape, values.shape, f"{label}, the shape of the result", hint)
+        else:
+            check(result, values.tolist(), label, dtype, hint)
+        found = gradients(result, weights.astype(dtype), label)
+        for k, (tensor, before) in enumerate(zip(tensors, given, strict=True)):
+            which = f"{label}, the gradient of input {k}" if len(tensors) > 1 else label
+            got = found.get(id(tensor), np.zeros(tensor.shape))
+            for index, want, have in zip(np.ndindex(got.shape), slopes[k], got.flat, strict=True):
+                if not abs(want - have) <= tolerance * (1 + abs(want)):
+                    at = f" at {', '.join(map(str, index))}" if index else ""
+                    fail(which, f"the slope{at} is {want:.6g}, got {have:.6g}", hint)
+            if (tensor.data != before).any():
+                fail(which, "the input was modified", hint)
+
+
+def check_model(gradcheck):
+    """Fail unless gradcheck agrees with every activation, layer and loss of Modules 02 to 04."""
+    package = __name__.partition(".")[0]
+    names = {}
+    for stem in ("tensor", "activations", "layers", "losses"):
+        names |= vars(importlib.import_module(f"{package}.{stem}"))
+    f, rng = SimpleNamespace(**names), np.random.default_rng(15)
+    f.manual_seed(5)
+    x, labels = leaf(rng.normal(size=(4, 3))), f.Tensor([0, 2, 1, 2])
+    target = f.Tensor(rng.random((4, 3)), np.float64)
+    calls = {name: getattr(f, name) for name in ("relu", "sigmoid", "tanh", "gelu", "softmax")}
+    calls |= {"log_softmax": f.log_softmax, "leaky_relu": f.leaky_relu}
+    calls["Flatten"] = lambda t: f.Flatten()(t.reshape(4, 3, 1))
+    calls["Dropout"] = lambda t: f.manual_seed(1) or f.Dropout(0.4)(t)
+    for loss in (f.MSELoss(), f.MSELoss("sum"), f.L1Loss(), f.BCEWithLogitsLoss()):
+        calls[type(loss).__name__] = lambda t, loss=loss: loss(t, target)
+    calls["CrossEntropyLoss"] = lambda t: f.CrossEntropyLoss()(t, labels)
+    for layer in (f.Linear(3, 3), f.LayerNorm(3)):
+        for p in layer.parameters():
+            p.data = p.data.astype(np.float64)
+        calls[type(layer).__name__] = layer
+    for name, call in calls.items():
+        check_equal(gradcheck(call, x), True, f"gradcheck of {name}")
