@@ -45,6 +45,7 @@ def is_doubling(curves):
 
 def label_ends(ax, gap=0.06):
     """Write the name of each line at its right end, moved up where two would overlap."""
+    ax.autoscale_view()  # until then transData is that of empty axes
     ends = []
     for line in ax.get_lines():
         name = line.get_label()
