@@ -6,6 +6,7 @@ Provided: you need not read it, and grading takes this file from the course.
 import ast
 import contextlib
 import functools
+import importlib
 import io
 import linecache
 import math
@@ -14,6 +15,9 @@ import textwrap
 import timeit
 import traceback
 import warnings
+
+
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -287,7 +291,7 @@ def peak_memory(run):
         tracemalloc.stop()
 
 
-# ---- Module 02: Activations
+# ---- Activations
 
 
 def watch(call):
@@ -369,7 +373,7 @@ def depends(array, numbers):
     return varies and not np.isin(array, np.append(numbers, 0.0)).all()
 
 
-# ---- Module 03
+# ---- Layers
 
 
 def check_parameters(got, expected, what, hint=""):
@@ -400,7 +404,7 @@ def check_uniform(got, shape, bound, what, hint=""):
 
 
 def uniform_parameter(shape, bound):
-    """Return what uniform of Module 03 should: so the test of Linear does not need it."""
+    """Return what `uniform` of the layers should: so the test of Linear does not need it."""
     tensor = sys.modules[f"{__name__.partition('.')[0]}.tensor"]
     return tensor.Tensor(tensor.generator.uniform(-bound, bound, shape), requires_grad=True)
 
@@ -432,7 +436,7 @@ def normalized(values, eps=1e-5):
     return [(v - mean) / math.sqrt(var + eps) for v in values]
 
 
-# ---- Module 04: losses
+# ---- Losses
 
 
 def check_losses(make, inputs, losses, what, dtype=None, hint=""):
@@ -547,16 +551,128 @@ def check_digits(got, want, what, digits=3, hint=""):
         fail(what, f"expected {want}, and {digits} digits of it, got {value}", hint)
 
 
-# ---- Module 06
+# ---- Autograd
 
 
 def leaf(data, dtype=None, grad=None):
-    """Return a Tensor that requires gradients, with this gradient if one is given."""
-    from .tensor import Tensor
+    """Return a Tensor that requires a gradient, with this one if it is given."""
+    tensor = sys.modules[f"{__name__.partition('.')[0]}.tensor"]
+    made = tensor.Tensor(data, dtype, requires_grad=True)
+    made.grad = None if grad is None else np.array(grad, made.dtype)
+    return made
 
-    tensor = Tensor(data, dtype, requires_grad=True)
-    tensor.grad = None if grad is None else np.array(grad, tensor.dtype)
-    return tensor
+
+def made(node, data, *edges):
+    """Return a Tensor whose grad_fn is made by hand: a Node with an edge (input, vjp) for each."""
+    result = leaf(data, getattr(data, "dtype", None))
+    result.grad_fn = node("Made", [(x.grad_fn or x, vjp) for x, vjp in edges], result)
+    return result
+
+
+def slopes_of(total, arrays, h=1e-6):
+    """Return, for each float64 array, (total(x + h) - total(x - h)) / 2h of each element x."""
+
+    def at(array, index, value):
+        old, array[index] = array[index], value
+        result = total(*arrays)
+        array[index] = old
+        return result
+
+    return [
+        [(at(a, i, a[i] + h) - at(a, i, a[i] - h)) / (2 * h) for i in np.ndindex(a.shape)]
+        for a in arrays
+    ]
+
+
+def gradients(result, g, what):
+    """Return {id of a leaf: its gradient}: every path of vjps, followed down and added up.
+
+    What it finds depends on no backward, no order and no unbroadcast that a student wrote.
+    """
+    sums, paths = {}, [(result.grad_fn, g)]
+    if result.grad_fn is None:
+        fail(what, "the result has no grad_fn, so nothing was recorded")
+    while paths:
+        node, g = paths.pop()
+        g.setflags(write=False)  # a vjp must not change it
+        for target, vjp in node.edges:
+            part = repeats_added(np.asarray(vjp(g)), target.shape, what).astype(target.dtype)
+            if type(target).__name__ == "Tensor":
+                sums[id(target)] = sums.get(id(target), 0) + part
+            else:
+                paths.append((target, part))
+    return sums
+
+
+def repeats_added(part, shape, what):
+    """Return part, summed over what was broadcast from this shape."""
+    whole = part.shape
+    while part.ndim > len(shape):
+        part = part.sum(axis=0)
+    for axis, size in enumerate(shape[: part.ndim]):
+        if size == 1 != part.shape[axis]:
+            part = part.sum(axis=axis, keepdims=True)
+    if part.shape != shape:
+        fail(what, f"a vjp returned shape {whole}, for an input of shape {shape}")
+    return part
+
+
+def check_slopes(what, function, plain, *arrays, hint=""):
+    """Fail unless function gives Tensors what plain gives arrays, and its vjps plain's slopes.
+
+    The slopes are central differences, in float64. The gradient that arrives at the result is
+    random, so that no mistake cancels.
+    """
+    arrays = [np.array(a, np.float64) for a in arrays]
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, np.shape(plain(*arrays)))
+    slopes = slopes_of(lambda *xs: (plain(*xs) * weights).sum(), arrays)
+    for dtype, tolerance in ((np.float64, 1e-6), (np.float32, 1e-3)):
+        tensors = [leaf(a, dtype) for a in arrays]
+        given = [t.data.astype(np.float64) for t in tensors]
+        result, label = function(*tensors), f"{what} in {dtype.__name__}"
+        values = np.asarray(plain(*given))
+        if values.size == 0:  # nested lists would not tell the shape
+            check_equal(result.shape, values.shape, f"{label}, the shape of the result", hint)
+        else:
+            check(result, values.tolist(), label, dtype, hint)
+        found = gradients(result, weights.astype(dtype), label)
+        for k, (tensor, before) in enumerate(zip(tensors, given, strict=True)):
+            which = f"{label}, the gradient of input {k}" if len(tensors) > 1 else label
+            got = found.get(id(tensor), np.zeros(tensor.shape))
+            for index, want, have in zip(np.ndindex(got.shape), slopes[k], got.flat, strict=True):
+                if not abs(want - have) <= tolerance * (1 + abs(want)):
+                    at = f" at {', '.join(map(str, index))}" if index else ""
+                    fail(which, f"the slope{at} is {want:.6g}, got {have:.6g}", hint)
+            if (tensor.data != before).any():
+                fail(which, "the input was modified", hint)
+
+
+def check_model(gradcheck):
+    """Fail unless gradcheck agrees with every activation, layer and loss of Modules 02 to 04."""
+    package = __name__.partition(".")[0]
+    names = {}
+    for stem in ("tensor", "activations", "layers", "losses"):
+        names |= vars(importlib.import_module(f"{package}.{stem}"))
+    f, rng = SimpleNamespace(**names), np.random.default_rng(15)
+    f.manual_seed(5)
+    x, labels = leaf(rng.normal(size=(4, 3))), f.Tensor([0, 2, 1, 2])
+    target = f.Tensor(rng.random((4, 3)), np.float64)
+    calls = {name: getattr(f, name) for name in ("relu", "sigmoid", "tanh", "gelu", "softmax")}
+    calls |= {"log_softmax": f.log_softmax, "leaky_relu": f.leaky_relu}
+    calls["Flatten"] = lambda t: f.Flatten()(t.reshape(4, 3, 1))
+    calls["Dropout"] = lambda t: f.manual_seed(1) or f.Dropout(0.4)(t)
+    for loss in (f.MSELoss(), f.MSELoss("sum"), f.L1Loss(), f.BCEWithLogitsLoss()):
+        calls[type(loss).__name__] = lambda t, loss=loss: loss(t, target)
+    calls["CrossEntropyLoss"] = lambda t: f.CrossEntropyLoss()(t, labels)
+    for layer in (f.Linear(3, 3), f.LayerNorm(3)):
+        for p in layer.parameters():
+            p.data = p.data.astype(np.float64)
+        calls[type(layer).__name__] = layer
+    for name, call in calls.items():
+        check_equal(gradcheck(call, x), True, f"gradcheck of {name}")
+
+
+# ---- Optimizers
 
 
 def check_number(got, expected, what, hint="", tolerance=1e-9):

@@ -4,6 +4,8 @@ Provided: you need not read it. Titles state what was found, so cells compute th
 imported where something is drawn: that takes a second, and grading draws nothing.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 SIZE = (7, 4)  # inches; a notebook shows them at about 100 pixels each
@@ -92,16 +94,17 @@ def images(pictures, titles, title, columns=10):
     return figure
 
 
-def regions(classify, points, labels, title, steps=150):
+def regions(classify, points, labels, title, steps=150, ax=None):
     """Colour the plane by classify(array of (n, 2)), an array of n numbers, with points in it.
 
-    0.5 is the boundary where classify gives probabilities; return the axes.
+    0.5 is the boundary where classify gives probabilities; return the axes, by default new ones.
     """
     low, high = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
     x, y = (np.linspace(low[i], high[i], steps) for i in (0, 1))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     values = np.asarray(classify(grid), dtype=float).reshape(steps, steps)
-    ax = axes(title, size=(4.6, 4.2), aspect="equal")
+    ax = ax or axes(title, size=(4.6, 4.2))
+    ax.set(title=title, aspect="equal")
     ax.contourf(x, y, values, levels=20, cmap="RdBu_r", alpha=0.6)
     ax.contour(x, y, values, levels=[0.5], colors="black", linewidths=1)
     ax.scatter(*points.T, c=labels, cmap="RdBu_r", edgecolors="black", s=30)
@@ -115,7 +118,7 @@ def show():
     plt.show()
 
 
-# ---- Module 01
+# ---- Tensor
 
 
 def roofline(points, bandwidth, peak, title):
@@ -135,7 +138,7 @@ def roofline(points, bandwidth, peak, title):
     return ax
 
 
-# ---- Module 02: Activations
+# ---- Activations
 
 
 def dots(values, title, xlabel, form="{:.3g}", gray=()):
@@ -166,7 +169,126 @@ def corners(classify, points, labels, title):
     return ax
 
 
-# ---- Module 06
+# ---- Autograd
+
+
+def panels(count, size=(3.6, 3.6)):
+    """Return axes that stand side by side in one figure."""
+    import matplotlib.pyplot as plt
+
+    _, row = plt.subplots(1, count, figsize=(count * size[0], size[1]), layout="constrained")
+    return list(row)
+
+
+class Picture(str):
+    """The text of an SVG, which a notebook shows as a picture."""
+
+    def _repr_svg_(self):
+        return str(self)
+
+
+def draw(function, **names):
+    """Return a picture of the graph of function(), after backward; draw(…, w=w) labels the leaf w.
+
+    Boxes show what was computed and, below, its gradient: of inner results, too, for this picture
+    only. Where there are many numbers, they show the shape. Leaves are round.
+    """
+    from . import testing
+
+    result, steps = testing.record_operations(function)
+    tensors = {t.grad_fn: t for t, _ in [*steps, (result, ())] if t.grad_fn}
+    edges, found = {}, [result.grad_fn]
+    for node in found:  # what was found grows on the way
+        if node not in edges:
+            edges[node] = [target for target, _ in node.edges]
+            found += [target for target in edges[node] if not is_leaf(target)]
+    for node in edges:
+        node.edges.append((tensors[node], lambda g: g))  # so its .grad is kept
+    result.backward()
+    labels = {id(tensor): name for name, tensor in names.items()}
+    boxes = {}
+    for key in dict.fromkeys(t for node, targets in edges.items() for t in (node, *targets)):
+        tensor = key if is_leaf(key) else tensors[key]
+        name = labels.get(id(key), "leaf") if is_leaf(key) else key.name
+        boxes[key] = (name, in_few_words(tensor.data), in_few_words(tensor.grad), is_leaf(key))
+    order = sorted(edges, key=lambda node: node.number)
+    return Picture(graph_svg(*arrange(order, edges), boxes))
+
+
+def is_leaf(target):
+    """Tell whether the target of an edge is a Tensor, not a Node."""
+    return type(target).__name__ == "Tensor"
+
+
+def in_few_words(array):
+    """Return an array's numbers if they are few, or else its shape."""
+    if np.size(array) > 3:
+        return str(np.shape(array))
+    numbers = ", ".join(f"{x:.4g}" for x in np.ravel(array))
+    return numbers if np.ndim(array) == 0 else f"[{numbers}]"
+
+
+def arrange(order, edges):
+    """Return the place (x, y) of each box, and what each leads to; order: the oldest Node first.
+
+    Each Node stands a level above its highest input. An arrow that passes levels gets a bend, a
+    tuple, on each of them, so that there is room for it.
+    """
+    level, after, place = {}, {}, {}
+    for node in order:
+        level[node] = 1 + max([level.get(t, 0) for t in edges[node]])
+    for node in order:
+        for t in filter(is_leaf, edges[node]):
+            level[t] = min(level.get(t, level[node] - 1), level[node] - 1)
+    for node in order:
+        for k, t in enumerate(edges[node]):
+            bends = [(node, k, n) for n in range(level[t] + 1, level[node])]
+            level |= {bend: bend[2] for bend in bends}
+            for here, there in pairwise([t, *bends, node]):
+                after.setdefault(here, []).append(there)
+    top = max(level.values())
+    for n in reversed(range(top + 1)):
+        ends = {k: [place[t][0] for t in after.get(k, [])] for k in level if level[k] == n}
+        row = sorted(ends, key=lambda k, ends=ends: sum(ends[k]) / max(len(ends[k]), 1))
+        for i, key in enumerate(row):  # each below what it leads to
+            place[key] = (140 * (i - (len(row) - 1) / 2), 40 + 100 * (top - n))
+    return place, after
+
+
+def graph_svg(place, after, boxes):
+    """Return the SVG text of boxes (name, data, gradient, round?) and the arrows between them."""
+    low, high = (f(x for x, _ in place.values()) for f in (min, max))
+    low, width = low - 80, high - low + 160
+    height = 40 + max(y for _, y in place.values())
+    svg = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+        f'viewBox="{low:g} 0 {width:g} {height:g}" font-family="Helvetica, Arial, sans-serif" '
+        f'text-anchor="middle"><rect x="{low:g}" width="100%" height="100%" rx="10" '
+        'fill="#fbfcfe"/><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#52606d"/></marker>'
+    ]
+    half = {key: 30 if key in boxes else 0 for key in place}  # the height of a box
+    for there, (u, v) in place.items():
+        sources = [k for k in after for t in after[k] if t is there]
+        for n, k in enumerate(sorted(sources, key=lambda k: place[k][0])):
+            (x, y), end = place[k], u + 20 * (n - (len(sources) - 1) / 2)
+            y, z, tip = y - half[k], v + half[there], ' marker-end="url(#tip)"' * (there in boxes)
+            curve = f"M{x:g} {y:g}C{x:g} {y - 22:g} {end:g} {z + 22:g} {end:g} {z:g}"
+            svg.append(f'<path d="{curve}" fill="none" stroke="#52606d" stroke-width="1.4"{tip}/>')
+    for key, (name, data, grad, is_round) in boxes.items():
+        x, y = place[key]
+        fill = "#dcefdc" if is_round else "#dbeafe"
+        svg.append(
+            f'<rect x="{x - 62:g}" y="{y - 30:g}" width="124" height="60" '
+            f'rx="{30 if is_round else 5}" fill="{fill}" stroke="#52606d"/>'
+            f'<text x="{x:g}" y="{y - 12:g}" font-size="14" font-weight="bold">{name}</text>'
+            f'<text x="{x:g}" y="{y + 5:g}" font-size="13">{data}</text>'
+            f'<text x="{x:g}" y="{y + 22:g}" font-size="13" fill="#c2570c">grad {grad}</text>'
+        )
+    return "".join(svg) + "</svg>"
+
+
+# ---- Optimizers
 
 
 def paths(panels, title, columns=3):
