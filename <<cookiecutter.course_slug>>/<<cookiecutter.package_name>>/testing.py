@@ -15,8 +15,6 @@ import textwrap
 import timeit
 import traceback
 import warnings
-
-
 from types import SimpleNamespace
 
 import numpy as np

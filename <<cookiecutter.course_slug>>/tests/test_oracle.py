@@ -663,7 +663,7 @@ def test_what_optimizers_refuse(framework: SimpleNamespace, what: str) -> None:
 OURS_ALONE = """
     add_to_class as_tuple tensor_function in_floats result_of unwrap broadcast_shape
     contiguous_strides broadcast_strides read_strided binary reflected unary reduction factory
-    check check_raises check_path operations_of times median_time
+    check check_raises check_differentiable record_operations times median_time
     Activation Layer taken_apart parameters train uniform count_parameters linear_flops
     Loss same_shape check_classes smooth accuracy
     Optimizer LRScheduler refuse_negative refuse_others apply_decay direction saved_names
