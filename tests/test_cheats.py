@@ -123,7 +123,7 @@ def test_most_are_told_at_once(lab: Lab, deserved: dict[str, float]) -> None:
             if points > deserved[exercise]:
                 told_of[cheat] = bool(told)
     print(f"{sum(told_of.values())} of {len(told_of)} are told")
-    assert len(told_of) > 40 and sum(told_of.values()) > 0.75 * len(told_of), told_of
+    assert len(told_of) > 30 and sum(told_of.values()) > 0.75 * len(told_of), told_of
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def most(cells: list[dict]) -> int:
     return sum(notebook.meta(cell)["points"] for cell in cells if notebook.is_test(cell))
 
 
-EARLY, LATE = "a Tensor copies, chooses its dtype", "squeeze(1) of shape (1, 2, 1)"
+EARLY, LATE = "a Tensor copies, chooses its dtype", "dimensions move, bytes do not"
 SEARCH = f"""
 import gc, sys
 gc.unfreeze()
@@ -194,7 +194,7 @@ def test_before_its_turn_a_test_is_not_to_be_found(lab: Lab) -> None:
 
 
 def test_through_the_whole_command(spoilable: Living) -> None:
-    exercise, _, code = CHEATS["equal: __eq__"]
+    exercise, _, code = CHEATS["frames: the caller's frame"]
     nb = spoilable.solved()
     spoilable.hand_in("honest", nb)
     (cell,) = [c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == exercise]

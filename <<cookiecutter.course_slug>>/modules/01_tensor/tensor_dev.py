@@ -1704,7 +1704,8 @@ def test_matmul_slow_beyond():
     for m, k, n in ((1, 2, 1), (5, 1, 3), (4, 6, 2), (3, 3, 3)):
         x, y = rng.normal(size=(m, k)).tolist(), rng.normal(size=(k, n)).tolist()
         columns = list(zip(*y, strict=True))
-        expected = [[sum(map(operator.mul, row, c)) for c in columns] for row in x]
+        pairs = [[list(zip(row, c, strict=True)) for c in columns] for row in x]
+        expected = [[sum(u * v for u, v in each) for each in row] for row in pairs]
         for matmul in (matmul_loops, matmul_rows):
             got, what = matmul(np.array(x), np.array(y)), f"{matmul.__name__} {m, k, n}"
             check_array(got, expected, what, np.float64)
