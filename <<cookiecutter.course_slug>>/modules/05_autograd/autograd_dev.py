@@ -2201,7 +2201,9 @@ def profile_checkpoints(count=16, batch=256, width=256):
 
     ways = {"one piece": lambda: run(x, layers).backward(start), "four pieces": in_four}
     ways["no_grad"] = functools.partial(no_grad()(run), x, layers)
-    seconds = {name: times(way, 5)[0] for name, way in ways.items()}
+    rounds = [[times(way, 1)[0] for way in ways.values()] for _ in range(5)]
+    best = map(min, zip(*rounds, strict=True))
+    seconds = dict(zip(ways, best, strict=True))
     curves = {}
     for name, way in ways.items():  # every .grad exists by now, and is only added to
         memory.clear()
@@ -2240,8 +2242,9 @@ def profile_time(batch=256):
     hidden = [Linear(512, 512), Tanh(), Linear(512, 512), Tanh()]
     model = Sequential(*hidden, Linear(512, 10))
     x = tensor.randn(batch, 512)
-    forward = times(lambda: model(x).sum(), 15)[0]
-    both = times(lambda: model(x).sum().backward(), 15)[0]
+    ways = lambda: model(x).sum(), lambda: model(x).sum().backward()
+    rounds = [[times(way, 1)[0] for way in ways] for _ in range(20)]
+    forward, both = map(min, zip(*rounds, strict=True))
     count = sum(p.size for p in model.parameters())
     ratio = (both - forward) / forward
     print(f"forward {1e3 * forward:.1f} ms, ", end="")
