@@ -2260,8 +2260,8 @@ profile_time()
 """
 **Explain your numbers.** Count matmuls: two large ones forward, and backward two for each of them, but
 for the first layer only one, since the input wants no gradient. That makes 1.5 times the FLOPs. What
-comes on top: elementwise passes, new arrays. Expect 1 to 3 times the forward pass, where differences would
-take an hour or more.
+comes on top: elementwise passes, new arrays. Expect a small multiple of the forward pass, where differences
+would take an hour or more.
 
 ### The price of a wrong order
 The textbook's backward is recursive: send g to each input, which sends it on at once. In
