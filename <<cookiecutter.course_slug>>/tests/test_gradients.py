@@ -104,10 +104,12 @@ SHAPED = {
 }  # fmt: skip
 ALONE = {  # no result that could have a gradient, or a method that governs the graph
     "argmax", "numpy", "item", "backward", "detach", "zero_grad", "retain_grad", "dtype", "shape",
-    "ndim", "size", "where", "concatenate", "relu", "linear", "cross_entropy",
+    "ndim", "size", "where", "concatenate", "relu", "linear", "cross_entropy", "__round__",
 }  # fmt: skip
 COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
-OF_PYTHON = {"__array__", "__array_ufunc__", "__bool__", "__float__", "__init__", "__len__"}
+OF_PYTHON = {
+    "__array__", "__array_ufunc__", "__bool__", "__float__", "__init__", "__int__", "__len__",
+}  # fmt: skip
 
 
 def test_no_operation_of_tensor_is_forgotten(framework: SimpleNamespace) -> None:

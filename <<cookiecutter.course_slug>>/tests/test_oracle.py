@@ -666,7 +666,8 @@ OURS_ALONE = """
     check check_raises check_differentiable record_operations times median_time
     Activation Layer taken_apart parameters train uniform count_parameters linear_flops
     Loss same_shape check_classes smooth accuracy
-    Optimizer LRScheduler refuse_negative refuse_others apply_decay direction saved_names
+    Optimizer LRScheduler refuse_negative refuse_others buffer first_lr
+    apply_decay direction saved_names
     train_epoch
     backward retain_grad zero_grad item numpy dtype ndim shape size Tensor manual_seed rand randn
 """

@@ -1297,7 +1297,9 @@ yourself: only the four questions at the end are marked.
 def profile_slopes():
     """Draw the slopes of four activations, and say what they do to deep networks."""
     from << cookiecutter.package_name >> import viz
-    from << cookiecutter.package_name >>.tensor import arange
+    from << cookiecutter.package_name >>.tensor import (
+        arange,
+    )
 
     x, step = arange(-4, 4, 0.01), 0.005
     curves, steepest = {}, {}
@@ -1335,7 +1337,9 @@ def profile_memory(n=2**22, block=2**16):
     import contextlib
     import tracemalloc
 
-    from << cookiecutter.package_name >>.tensor import randn
+    from << cookiecutter.package_name >>.tensor import (
+        randn,
+    )
 
     x = randn(n)
 
@@ -1384,7 +1388,9 @@ travel to memory and back each time.
 def profile_speed(n=2**20):
     """Plot the time an element of activations, and in gray of what they are made of."""
     from << cookiecutter.package_name >> import viz
-    from << cookiecutter.package_name >>.tensor import randn
+    from << cookiecutter.package_name >>.tensor import (
+        randn,
+    )
 
     x = randn(n // 1024, 1024)
     ordered, few = Tensor(np.sort(x.data, axis=None)), x[:32]  # few: for the slow ones
@@ -1432,7 +1438,9 @@ def profile_training(width=256, depth=8):
     import tracemalloc
 
     from << cookiecutter.package_name >> import viz
-    from << cookiecutter.package_name >>.tensor import randn
+    from << cookiecutter.package_name >>.tensor import (
+        randn,
+    )
 
     weights = [randn(width, width) * width**-0.5 for _ in range(depth)]
     parameters = sum(w.data.nbytes for w in weights) / 1e6

@@ -1639,7 +1639,9 @@ will use these instead of BLAS. Your `Linear` does not notice.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "layers-profile-count", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_count():
     """Print parameters and FLOPs of three layers, by formula and as counted."""
-    from << cookiecutter.package_name >>.tensor import result_of
+    from << cookiecutter.package_name >>.tensor import (
+        result_of,
+    )
 
     class Counting:
         """A number whose value nobody needs."""

@@ -93,9 +93,20 @@ import warnings
 
 import numpy as np
 
-from << cookiecutter.package_name >>.activations import ReLU, Tanh, softmax
-from << cookiecutter.package_name >>.layers import Linear, Sequential
-from << cookiecutter.package_name >>.tensor import Tensor, manual_seed, randn
+from << cookiecutter.package_name >>.activations import (
+    ReLU,
+    Tanh,
+    softmax,
+)
+from << cookiecutter.package_name >>.layers import (
+    Linear,
+    Sequential,
+)
+from << cookiecutter.package_name >>.tensor import (
+    Tensor,
+    manual_seed,
+    randn,
+)
 from << cookiecutter.package_name >>.testing import (
     beyond,
     check,
@@ -403,7 +414,9 @@ def test_l1():
     given, others = {"input": x, "target": y}, {"input": y + 1, "target": x}
     check_composed(L1Loss("none"), given, others, "L1Loss")
     column = Tensor([[1.0], [2.0], [3.0]])
-    check_same_error(L1Loss(), same_shape, x, column, hint="call same_shape first")
+    pairs = (x, column), (Tensor([[1.0], [2.0]]), Tensor([[1.0, 2.0, 3.0]] * 2))
+    for pair in pairs:
+        check_same_error(L1Loss(), same_shape, *pair, hint="call same_shape first")
     print("✅ absolute errors")
 
 
@@ -834,6 +847,12 @@ def test_cross_entropy_beyond():
     before = dict(vars(loss))
     loss(logits, Tensor([0, 1]))
     check_equal(vars(loss), before, "the attributes of a loss, after a call")
+    smoothed = CrossEntropyLoss("none", 0.5)
+    smoothed.smooth = lambda losses, log_p: losses + 7
+    before, pair = dict(vars(smoothed)), (logits, Tensor([0, 1]))
+    want = smoothed(*pair).data.tolist()
+    check_equal(vars(smoothed), before, "the attributes of a smoothed loss")
+    check(smoothed.eval()(*pair), want, "a smoothed loss, after eval()")
     check_equal(CrossEntropyLoss().label_smoothing, 0.0, "default label_smoothing")
     ### END HIDDEN TESTS
 
@@ -1021,7 +1040,9 @@ def test_bce():
     others = {"input": logits + 1, "target": Tensor([0.75, 0.0, 0.5])}
     check_composed(loss, given, others, "BCEWithLogitsLoss")
     column = Tensor([[1.0], [0.0], [1.0]])
-    check_same_error(loss, same_shape, logits, column, hint="call same_shape first")
+    pairs = (logits, column), (column, Tensor([[1.0, 0.0]] * 3))
+    for pair in pairs:
+        check_same_error(loss, same_shape, *pair, hint="call same_shape first")
     for bad in (Tensor([1, 0, 1]), Tensor([True, False, True])):
         check_refused(RuntimeError, [str(bad.dtype), "float32"], loss, logits, bad)
     print("✅ yes or no, at any logit")

@@ -53,7 +53,11 @@ import math
 import numpy as np
 
 import << cookiecutter.package_name >>.autograd  # noqa: F401 (with it, Tensors have a backward)
-from << cookiecutter.package_name >>.tensor import Tensor, add_to_class, generator
+from << cookiecutter.package_name >>.tensor import (
+    Tensor,
+    add_to_class,
+    generator,
+)
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-testing", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 from << cookiecutter.package_name >>.testing import (
@@ -1809,8 +1813,16 @@ which no single layer can learn. Model and optimizer are small ones of the test'
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-train-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
 from << cookiecutter.package_name >>.activations import Tanh
-from << cookiecutter.package_name >>.layers import Layer, Linear, Sequential
-from << cookiecutter.package_name >>.losses import CrossEntropyLoss, MSELoss, accuracy
+from << cookiecutter.package_name >>.layers import (
+    Layer,
+    Linear,
+    Sequential,
+)
+from << cookiecutter.package_name >>.losses import (
+    CrossEntropyLoss,
+    MSELoss,
+    accuracy,
+)
 from << cookiecutter.package_name >>.tensor import manual_seed
 
 
@@ -1966,7 +1978,9 @@ the region that each class gets. A single linear layer can draw only one straigh
 def draw_xor(steps=100):
     """Train a small network on XOR and draw what it says of every point."""
     from << cookiecutter.package_name >> import viz
-    from << cookiecutter.package_name >>.activations import softmax
+    from << cookiecutter.package_name >>.activations import (
+        softmax,
+    )
 
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     labels = [0, 1, 1, 0]
@@ -2016,8 +2030,12 @@ def load_digits():
 
 def read_digits(seed, epochs=12):
     """Train one network; return its accuracy after each epoch, and its answers."""
-    from << cookiecutter.package_name >>.activations import ReLU
-    from << cookiecutter.package_name >>.layers import Dropout
+    from << cookiecutter.package_name >>.activations import (
+        ReLU,
+    )
+    from << cookiecutter.package_name >>.layers import (
+        Dropout,
+    )
 
     (x, labels), (test, truth) = load_digits()
     manual_seed(seed)
@@ -2252,9 +2270,15 @@ between shrinking and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-profile-cost", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_cost():
     """Print the times of forward, backward and step against the batch size."""
-    from << cookiecutter.package_name >>.activations import ReLU
-    from << cookiecutter.package_name >>.tensor import rand
-    from << cookiecutter.package_name >>.testing import times
+    from << cookiecutter.package_name >>.activations import (
+        ReLU,
+    )
+    from << cookiecutter.package_name >>.tensor import (
+        rand,
+    )
+    from << cookiecutter.package_name >>.testing import (
+        times,
+    )
 
     manual_seed(0)
     layers = [Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10)]
