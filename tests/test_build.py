@@ -54,7 +54,9 @@ def test_the_release_keeps_points_and_stubs(built: Living) -> None:
 def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     (path,) = (built.root / "dist").glob("*.zip")
     top = path.stem
-    figures = [p.name for p in built.source.parent.iterdir() if p.suffix in {".svg", ".npz", ".txt"}]
+    figures = [
+        p.name for p in built.source.parent.iterdir() if p.suffix in {".svg", ".npz", ".txt"}
+    ]
     assert sorted(zipfile.ZipFile(path).namelist()) == sorted(
         f"{top}/{name}"
         for name in (
@@ -371,7 +373,9 @@ def test_export_says_where_a_notebook_does_not_parse(built: Living, kit: Path) -
     nbformat.write(nb, kit / MODULE / "tensor_dev.ipynb")
     code, said = exported_by(kit)
     assert (code, f"{MODULE}/tensor_dev.ipynb: not exported" in said) == (1, True)
-    where = f"Exercise 1: A Tensor owns its numbers: line {len(cell.source.splitlines())} of the cell"
+    where = (
+        f"Exercise 1: A Tensor owns its numbers: line {len(cell.source.splitlines())} of the cell"
+    )
     assert where in said
 
 
@@ -397,7 +401,9 @@ def test_export_names_what_a_later_notebook_will_miss(built: Living, kit: Path) 
     """Somebody has split a cell: what is below the cut has no directive any more."""
     nb = built.solved()
     later = nbformat.v4.new_notebook()
-    later.cells = [new_code_cell(f"from {built.package}.tensor import (\n    Tensor,\n    zeros,\n)")]
+    later.cells = [
+        new_code_cell(f"from {built.package}.tensor import (\n    Tensor,\n    zeros,\n)")
+    ]
     (kit / "02_activations").mkdir()
     nbformat.write(later, kit / "02_activations" / "activations_dev.ipynb")
     (cell,) = [cell for cell in solutions(nb) if "\nzeros" in cell.source]

@@ -42,7 +42,15 @@ MAY_IMPORT = {
     "grading.plain": {*GROUND, "execution", "intake", "sandbox", "nbgrader_config"},
     "report": {*GROUND, "grading.results", "grading.state"},
     "exchange": {*GROUND, "intake", "grading.results"},
-    "__main__": {*GROUND, "exchange", "authoring", "grading", "report", "intake", "nbgrader_config"},
+    "__main__": {
+        *GROUND,
+        "exchange",
+        "authoring",
+        "grading",
+        "report",
+        "intake",
+        "nbgrader_config",
+    },
 }
 # What takes seconds to import and changes with every version stays in few files.
 NBGRADER = {"nbgrader_config", "authoring.release", "authoring.checks", "grading.plain"}
