@@ -412,7 +412,7 @@ def edited(cells: list) -> None:
     """Change provided cells, so that each test would pass and each check would fail."""
     for cell in filter(is_locked, cells):
         cell.source = cell.source.replace("assert ", "assert True or ").replace("got", "have")
-    cell_of(cells, "tensor-check").source = "def check(*args, **options):\n    assert 0"
+    cell_of(cells, "tensor-testing").source = "def check(*args, **options):\n    assert 0"
 
 
 def stub_again(cells: list) -> None:
@@ -544,11 +544,11 @@ FAULTS: dict[str, Fault] = {
     "stamp-two-ways": Fault(stamped(b"03/02/2027 10:00"), "could be read as two dates"),
     "stamp-of-no-year": Fault(stamped(b"99999-99-99 99:99:99 ZZZ"), "holds no date"),
     # cells
-    "twice": Fault(cells(twice), "^there twice: tensor-imports"),
-    "locked-again": Fault(cells(locked_again_at_the_end), "^there twice: tensor-imports"),
+    "twice": Fault(cells(twice), "^there twice: tensor-threads"),
+    "locked-again": Fault(cells(locked_again_at_the_end), "^there twice: tensor-threads"),
     "stub-again": Fault(cells(stub_again), "^there twice: tensor-init$"),
-    "stripped": Fault(cells(stripped), "^recognised without their name: tensor-imports"),
-    "renamed": Fault(cells(renamed), "^recognised without their name: tensor-imports"),
+    "stripped": Fault(cells(stripped), "^recognised without their name: tensor-threads"),
+    "renamed": Fault(cells(renamed), "^recognised without their name: tensor-threads"),
     "names-swapped": Fault(cells(names_swapped), "name: tensor-init, tensor-init-test$"),
     "answers-stripped": Fault(cells(answers_stripped), "name: tensor-q1, tensor-q2, tensor-q3 and"),
     "answers-below": Fault(cells(answers_below), "^answers left empty, with a text else"),
@@ -573,8 +573,8 @@ FAULTS: dict[str, Fault] = {
         "^split and joined: tensor-class$",
     ),
     "split-bare": Fault(
-        cells(lambda cells: split(cells, "tensor-check", 9, keep_name=False)),
-        "^split and joined: tensor-check$",
+        cells(lambda cells: split(cells, "tensor-result-of", 9, keep_name=False)),
+        "^split and joined: tensor-result-of$",
     ),
     "split-solution": Fault(
         cells(lambda cells: split(cells, "tensor-init", -6, keep_name=True)),
@@ -590,7 +590,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "locked-deleted": Fault(
         cells(lambda cells: [cell for cell in cells if not is_locked(cell)]),
-        "^missing and put back: tensor-imports",
+        "^missing and put back: tensor-threads",
     ),
     "texts-deleted": Fault(cells(lambda cells: [c for c in cells if notebook.grade_id(c)]), ""),
     "answers-deleted": Fault(
@@ -712,6 +712,7 @@ def test_a_provided_cell_that_was_never_built_is_not_put_in(course: Living) -> N
 
 # ---- Taken in, without being graded
 
+PACKAGE = ROOT / "<<cookiecutter.course_slug>>" / "<<cookiecutter.package_name>>"
 TENSOR = Module(ROOT / "<<cookiecutter.course_slug>>" / "modules" / MODULE)
 LIMIT = 20  # MB, as in course.toml
 
@@ -732,6 +733,9 @@ def assignment_of(module: Module) -> Assignment:
         decoys={},
         digest="",
         package="tinytorch",
+        reference={
+            name: (PACKAGE / f"{name}.py").read_text("utf-8") for name in ("__init__", "testing")
+        },
         others={"knots-imports": "02_knots"},
         limits={"file_mb": LIMIT},
     )

@@ -620,6 +620,7 @@ def test_operators():
     hint = "reflected: self is on the right"
     check(10 - t, [9.0, 8.0], "10 - Tensor([1., 2.])", hint=hint)
     check(t * Tensor([[3.0], [4.0]]), [[3.0, 6.0], [4.0, 8.0]], "shapes (2,) * (2, 1)")
+    check_raises(TypeError, ["list"], lambda: t + [1.0, 2.0], "t + a list", "unwrap")
     check(Tensor([1, 2]) + 1, [2, 3], "Tensor([1, 2]) + 1", hint="integers stay")
     check(Tensor([1, 2]) / 2, [0.5, 1.0], "Tensor([1, 2]) / 2", hint="see result_of")
     double, hint = Tensor([0.1], np.float64), "result_of(array, self, other)"
@@ -787,6 +788,7 @@ def test_elementwise():
     t, mask = Tensor([-2.0, 0.5, 3.0]), Tensor([True, False, True])
     check(-t, [2.0, -0.5, -3.0], "-Tensor([-2., 0.5, 3.])")
     check(abs(t), [2.0, 0.5, 3.0], "abs(Tensor([-2., 0.5, 3.]))")
+    check(-Tensor([1, -2]), [-1, 2], "-Tensor([1, -2])", hint="integers stay integers")
     double, hint = Tensor([0.1, 0.2, 0.3], np.float64), "result_of, with all inputs"
     for name in ("exp", "log", "log1p", "sqrt", "tanh", "erf"):
         function = getattr(math, name)
@@ -1262,6 +1264,7 @@ def test_reshape():
     hint = "a dimension of size 2 stays, without an error"
     check(t.squeeze(0), [[1, 2, 3], [4, 5, 6]], f"{m}.squeeze(0)", hint=hint)
     check(one.squeeze(1), [[[7], [8]]], "Tensor([[[7], [8]]]).squeeze(1)", hint=hint)
+    check(Tensor([]).squeeze(0), [], "Tensor([]).squeeze(0)", hint="size 0 stays, too")
     words, what = ["(2, 3)", "(4, 2)"], f"{m}.reshape(4, 2)"
     check_raises(RuntimeError, words, lambda: t.reshape(4, 2), what, "show both shapes")
     turned = result_of(np.arange(12).reshape(3, 4).T)  # not contiguous
@@ -1402,6 +1405,8 @@ def test_permute():
     got = cube.permute(2, 0, 1)
     check(got, [[[1, 4]], [[2, 5]], [[3, 6]]], f"{c}.permute(2, 0, 1)")
     check(cube.transpose(0, 1), [[[1, 2, 3]], [[4, 5, 6]]], f"{c}.transpose(0, 1)")
+    got, hint = cube.transpose(0, 2), "two swap, the third stays where it is"
+    check(got, [[[1], [4]], [[2], [5]], [[3], [6]]], f"{c}.transpose(0, 2)", hint=hint)
     check(Tensor([1, 2]).T, [1, 2], "Tensor([1, 2]).T")
     check_raises(RuntimeError, ["permute", "(1, 2, 3)"], lambda: cube.T, f"{c}.T")
     for name, view in (
@@ -1562,6 +1567,8 @@ def test_index():
     joined = concatenate([x, Tensor([1.0])])
     hint = "result_of(array, *tensors)"
     check(joined, [0.5, 1.0], "float64 and float32, joined", np.float64, hint)
+    joined = concatenate([Tensor([1]), Tensor([0.5])])
+    check(joined, [1.0, 0.5], "int and float32, joined")
     got, hint = concatenate(t for t in (x, y)), "after one walk a generator is empty"
     check(got, [0.5, 1.5], "concatenate(a generator of two)", np.float64, hint)
     check_differentiable(lambda: t[1], {"t": t}, "t[1]")
@@ -1788,7 +1795,10 @@ def test_matmul():
     check(v @ v, 61.0, "[5, 6] @ [5, 6]")
     batch = Tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])
     expected = [[[1.0, 2.0], [3.0, 4.0]], [[3.0, 4.0], [1.0, 2.0]]]
-    check(batch @ a, expected, f"a batch of two @ {m}", hint="np.matmul, not np.dot")
+    hint = "np.matmul, not np.dot"
+    check(batch @ a, expected, f"a batch of two @ {m}", hint=hint)
+    expected = [[[1.0, 0.0], [0.0, 1.0]]] * 2
+    check(batch @ batch, expected, "a batch of two @ itself", hint=hint)
     check(Tensor([[1, 2]]) @ Tensor([[3], [4]]), [[11]], "[[1, 2]] @ [[3], [4]]")
     check(Tensor([[1, 2]]) @ b, [[17.0]], "int @ float32")
     double, hint = Tensor([[0.1], [0.2]], np.float64), "result_of(array, self, other)"
@@ -1929,6 +1939,8 @@ def test_factories():
     check(arange(0, 1, 0.5), [0.0, 0.5], "arange(0, 1, 0.5)")
     double = arange(2, dtype=np.float64)
     check(double, [0.0, 1.0], "arange(2, dtype=float64)", np.float64)
+    got = arange(2.0, requires_grad=True).requires_grad
+    check_equal(got, True, "requires_grad of arange(2.0, requires_grad=True)")
     for draw, name in ((rand, "rand"), (randn, "randn")):
         manual_seed(0)
         first, second = draw(5).data.tolist(), draw(5).data.tolist()
