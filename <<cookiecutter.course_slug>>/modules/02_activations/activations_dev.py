@@ -61,6 +61,7 @@ from << cookiecutter.package_name >>.testing import (
     beyond,
     check,
     check_array,
+    check_differentiable,
     check_equal,
     check_function,
     check_lines,
@@ -273,6 +274,8 @@ def test_leaky_relu_beyond():
         numbers = (5 * rng.normal(size=(2, 3, 2))).tolist()
         plain, what = (lambda v, s=s: v if v > 0 else v * s), f"leaky_relu(x, {s})"
         check_function(lambda x, s=s: leaky_relu(x, s), numbers, plain, what)
+    small = Tensor(np.array([0, 5], np.uint8))
+    check(leaky_relu(small), [0.0, 5.0], "leaky_relu(uint8 [0, 5])")
     # hidden: infinity
     inf = math.inf
     check_function(leaky_relu, [-inf, inf], [-inf, inf], "leaky_relu([-inf, inf])")
@@ -396,8 +399,9 @@ def test_naive_beyond():
     check_function(sigmoid_naive, numbers, plain, "sigmoid_naive")
     check_lines(softmax_naive, softmax_plain, numbers, (0, 1, 2, -1, -2, -3))
     # hidden: the dtype of a Tensor
-    got = exp_limit(Tensor([1.0], np.float64).dtype)
-    assert abs(got - 709.7827) < 1e-3, f"exp_limit(dtype('float64')): 709.78, not {got}"
+    for dtype, limit in ((np.float32, 88.7228), (np.float64, 709.7827)):
+        got = exp_limit(Tensor([1.0], dtype).dtype)
+        assert abs(got - limit) < 1e-3, f"exp_limit of {dtype}: {limit}, not {got}"
     ### END HIDDEN TESTS
 
 
@@ -1132,6 +1136,7 @@ def test_objects():
 
     x = Tensor([-2.0, 3.0])
     check(Double()(x), [-4.0, 6.0], "Double()(x), which doubles", hint="self.forward")
+    check_differentiable(lambda: Double()(x), {"x": x}, "Double()(x)")
     for slope in (0.2, 0.5):
         want, what = leaky_relu(x, slope).data.tolist(), f"LeakyReLU({slope})(x)"
         check(LeakyReLU(slope)(x), want, f"{what}, from your leaky_relu")
@@ -1172,7 +1177,9 @@ def test_objects_beyond():
         check(f(x), leaky_relu(x, slope).data.tolist(), f"{f!r}(x), one of two")
     # hidden: nothing is remembered
     scale, t = Scale(3.0), Tensor([1.0])
+    before = dict(vars(scale))
     scale(t)
+    check_equal(vars(scale), before, "the attributes of an object, after a call")
     t.data[:] = 2.0
     check(scale(t), [6.0], "the same Tensor with another number in it")
     ### END HIDDEN TESTS
