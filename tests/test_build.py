@@ -573,7 +573,7 @@ def no_topic(course: Living) -> str:
     line = course.source.read_text("utf-8")[start:].split("\n")[1]
     assert line.startswith("    # hidden: ")
     course.edit(course.source, line + "\n", "    # They ask for more.\n")
-    return "test cell 'tensor-init-beyond': say above its hidden tests what they ask, e.g. `# hidden"
+    return "test cell 'tensor-init-beyond': say above its hidden tests what they ask, e.g. `# hid"
 
 
 CHECKS = [

@@ -22,9 +22,9 @@ def faulty(course: Living) -> nbformat.NotebookNode:
     nb = course.solved()
     cells = {cell.id: cell for cell in nb.cells}
     cells["tensor-strides"].source += """
-right = contiguous_strides
-def contiguous_strides(shape, itemsize):
-    return right(shape, itemsize) if shape else "SECRETS"
+right = read_strided
+def read_strided(buffer, shape, strides, offset=0):
+    return "SECRETS" if 0 in shape else right(buffer, shape, strides, offset)
 """
     cells["tensor-init"].source += "\nimport warnings\nplain_init = Tensor.__init__\n"
     cells["tensor-init"].source += "def loud(self, *a, **k):\n    warnings.warn('slow')\n"
@@ -133,12 +133,12 @@ def test_what_lost_points_comes_first_unfolded_the_rest_is_folded(
 
 def test_a_hidden_test_that_failed_is_told_by_its_topic_alone(term: Living) -> None:
     page = page_of(term, "faulty")
-    (row,) = [r for r in page.table.find_all("tr") if "hidden" in text_of(r)]
-    assert "hidden: types of results, 0-d arrays" in text_of(row)
+    (row,) = [r for r in page.table.find_all("tr") if "twenty lines" in text_of(r)]
+    assert "hidden: no elements" in text_of(row)
     part = page.find(id=row.a["href"][1:])
-    assert "(hidden: types of results, 0-d arrays)" in text_of(part)
+    assert "(hidden: no elements)" in text_of(part)
     outside = [text for text in page.find_all(string=True) if "SECRETS" in text]
-    assert all("def contiguous_strides" in text for text in outside), "only in their own solution"
+    assert all("def read_strided" in text for text in outside), "only in their own solution"
     hidden = [line for cell in notebook.read(term.source).cells if notebook.is_test(cell)
               for line in notebook.split_regions(cell.source)[1]]  # fmt: skip
     lines = {line.strip() for line in str(page).splitlines()}

@@ -144,9 +144,9 @@ def test_stopped_before_new_work_is_saved_it_asks_for_no_mark_of_the_same_answer
 def test_stopped_by_ctrl_c_it_says_how_to_go_on(term: Living, tmp_path: Path) -> None:
     course = copy_of(term.root, tmp_path / term.root.name)
     process = started(course)
-    time.sleep(0.5)
+    until(lambda: (course.root / ".grade.lock").read_text(encoding="utf-8"))
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "run the same command again to go on" in said and "Traceback" not in said
     assert (course.root / "grades.csv").is_file()
