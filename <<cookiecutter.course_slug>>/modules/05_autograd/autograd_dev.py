@@ -866,6 +866,15 @@ def test_backward():
     x.grad = None
     x.backward([5.0, 6.0])
     check_array(x.grad, [5.0, 6.0], "x.grad after x.backward([5, 6]), of a leaf")
+    y.backward([1.0, 1.0])
+    hint = "it adds to the old .grad, of a leaf, too"
+    what = "y.grad after y.backward([1, 1]), too"
+    check_array(y.grad, [2.0, 11.0], what, np.float64, hint)
+    z = leaf([1.0, 2.0])
+    inner = made(Node, [0.0, 0.0], (z, lambda g: g * 0.0))
+    inner.backward([1.0, 1.0])
+    check_array(z.grad, [0.0, 0.0], "z.grad of z * 0", hint="zeros arrive, too")
+    check_equal(inner.grad, None, ".grad of z * 0, which is no leaf")
     call = functools.partial(total.backward, [1.0, 1.0])
     hint = "release each Node, so that its memory is free"
     check_raises(RuntimeError, ["freed"], call, "a second backward", hint)
@@ -1282,6 +1291,7 @@ def test_matmul():
     got = matmul_to_b(wide, wide, np.ones((2, 4, 4))).shape
     check_equal(got, (2, 4, 4), "the shape of what batches send to b", ".mT, not .T")
     shapes = [((2, 3), (3, 4)), ((1, 3), (3, 1)), ((2, 2, 3), (3, 2)), ((2, 3), (3,))]
+    shapes += [((2, 1, 3, 2), (2, 1, 2, 3))]
     for s, t in shapes:
         x, y = rng.normal(size=s), rng.normal(size=t)
         check_slopes(f"shapes {s} @ {t}", operator.matmul, operator.matmul, x, y)
@@ -1544,6 +1554,8 @@ def test_choices():
     g, mask = np.array([1.0, 10.0]), np.array([True, False])
     got = where_vjp(g, mask)
     check_array(got, [1.0, 0.0], "where_vjp([1, 10], [True, False])", np.float64)
+    got = larger_vjp(g, np.array([1.0, 1.000001]), np.array([1.000001, 1.0]))
+    check_array(got, [0.0, 10.0], "larger_vjp, of numbers that nearly tie", np.float64)
     got = larger_vjp(g, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
     hint = "half of g on a tie, nothing for the smaller"
     check_array(got, [0.5, 0.0], "larger_vjp(g, [1, 2], [1, 3])", np.float64, hint)
@@ -2002,6 +2014,9 @@ def test_gradcheck():
     got = gradcheck(lambda a, k, c: a * k + c, a, 3, Tensor([2.0]))
     check_equal(got, True, "gradcheck with a number and a constant")
     check_equal(gradcheck(lambda a, b: b * b, a, b), True, "an input that is not used")
+    call = functools.partial(gradcheck, lambda a, b: Tensor(a.data) * b, a, b)
+    hint = "an input without a .grad has slopes of 0 by backward: compare them, too"
+    check_raises(RuntimeError, ["input 0"], call, "an input that was cut off", hint)
     print("✅ you can check any gradient there will ever be")
 
 
