@@ -240,7 +240,8 @@ def test_code_fits_the_screen(nb: NotebookNode) -> None:
 
 def test_plumbing_is_out_of_sight(nb: NotebookNode) -> None:
     before = nb.cells[: position(nb, r"## Exercise 1")]
-    lines = sum(len(cell.source.splitlines()) for cell in before if is_code(cell))
+    code = [line for c in before if is_code(c) for line in c.source.splitlines()]
+    lines = sum(bool(line.strip()) for line in code)
     assert lines <= BEFORE_EXERCISE_1, f"{lines} lines of code before Exercise 1"
 
 
