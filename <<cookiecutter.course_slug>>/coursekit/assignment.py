@@ -102,7 +102,8 @@ def kept_file(course: Course, module: Module) -> Path:
 
 def reference(course: Course, before: str, anew: Mapping[Module, str]) -> dict[str, str]:
     """Return the package before a module: texts that were made anew, or else as last built."""
-    texts = {name: (course.package_dir / f"{name}.py").read_text("utf-8") for name in PROVIDED}
+    code = [course.package_dir / name for name in PROVIDED if name.endswith(".py")]
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in code}
     for module in course.modules():
         path = kept_file(course, module)
         if module.name >= before:
@@ -122,6 +123,8 @@ def write_package(course: Course, before: str, folder: Path) -> Path:
     anew = {module: package_file(nb.cells) for module, nb in sources.items()}
     for name, text in reference(course, before, anew).items():
         files.write_text(folder / course.package / f"{name}.py", text)
+    for name in PROVIDED:
+        files.copy(course.package_dir / name, folder / course.package / name)
     return folder
 
 

@@ -142,7 +142,7 @@ def built(course: Course, module: Module, tmp_path_factory: pytest.TempPathFacto
     shutil.copy(course.root / "pyproject.toml", root)
     (root / course.package).mkdir()
     for name in PROVIDED:
-        shutil.copy(course.package_dir / f"{name}.py", root / course.package)
+        shutil.copy(course.package_dir / name, root / course.package)
     no_notebooks = shutil.ignore_patterns("*_dev.ipynb", ".ipynb_checkpoints")
     for each in (m for m in course.modules() if m.name <= module.name):
         shutil.copytree(each.path, root / "modules" / each.name, ignore=no_notebooks)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
@@ -146,6 +147,26 @@ def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> No
     visible = [cell for cell in nb.cells if notebook.is_test(cell) and "✅" in cell.source]
     marks = done.stdout.count("✅")  # of each test that students see, and in the table at the end
     assert marks >= 2 * len(visible), "run_all_tests() leaves out a test"
+
+
+@pytest.mark.slow
+def test_core_alone_runs_from_top_to_bottom(
+    built: Course, module: Module, nb: NotebookNode, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What students are told to do before they hand in, with the deeper exercises left out."""
+    released = nbformat.read(
+        built.root / "release" / module.name / module.notebook.name, as_version=4
+    )
+    work, deeper = copy.deepcopy(released), False
+    demo.solution_of(nb, work)
+    for cell, given in zip(work.cells, released.cells, strict=True):
+        if "\n## Exercise" in f"\n{cell.source}":
+            deeper = "(deeper)" in cell.source
+        elif deeper and notebook.is_solution(cell):
+            cell.source = given.source
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    NotebookClient(work, timeout=120).execute()  # an error is an error here
 
 
 @pytest.mark.slow

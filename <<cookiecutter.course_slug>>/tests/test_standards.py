@@ -163,6 +163,14 @@ def topic(line: str) -> str:
     return found[1].strip() if found else ""
 
 
+def test_only_tests_of_deeper_exercises_let_a_run_of_all_cells_go_on(nb: NotebookNode) -> None:
+    """Jupyter's tag for a cell that may fail: an exercise that is left out stops nobody."""
+    for heading, cells in exercises(nb):
+        for cell in filter(is_test, cells):
+            may_fail = "raises-exception" in cell.metadata.get("tags", [])
+            assert may_fail == bool(EXERCISE.match(heading)[2]), grade_id(cell)
+
+
 def test_core_exercises_are_worth_at_least_80_points(nb: NotebookNode) -> None:
     deeper = [cell for h, cells in exercises(nb) if EXERCISE.match(h)[2] for cell in cells]
     assert notebook.points(nb.cells) - notebook.points(deeper) >= CORE
@@ -284,11 +292,11 @@ def table_of(nb: NotebookNode) -> list[tuple[int, str, str, int, int]]:
     """Return each exercise's number, title, test, and points for what is seen and what is not."""
     rows = []
     for heading, cells in exercises(nb):
-        number, _, title = EXERCISE.match(heading).groups()
+        number, deeper, title = EXERCISE.match(heading).groups()
         seen, hidden = filter(is_test, cells)
         name = re.search(r"^def (test_\w+)", seen.source, re.M)[1]
         points = notebook.points([seen]), notebook.points([hidden])
-        rows.append((int(number), title.replace("`", ""), name, *points))
+        rows.append((int(number), title.replace("`", "") + (deeper or ""), name, *points))
     return rows
 
 

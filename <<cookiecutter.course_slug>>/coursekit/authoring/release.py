@@ -183,7 +183,7 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
     shutil.copy(export.__file__, kit / "export.py")
     (kit / course.package).mkdir()
     for name in PROVIDED:
-        shutil.copy(course.package_dir / f"{name}.py", kit / course.package)
+        shutil.copy(course.package_dir / name, kit / course.package)
     return in_kit
 
 

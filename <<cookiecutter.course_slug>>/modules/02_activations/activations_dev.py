@@ -560,7 +560,7 @@ Where each is right, and where each fails, beside `Tensor.tanh`.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-tanh-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-tanh-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @exercise(5)
 def test_tanh():
     x = [-1.0, 0.0, 2.0]
@@ -587,7 +587,7 @@ def test_tanh():
 test_tanh()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-tanh-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-tanh-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(5, "random inputs and shapes · both float dtypes · large inputs")
 def test_tanh_beyond():
     """Beyond the examples."""
@@ -781,7 +781,7 @@ The values, the buffer, and how much memory is allocated on the way.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-gelu-into-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-gelu-into-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @exercise(7)
 def test_gelu_into():
     want = [-0.15880800939172324, 0.0, 0.8411919906082768]
@@ -806,7 +806,7 @@ def test_gelu_into():
 test_gelu_into()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-gelu-into-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "activations-gelu-into-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(7, "other shapes · strided arrays · large inputs")
 def test_gelu_into_beyond():
     """Beyond the examples."""
@@ -1562,9 +1562,9 @@ def run_all_tests():
             (2, "Leaky ReLU", "test_leaky_relu", 5, 1),
             (3, "Straight from the book", "test_naive", 5, 2),
             (4, "A sigmoid that cannot overflow", "test_sigmoid", 8, 3),
-            (5, "Two ways to get tanh wrong", "test_tanh", 5, 1),
+            (5, "Two ways to get tanh wrong (deeper)", "test_tanh", 5, 1),
             (6, "GELU, twice", "test_gelu", 9, 2),
-            (7, "The same GELU in one buffer", "test_gelu_into", 6, 2),
+            (7, "The same GELU in one buffer (deeper)", "test_gelu_into", 6, 2),
             (8, "Softmax", "test_softmax", 8, 2),
             (9, "The logarithm of softmax", "test_log_softmax", 8, 2),
             (10, "Functions as objects", "test_objects", 5, 1),

@@ -400,7 +400,7 @@ Errors of both signs, the median, Tensor operations only, the shape error.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @exercise(3)
 def test_l1():
     x, y = Tensor([1.0, 2.0, -1.0]), Tensor([3.0, 1.5, -1.0])
@@ -423,7 +423,7 @@ def test_l1():
 test_l1()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-l1-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(3, "random numbers of other shapes · large errors · views and no rows")
 def test_l1_beyond():
     """Beyond the examples."""
@@ -902,7 +902,7 @@ The target of the picture, ε of 0.5 and 1, several rows, both dtypes, Tensor op
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-test", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-test", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @exercise(7)
 def test_smoothing():
     loss = CrossEntropyLoss(label_smoothing=0.5)
@@ -932,7 +932,7 @@ def test_smoothing():
 test_smoothing()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "losses-smoothing-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(7, "random logits in both dtypes · many rows · after eval()")
 def test_smoothing_beyond():
     """Beyond the examples."""
@@ -1546,11 +1546,11 @@ def run_all_tests():
         [
             (1, "From many losses to one", "test_reduction", 6, 2),
             (2, "The same shape, or an error", "test_mse", 7, 2),
-            (3, "Absolute error", "test_l1", 4, 1),
+            (3, "Absolute error (deeper)", "test_l1", 4, 1),
             (4, "Cross-entropy, as the textbook has it", "test_naive", 5, 2),
             (5, "What may be wrong with labels", "test_labels", 8, 3),
             (6, "Cross-entropy, the real one", "test_cross_entropy", 10, 4),
-            (7, "Label smoothing", "test_smoothing", 7, 2),
+            (7, "Label smoothing (deeper)", "test_smoothing", 7, 2),
             (8, "Yes or no", "test_bce", 8, 3),
             (9, "Accuracy", "test_accuracy", 5, 1),
         ],

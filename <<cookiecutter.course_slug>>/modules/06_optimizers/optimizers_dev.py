@@ -702,7 +702,7 @@ Gradients of very different size, steps by hand, a gradient of zero, settings th
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-rmsprop-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-rmsprop-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @exercise(4)
 def test_rmsprop():
     grads, wanted = [[1e6, -1.0, 1e-2]], [[0.9, 1.1, 0.9]]
@@ -733,7 +733,7 @@ def test_rmsprop():
 test_rmsprop()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-rmsprop-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-rmsprop-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(4, "random gradients, float64, other settings · gradients of zero")
 def test_rmsprop_beyond():
     """Beyond the examples."""
@@ -1425,7 +1425,7 @@ LRScheduler.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-cosine-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-cosine-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @exercise(9)
 def test_cosine():
     optimizer = SGD([leaf([1.0])], lr=0.6)
@@ -1448,7 +1448,7 @@ def test_cosine():
 test_cosine()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-cosine-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-cosine-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(9, "LinearLR with other settings · a cosine over many epochs")
 def test_cosine_beyond():
     """Beyond the examples."""
@@ -1540,14 +1540,18 @@ def profile_schedules(epochs=100):
     curves = {}
     for name, plan in plans.items():
         optimizer = SGD([leaf([0.0])], lr=1.0)
-        scheduler, rates = plan(optimizer), []
+        try:
+            scheduler, rates = plan(optimizer), []
+        except NotImplementedError:
+            print(f"{name:16} needs Exercise 9")
+            continue
         for _ in range(epochs):
             rates.append(optimizer.lr)
             scheduler.step()
         curves[name] = range(epochs), rates
         print(f"{name:16} the steps add up to {sum(rates):5.1f} times lr")
-    share = sum(curves["cosine"][1]) / epochs
-    title = f"A cosine goes {share:.0%} as far as a constant lr, and ends at 0"
+    name, (_, rates) = list(curves.items())[-1]
+    title = f"{name}: {sum(rates) / epochs:.0%} as far as with a constant lr"
     viz.lines(curves, title, "epoch", "lr, in parts of the optimizer's")
     viz.show()
 
@@ -1631,7 +1635,7 @@ The optimizer is a small one of the test's own.
 """
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-state-dict-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-state-dict-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 class Heavy(Optimizer):
     """An optimizer for tests: a velocity, and a count of updates."""
 
@@ -1705,7 +1709,7 @@ def test_state_dict():
 test_state_dict()
 
 
-# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-state-dict-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
+# %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-state-dict-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 @beyond(10, "loading twice, what is not saved · more that does not fit · no gradients")
 def test_state_dict_beyond():
     """Beyond the examples."""
@@ -2007,25 +2011,20 @@ draw_xor()
 """
 ### The milestone
 1,797 digits of 8 × 8 pixels, written by 13 people (E. Alpaydin and C. Kaynak, *Optical Recognition
-of Handwritten Digits*, UCI Machine Learning Repository, 1998, CC BY 4.0), lie beside this notebook
-in `digits.npz`. They were shuffled, and 360 of them set apart for testing. So the same people wrote
-both parts: the test shows new pictures, not new hands. Five networks, from five seeds, trained by
-AdamW with `StepLR`, must each read at least 95 % of the test pictures.
+of Handwritten Digits*, UCI Machine Learning Repository, 1998, CC BY 4.0), come with your
+package. They were shuffled, and 360 of them set apart for testing. So the same people wrote both
+parts: the test shows new pictures, not new hands. Five networks, from five seeds, trained by AdamW
+with `StepLR`, must each read at least 95 % of the test pictures.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-milestone", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
-def load_digits():
-    """Return pictures (N, 64) and labels (N,): a pair to train, and one to test."""
-    from pathlib import Path
+def digits():
+    """Return rows of 64 pixels and labels: a pair of Tensors to train, one to test."""
+    from << cookiecutter.package_name >> import data
 
-    here = Path(globals().get("__file__", "")).parent  # the notebook's folder
-    if not (here / "digits.npz").is_file():
-        what = f"no digits.npz in {here.resolve()}: copy it from the course's zip"
-        raise FileNotFoundError(f"{what}, where it lies in 06_optimizers/")
-    with np.load(here / "digits.npz") as file:
-        parts = [(file[f"{p}_images"], file[f"{p}_labels"]) for p in ("train", "test")]
-    return [(Tensor(x.reshape(-1, 64) / 16), Tensor(y, np.int64)) for x, y in parts]
+    parts = data.load_digits()
+    return [(Tensor(x.reshape(-1, 64)), Tensor(labels)) for x, labels in parts]
 
 
 def read_digits(seed, epochs=12):
@@ -2037,7 +2036,7 @@ def read_digits(seed, epochs=12):
         Dropout,
     )
 
-    (x, labels), (test, truth) = load_digits()
+    (x, labels), (test, truth) = digits()
     manual_seed(seed)
     model = Sequential(Linear(64, 64), ReLU(), Dropout(0.1), Linear(64, 10))
     optimizer = AdamW(model.parameters(), lr=3e-2, weight_decay=0.1)
@@ -2061,14 +2060,14 @@ def milestone(needed=0.95):
     ax = viz.lines(curves, title, "epoch", "test accuracy", ylim=(0.7, 1.0))
     ax.axhline(needed, color="gray", linestyle=":")
     ax.annotate(f"{needed:.0%}, needed", (12, needed - 0.018), color="gray", ha="right")
-    pictures, truth = (t.data for t in load_digits()[1])
+    pictures, truth = (t.data for t in digits()[1])
     answers = runs[0][1]
     wrong = np.flatnonzero(answers != truth)[:10]
     chosen = [*np.flatnonzero(answers == truth)[: 30 - len(wrong)], *wrong]
     titles = [f"{answers[k]}" + f", not {truth[k]}" * (k in wrong) for k in chosen]
-    digits = pictures[chosen].reshape(-1, 8, 8)
+    shown = pictures[chosen].reshape(-1, 8, 8)
     found = f"What seed 0 reads; {sum(answers != truth)} of 360 are wrong"
-    viz.images(digits, titles, found)
+    viz.images(shown, titles, found)
     viz.show()
     for seed, share in enumerate(ends):
         assert share >= needed, (
@@ -2429,13 +2428,13 @@ def run_all_tests():
             (1, "What all optimizers share", "test_optimizer", 6, 2),
             (2, "Gradient descent", "test_sgd", 5, 1),
             (3, "Momentum", "test_momentum", 8, 2),
-            (4, "RMSprop", "test_rmsprop", 5, 2),
+            (4, "RMSprop (deeper)", "test_rmsprop", 5, 2),
             (5, "Adam", "test_adam", 9, 2),
             (6, "AdamW", "test_adamw", 5, 1),
             (7, "Clipping", "test_clip", 5, 2),
             (8, "Schedulers", "test_scheduler", 5, 1),
-            (9, "Warm-up and cosine", "test_cosine", 4, 1),
-            (10, "Stop, and go on", "test_state_dict", 5, 2),
+            (9, "Warm-up and cosine (deeper)", "test_cosine", 4, 1),
+            (10, "Stop, and go on (deeper)", "test_state_dict", 5, 2),
             (11, "An epoch of training", "test_train", 5, 2),
         ],
     )
