@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, snapshot
+from living import MODULE, Living, copy_of, snapshot
 
 CANVAS_GRADEBOOK = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Tensor (101),Final Score
     Points Possible,,,,,100,(read only)
@@ -31,8 +31,6 @@ Jane,Doe,u20,jd@example.edu,
 
 @pytest.fixture
 def course(built: Living, tmp_path: Path) -> Living:
-    from living import copy_of
-
     return copy_of(built.root, tmp_path / "course")
 
 
@@ -79,6 +77,20 @@ def test_a_roster_is_made_from_canvas_and_keeps_what_a_person_wrote(canvas: Livi
     assert "wang-x," in text and "nnew," in text and "wang," not in text
 
 
+def test_a_roster_keeps_a_persons_columns_and_refuses_two_of_one_id(canvas: Living) -> None:
+    path, export = canvas.root / "roster.csv", canvas.root.parent / "grades.csv"
+    head, *rest = path.read_text(encoding="utf-8").splitlines()
+    lines = [f"{head},tutor", *(f"{line},Ben" for line in rest)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    canvas.ok("collect", "--roster", str(export))
+    assert path.read_text(encoding="utf-8").splitlines() == lines
+    twice = CANVAS_GRADEBOOK + '"Two, Tom",5000,u9,jdoe,,,\n"Three, Tom",5001,u8,tom,,,\n'
+    export.write_text(twice + '"Four, Tom",5002,u7,tom,,,\n', encoding="utf-8")
+    path.unlink()
+    said = canvas.refused("collect", "--roster", str(export))
+    assert "have the same id" in said and not path.exists()
+
+
 def test_a_canvas_download(canvas: Living, tmp_path: Path) -> None:
     nb = canvas.notebook.read_bytes()
     download = zipped(
@@ -123,6 +135,19 @@ def test_every_attempt_is_kept_and_the_newest_is_graded(canvas: Living, tmp_path
     assert submitted(canvas) == {f"zobrien/{MODULE}/tensor_dev.ipynb": nb + b" "}
     kept = (canvas.root / "downloaded" / MODULE / "zobrien").rglob("*.ipynb")
     assert sorted(path.read_bytes() for path in kept) == sorted([b"{}", nb, nb, nb + b" "])
+
+
+def test_what_a_person_put_deeper_is_kept_and_a_broken_zip_is_taken(
+    canvas: Living, tmp_path: Path
+) -> None:
+    deeper = canvas.root / "submitted" / "zobrien" / MODULE / "mine" / "tensor_dev.ipynb"
+    deeper.parent.mkdir(parents=True)
+    deeper.write_bytes(b"{}")
+    files = {"obrienzoë_3143_1_tensor_dev.zip": b"PK, but no more"}
+    assert "1 newer" in canvas.ok("collect", str(zipped(tmp_path / "a.zip", files)))
+    assert set(submitted(canvas)) == {f"zobrien/{MODULE}/tensor_dev.zip"}
+    kept = (canvas.root / "downloaded" / MODULE / "zobrien").rglob("mine/tensor_dev.ipynb")
+    assert [path.read_bytes() for path in kept] == [b"{}"]
 
 
 def test_a_moodle_download_as_zip_and_as_folder(course: Living, tmp_path: Path) -> None:

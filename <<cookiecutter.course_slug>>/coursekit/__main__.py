@@ -105,8 +105,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
     if len(strays) > 10:
         print(f"… and {len(strays) - 10} more: report.html has all of them.")
-    written = publishing.publish(course, workspace, results)
-    for path in (path for path in written if path.suffix == ".zip" or path.name == "canvas.csv"):
+    for path in publishing.publish(course, workspace, results):
         print("For your LMS:", path.relative_to(course.root))
     where = workspace.root.relative_to(course.root)
     print(f"Look at {report.relative_to(course.root)}. Also: {where / 'grades.csv'}, "
@@ -161,19 +160,9 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(action=action)
         add = sub.add_argument
         if action is collect:
-            add(
-                "paths",
-                nargs="*",
-                type=Path,
-                metavar="PATH",
-                help="a download, zip or folder",
-            )
+            add("paths", nargs="*", type=Path, metavar="PATH", help="a download, zip or folder")
             add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
-            add(
-                "--module",
-                metavar="MODULE",
-                help="of these files, if no name says it",
-            )
+            add("--module", metavar="MODULE", help="of these files, if no name says it")
         elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:

@@ -11,10 +11,11 @@ import shutil
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from coursekit.course import Course, Module
+from coursekit.course import Course, Module, naive_utc
 from coursekit.errors import CourseError
 from coursekit.exchange import downloads, roster
 from coursekit.exchange.downloads import Found
@@ -51,7 +52,12 @@ class Attempt:
     def name(self) -> str:
         """Return the folder it is kept in, in the order of time; without one, before all others."""
         when = f"{self.found.time.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}-" if self.found.time else ""
-        return f"{when}{hashlib.sha256(self.data).hexdigest()[:12]}"
+        return f"{when}{digest(self.data)}"
+
+
+def digest(data: bytes) -> str:
+    """Return the end of the names of all attempts with this content."""
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def collect(course: Course, paths: Iterable[Path], module: Module | None = None) -> Collected:
@@ -68,7 +74,7 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
                 if not of:
                     raise LookupError("its name is that of no module; name it with --module")
                 attempts[student.id, of].append(Attempt(student.id, of, found, data))
-            except (LookupError, CourseError, OSError, zipfile.BadZipFile) as error:
+            except (LookupError, CourseError, OSError) as error:
                 result.problems.append(f"{where}: {error}")
     if not attempts and not result.problems:
         listed = ", ".join(map(str, paths))
@@ -89,7 +95,7 @@ def module_of(course: Course, found: Found, data: bytes) -> Module | None:
     """Return the module whose notebook a file is, by its name, or those of files in a zip."""
     names: list[PurePath] = [PurePosixPath(found.file)]
     if suffix(names[0]) == ".zip":
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(data)) as archive:
             names += map(PurePosixPath, archive.namelist())
     by_name = {plain(module.notebook.name): module for module in course.modules()}
     modules = {by_name[plain(path.name)] for path in names if plain(path.name) in by_name}
@@ -100,11 +106,11 @@ def module_of(course: Course, found: Found, data: bytes) -> Module | None:
 
 def newest_of(attempts: list[Attempt], result: Collected) -> Attempt:
     """Return the attempt that counts, of those in one download; say so if there were several."""
-    timed = [a for a in attempts if a.found.time]
-    newest = max(timed, key=lambda a: a.found.time) if timed else attempts[-1]
-    if not timed and len({a.data for a in attempts}) > 1:
-        kinds = [PurePosixPath(a.found.file).suffix.lower() for a in attempts]
-        newest = attempts[max(range(len(kinds)), key=lambda n: (kinds[n] == ".ipynb", n))]
+    first = dt.datetime.min.replace(tzinfo=dt.UTC)
+    newest = max(
+        reversed(attempts),  # of equals the last
+        key=lambda a: (a.found.time or first, suffix(PurePosixPath(a.found.file)) == ".ipynb"),
+    )
     others = [printable(a.found.where) for a in attempts if a.data != newest.data]
     if others:
         what = f"{newest.student}, {newest.module.name}: several files; {newest.found.where} counts"
@@ -130,26 +136,25 @@ def write(attempt: Attempt, folder: Path) -> None:
     partial.mkdir(parents=True)
     kind = suffix(PurePosixPath(attempt.found.file))
     (partial / attempt.module.notebook.with_suffix(kind).name).write_bytes(attempt.data)
-    if time := attempt.found.time:
-        aware = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
-        text = f"{aware.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n"
+    if attempt.found.time:
+        text = f"{attempt.found.time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n"
         (partial / TIMESTAMP).write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
 
 def take(course: Course, attempt: Attempt, result: Collected) -> None:
-    """Put an attempt into submitted/, unless what stands there is newer; that is kept first."""
+    """Put an attempt into submitted/ unless newer work stands there; what it replaces is kept."""
     folder = course.workspace.submitted / attempt.student / attempt.module.name
     who, time = f"{attempt.student}, {attempt.module.name}", attempt.found.time
-    there = [p for p in sorted(folder.glob("*")) if p.is_file() and p.name != TIMESTAMP]
+    there = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != TIMESTAMP]
     if any(path.read_bytes() == attempt.data for path in there):
         result.same.append(who)
         return
     if there:
         path = folder / TIMESTAMP
         before, _ = handed_in(path.read_bytes() if path.is_file() else None, course.zone)
-        if before and time and time.astimezone(dt.UTC).replace(tzinfo=None) < before:
+        if before and time and naive_utc(time) < before:
             result.older.append(
                 f"{who}: {printable(attempt.found.where)} is older than what is there"
             )
@@ -166,10 +171,8 @@ def take(course: Course, attempt: Attempt, result: Collected) -> None:
 
 def aside(course: Course, attempt: Attempt, folder: Path) -> None:
     """Copy what stands in submitted/ to the attempts: it may have come there by hand."""
-    data = b"".join(
-        p.name.encode() + p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
-    )
-    name = f"replaced-{hashlib.sha256(data).hexdigest()[:12]}"
+    held = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    name = f"replaced-{digest(b''.join(p.name.encode() + p.read_bytes() for p in held))}"
     target = course.root / ATTEMPTS / attempt.module.name / attempt.student / name
     if not target.is_dir():
         shutil.copytree(folder, target)

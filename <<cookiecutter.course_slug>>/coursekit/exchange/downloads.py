@@ -6,7 +6,6 @@ cloned repositories, and folders named by students. Each may be a zip or a folde
 
 import contextlib
 import datetime as dt
-import io
 import re
 import stat
 import subprocess
@@ -35,7 +34,7 @@ class Found:
     names: tuple[str, ...]  # whatever says whose it is, surest first
     file: str
     read: Callable[[], bytes]
-    time: dt.datetime | None = None
+    time: dt.datetime | None = None  # with a time zone
     late: bool = False  # the LMS says so, and not by how much
 
 
@@ -67,7 +66,7 @@ def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) 
             return Found(
                 name, (match["lms_id"], match["name"]), file, read, late=bool(match["late"])
             )
-    owners = tuple(part for part in parts[:-1])
+    owners = parts[:-1]
     time = committed(folder / parts[0], "/".join(parts[1:])) if folder and len(parts) > 1 else None
     # GitHub Classroom calls a repository ASSIGNMENT-LOGIN; a login may have dashes itself.
     tails = [
@@ -97,6 +96,8 @@ def gradescope(inside: Files, metadata: str) -> Iterator[Found]:
         names = tuple(str(s[key]) for s in who for key in ("sid", "email", "name") if s.get(key))
         time = about.get("created_at")
         time = dt.datetime.fromisoformat(time) if isinstance(time, str) else time
+        if time and not time.tzinfo:
+            time = time.replace(tzinfo=dt.UTC)
         for name, read in inside.items():
             if name.startswith(f"{top}{submission}/") and suffix(PurePosixPath(name)) in KINDS:
                 yield Found(name, names, PurePosixPath(name).name, read, time)
@@ -115,7 +116,7 @@ def in_folder(folder: Path) -> Files:
 def in_zip(path: Path) -> Files:
     """Return the files in a zip, with names that old zips wrote in cp437 or UTF-8."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError):
         raise CourseError(f"{path} is no zip and no folder: give the LMS's download.") from None
     found: Files = {}

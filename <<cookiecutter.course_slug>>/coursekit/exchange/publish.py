@@ -7,14 +7,15 @@ students what it is given.
 import csv
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from coursekit import files, notebook
 from coursekit.assignment import stored
 from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.exchange import roster
-from coursekit.exchange.collect import ATTEMPTS, SOURCE
+from coursekit.exchange.collect import ATTEMPTS, SOURCE, digest
 from coursekit.exchange.downloads import CANVAS, MOODLE
 from coursekit.exchange.roster import Roster
 from coursekit.grading.results import Result, Results
@@ -24,9 +25,9 @@ CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section")
 
 
 def publish(course: Course, workspace: Workspace, results: Results) -> list[Path]:
-    """Write all that can be written; return the files."""
-    folder = workspace.root / "grades"
-    people = roster.read(course) if (course.root / roster.NAME).is_file() else Roster([])
+    """Write all that can be written; return what an LMS takes."""
+    known = (course.root / roster.NAME).is_file() and workspace.root == course.root
+    people = roster.read(course) if known else Roster([])  # a made-up term has nobody of it
     tables = {"exercises.csv": exercises(course, people, results)}
     if people.students:
         tables["moodle.csv"] = moodle(people, results)
@@ -35,9 +36,9 @@ def publish(course: Course, workspace: Workspace, results: Results) -> list[Path
     for name, table in tables.items():
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(table)
-        files.write_text(folder / name, text.getvalue())
-    zips = [zipped(course, workspace, module, results) for module in course.modules()]
-    return [*(folder / name for name in tables), *(path for made in zips for path in made)]
+        files.write_text(workspace.root / "grades" / name, text.getvalue())
+    made = [workspace.root / "grades" / name for name in tables if name != "exercises.csv"]
+    return [*made, *(zips(course, workspace, results) if people.students else ())]
 
 
 def final(row: Result | None) -> str:
@@ -113,45 +114,37 @@ def column_of(head: list[str], module: Module) -> int | None:
     return named[0] if len(named) == 1 else None
 
 
-def zipped(
-    course: Course, workspace: Workspace, module: Module, results: Results
-) -> Iterable[Path]:
-    """Write the feedback pages of a module under the names an LMS needs to know whose they are."""
-    for kind, name_of in (("canvas", canvas_name), ("moodle", moodle_name)):
-        pages = dict(
-            (name_of(source), page)
-            for page, source in sources(course, workspace, module, results)
-            if name_of(source)
-        )
-        if pages:
-            data = io.BytesIO()
-            with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, page in pages.items():
-                    archive.write(page, name)
-            target = workspace.root / "feedback" / f"{module.name}-{kind}.zip"
-            partial = target.with_suffix(".partial")
-            partial.write_bytes(data.getvalue())
-            partial.replace(target)
-            yield target
-
-
-def sources(
-    course: Course, workspace: Workspace, module: Module, results: Results
-) -> Iterator[tuple[Path, str]]:
-    """Yield each feedback page, and what the download called the work that was graded."""
+def zips(course: Course, workspace: Workspace, results: Results) -> Iterator[Path]:
+    """Write the feedback pages under the names by which an LMS knows whose they are."""
+    pages: dict[str, dict[str, Path]] = defaultdict(dict)  # by zip: names, and pages
+    modules = {module.name: module for module in course.modules()}
     for row in results.graded:
+        if not (module := modules.get(row.module)):
+            continue  # a module that the course no longer has
         folder = workspace.submitted / row.student / module.name
-        submission = Submission(row.student, module, folder)
-        page = workspace.page(submission)
-        attempts = course.root / ATTEMPTS / module.name / row.student
-        work = {path.read_bytes() for path in folder.glob("*.*") if path.is_file()}
-        if row.module != module.name or not page.is_file():
-            continue
-        for attempt in sorted(attempts.glob("*"), reverse=True):
-            data = [p for p in attempt.glob(f"{module.notebook.stem}.*") if p.read_bytes() in work]
-            if data and (attempt / SOURCE).is_file():
-                yield page, (attempt / SOURCE).read_text(encoding="utf-8")
-                break
+        page = workspace.page(Submission(row.student, module, folder))
+        source = source_of(course, row, folder)
+        for kind, name in (("canvas", canvas_name(source)), ("moodle", moodle_name(source))):
+            if name and page.is_file():
+                pages[f"{module.name}-{kind}.zip"][name] = page
+    for name, held in pages.items():
+        target = workspace.root / "feedback" / name
+        partial = target.with_suffix(".partial")
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            for inside, page in held.items():
+                archive.write(page, inside)
+        partial.replace(target)
+        yield target
+
+
+def source_of(course: Course, row: Result, folder: Path) -> str:
+    """Return what the download called the work in a folder of submitted/; "" if it came by hand."""
+    attempts = course.root / ATTEMPTS / row.module / row.student
+    for path in filter(Path.is_file, folder.glob("*.*")):
+        for attempt in sorted(attempts.glob(f"*{digest(path.read_bytes())}"), reverse=True):
+            if (attempt / SOURCE).is_file():
+                return (attempt / SOURCE).read_text(encoding="utf-8")
+    return ""
 
 
 def canvas_name(source: str) -> str:

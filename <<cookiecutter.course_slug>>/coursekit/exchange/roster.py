@@ -98,18 +98,25 @@ def read(course: Course) -> Roster:
             f"{path} is not there: it says which student is who in your LMS. Export Canvas's "
             "gradebook or Moodle's participants as CSV, then: nox -s collect -- --roster FILE"
         )
-    students, seen = [], {}
-    for number, row in enumerate(rows(path), 2):
+    return of_rows(path, list(rows(path)))
+
+
+def of_rows(path: Path, table: list[dict[str, str]]) -> Roster:
+    """Return the roster of these rows, of a file or for it. CourseError names the line."""
+    students, lines = [], {}
+    for number, row in enumerate(table, 2):
         student = Student(**{name: row.get(name, "") for name in COLUMN_NAMES})
         if not STUDENT_ID.fullmatch(student.id):
             raise CourseError(
                 f"{path}, line {number}: the id {student.id!r} cannot name a folder; use letters, "
                 "digits and . _ @ + - only."
             )
-        if student.id.casefold() in seen:
-            first = seen[student.id.casefold()]
-            raise CourseError(f"{path}: lines {first} and {number} have the same id {student.id}.")
-        seen[student.id.casefold()] = number
+        if first := lines.get(student.id.casefold()):
+            raise CourseError(
+                f"{path}: lines {first} and {number} have the same id {student.id}; "
+                "give one of them another."
+            )
+        lines[student.id.casefold()] = number
         students.append(student)
     return Roster(students)
 
@@ -133,40 +140,39 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
 def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     """Write roster.csv from an LMS's export; return it, and what to know.
 
-    Who stands in roster.csv stays, with what a person wrote there: only new rows and empty fields
-    are filled in.
+    What a person wrote there stays, with columns of their own: only new rows and empty fields are
+    filled in. CourseError, and nothing is written, if two students would have one id.
     """
-    path, notes = course.root / NAME, []
-    known = read(course) if path.is_file() else Roster([])
-    fresh = list(students_in(export))
-    if not fresh:
+    path = course.root / NAME
+    table = list(rows(path)) if path.is_file() else []
+    known, by_id = of_rows(path, table), {row.get("id"): row for row in table}
+    before, met = len(table), set()
+    for student in students_in(export):
+        new = asdict(student)
+        try:
+            row = by_id[known.find(*filter(None, (new["lms_id"], new["email"], new["id"]))).id]
+        except LookupError:
+            row = {}
+            table.append(row)
+        row |= {name: row.get(name) or new[name] for name in COLUMN_NAMES}
+        met.add(row["id"])
+    if not met:
         raise CourseError(
             f"{export}: no students found. It should be Canvas's gradebook (Grades, Export) or "
             "Moodle's participants (Download table data as, CSV)."
         )
-    everybody, met = list(known.students), set()
-    for student in fresh:
-        try:
-            old = known.find(*filter(None, (student.lms_id, student.email, student.id)))
-        except LookupError:
-            everybody.append(student)
-            met.add(student.id)
-            continue
-        met.add(old.id)
-        for name in COLUMN_NAMES:
-            setattr(old, name, getattr(old, name) or getattr(student, name))
-    gone = [student.id for student in everybody if student.id not in met]
-    notes.append(f"{len(everybody)} students, {len(everybody) - len(known.students)} of them new")
-    if gone:
-        notes.append(f"not in {export.name}, and kept: {', '.join(gone)}")
+    of_rows(path, table)
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMN_NAMES, lineterminator="\n")
+    columns = dict.fromkeys([*COLUMN_NAMES, *(name for row in table for name in row if name)])
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(asdict, everybody))
+    writer.writerows(table)
     files.write_text(path, text.getvalue())
-    read(course)  # it must be one that can be read
     if "sis login id" in next(rows(export), {}):
         files.copy(export, course.root / CANVAS_EXPORT)
+    notes = [f"{len(table)} students, {len(table) - before} of them new"]
+    if gone := [row["id"] for row in table if row["id"] not in met]:
+        notes.append(f"not in {export.name}, and kept: {', '.join(gone)}")
     return path, notes
 
 
