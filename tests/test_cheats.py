@@ -107,11 +107,10 @@ def test_who_gains_is_told(lab: Lab, deserved: dict[str, float], cheat: str) -> 
     for draw in range(12):
         points, told = lab.grade("01_tensor", lab.solved("01_tensor", exercise, code), str(draw))
         gains = points > deserved[exercise]
-        assert effect in ("gains", "untold") or not gains
+        assert effect == "gains" or not gains
         if told or not gains:
-            assert effect != "untold", "it is told now, or gains nothing: say so in cheats.txt"
             return
-    assert effect == "untold", "it gains, and is never told"
+    raise AssertionError("it gains, and is never told")
 
 
 @pytest.mark.slow
