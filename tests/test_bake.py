@@ -112,9 +112,9 @@ def test_no_tag_is_left(baked):
 
 def test_binary_files_arrive_byte_for_byte(course):
     paths = [path for path in tracked_files(TEMPLATE) if is_binary(path.read_bytes())]
-    assert paths, "the digits of 06_optimizers are binary"
+    assert paths, "the digits are binary"
     for path in paths:
-        arrived = course / path.relative_to(ROOT / TEMPLATE)
+        (arrived,) = course.rglob(path.name)  # the package's folder has a name of its own
         assert arrived.read_bytes() == path.read_bytes(), path
 
 

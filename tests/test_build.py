@@ -19,7 +19,7 @@ from nbformat.v4 import new_code_cell
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from coursekit import assignment, gradebook  # noqa: E402
 from coursekit.assignment import Assignment  # noqa: E402
-from coursekit.course import Course, Module, load  # noqa: E402
+from coursekit.course import PROVIDED, Course, Module, load  # noqa: E402
 from coursekit.errors import CourseError  # noqa: E402
 from coursekit.export import exported  # noqa: E402
 
@@ -55,9 +55,7 @@ def test_the_release_keeps_points_and_stubs(built: Living) -> None:
 def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     (path,) = (built.root / "dist").glob("*.zip")
     top = path.stem
-    figures = [
-        p.name for p in built.source.parent.iterdir() if p.suffix in {".svg", ".npz", ".txt"}
-    ]
+    figures = [path.name for path in built.source.parent.glob("*.svg")]
     assert sorted(zipfile.ZipFile(path).namelist()) == sorted(
         f"{top}/{name}"
         for name in (
@@ -66,9 +64,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
             *(f"{MODULE}/{name}" for name in figures),
             "README.md",
             "export.py",
-            f"{built.package}/__init__.py",
-            f"{built.package}/testing.py",
-            f"{built.package}/viz.py",
+            *(f"{built.package}/{name}" for name in PROVIDED),
             "pyproject.toml",
         )
     )
@@ -104,7 +100,7 @@ def test_grade_goes_by_what_was_built(built: Living) -> None:
     assert [cell["source"] for cell in known.cells] == [cell.source for cell in source.cells]
     assert list(known.given) == [cell.source for cell in released.cells]
     assert (known.name, known.file) == (MODULE, "tensor_dev.ipynb")
-    provided = ["__init__", "testing", "viz"]
+    provided = [name.removesuffix(".py") for name in PROVIDED if name.endswith(".py")]
     assert list(known.reference) == provided, "a module never sees itself"
     assert assignment.changed_since_build(course, [module]) == []
 
@@ -313,12 +309,7 @@ def test_an_export_of_nothing_leaves_the_module_as_it_was(built: Living, kit: Pa
     wanted = f"{MODULE}/tensor_dev.ipynb: not exported, because no cell in it starts with"
     assert done.stdout.startswith(wanted), done.stdout
     assert module.read_text(encoding="utf-8") == "Tensor = 7\n"
-    assert sorted(p.name for p in module.parent.iterdir()) == [
-        "__init__.py",
-        "tensor.py",
-        "testing.py",
-        "viz.py",
-    ]
+    assert sorted(p.name for p in module.parent.iterdir()) == sorted([*PROVIDED, "tensor.py"])
 
 
 def test_a_file_that_does_not_parse_leaves_the_module_as_it_was(built: Living, kit: Path) -> None:
