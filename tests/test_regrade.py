@@ -241,7 +241,7 @@ reason = "illness"
     spoilable.ok("grade")
     rows = grades(spoilable)
     assert [float(rows[name]["late_penalty"]) for name in ("ada", "ben")] == [0, 16]
-    assert rows["ada"]["note"] == "extended to 2027-01-27 12:00 (illness)"
+    assert rows["ada"]["note"] == "extended to 2027-01-27 12:00: illness"
     page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
     assert "Score: 80 / 100" in words_on(page.read_text(encoding="utf-8"))
     spoilable.edit(settings, "until = 2027-01-27 12:00:00", "until = 2027-01-26")

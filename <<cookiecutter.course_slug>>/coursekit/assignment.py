@@ -124,7 +124,7 @@ def write_package(course: Course, before: str, folder: Path) -> Path:
     for name, text in reference(course, before, anew).items():
         files.write_text(folder / course.package / f"{name}.py", text)
     for name in PROVIDED:
-        files.copy(course.package_dir / name, folder / course.package / name)
+        files.write_bytes(folder / course.package / name, (course.package_dir / name).read_bytes())
     return folder
 
 

@@ -111,9 +111,8 @@ class Course:
     def due(self, module: Module) -> dt.datetime:
         """Return when a module is due: without a time of day at 23:59 in the course's time zone."""
         rhythm = dt.timedelta(days=self.schedule["days_per_module"] * int(module.name[:2]))
-        return self.moment(
-            self.schedule["due"].get(module.name, self.schedule["first_day"] + rhythm)
-        )
+        usual = self.schedule["first_day"] + rhythm
+        return self.moment(self.schedule["due"].get(module.name, usual))
 
     def moment(self, day: dt.date) -> dt.datetime:
         """Return a date's end, or a date and time, in the course's time zone unless it has one."""

@@ -81,13 +81,12 @@ def sampled(source: str) -> list[str]:
 
     A cheat disarms one kind of check, `check_raises` say: only a change in one of these tells it.
     """
-    found, seen = list(changed(source)), Counter()
+    found, of_checks = list(changed(source)), {}
     random.Random(source).shuffle(found)
-    turns = []
     for check, version in found:
-        turns.append((seen[check], version))
-        seen[check] += 1
-    return [version for _, version in sorted(turns, key=lambda turn: turn[0])][:TRIED]
+        of_checks.setdefault(check, []).append(version)
+    turns = itertools.zip_longest(*of_checks.values())
+    return [version for turn in turns for version in turn if version][:TRIED]
 
 
 def changed(source: str) -> Iterator[tuple[str, str]]:

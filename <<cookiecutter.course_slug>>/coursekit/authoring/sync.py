@@ -106,7 +106,7 @@ def sync(course: Course, modules: list[Module], *, force: bool = False) -> list[
         raise CourseError("\n\n".join(refusal(course, file) for file in edited))
     backup = course.root / "backups" / f"{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
     for file in edited:
-        files.copy(file.path, backup / file.path.relative_to(course.root))
+        files.write_bytes(backup / file.path.relative_to(course.root), file.path.read_bytes())
     for file in changed:
         files.write_text(file.path, file.text)
     return [file.path for file in changed]

@@ -169,7 +169,7 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     writer.writerows(table)
     files.write_text(path, text.getvalue())
     if "sis login id" in next(rows(export), {}):
-        files.copy(export, course.root / CANVAS_EXPORT)
+        files.write_bytes(course.root / CANVAS_EXPORT, export.read_bytes())
     notes = [f"{len(table)} students, {len(table) - before} of them new"]
     if gone := [row["id"] for row in table if row["id"] not in met]:
         notes.append(f"not in {export.name}, and kept: {', '.join(gone)}")

@@ -166,7 +166,7 @@ class ModuleGrader:
             else:
                 target.unlink(missing_ok=True)
             for path in self.module.beside:
-                files.copy(path, folder / path.name)
+                files.write_bytes(folder / path.name, path.read_bytes())
             files.write_text(workspace.page(submission), graded.page)
             state.write(folder, graded.state)
             self.report(submission, status)

@@ -61,7 +61,9 @@ class Result:
         return min(1.0, self.total / self.points) if self.points else 0.0
 
 
-def result(grades: SubmissionGrades, status: str, state: State, policy: LatePolicy) -> Result:
+def result(
+    grades: SubmissionGrades, status: str, state: State, policy: LatePolicy, extended: str = ""
+) -> Result:
     """Sum a submission. Tests score its code cells, a person scores its markdown cells."""
     cells = grades.grades.values()
     code = [grade for grade in cells if grade.cell_type == "code"]
@@ -81,7 +83,7 @@ def result(grades: SubmissionGrades, status: str, state: State, policy: LatePoli
         module=grades.module,
         status=status,
         state=state,
-        note="; ".join(filter(None, [state.note, about_time, confirm])),
+        note="; ".join(filter(None, [state.note, about_time, extended, confirm])),
         notebook=grades.notebook,
         scores=scores,
         automatic=sum(grade.score for grade in code),
@@ -116,10 +118,8 @@ def collect(
     course: Course, gradebook: Gradebook, workspace: Workspace, ended: Mapping[Key, str]
 ) -> Results:
     """Read all results; `ended` says of the submissions that were just looked at how they ended."""
-    records = [
-        replace(gradebook.module(name), extensions=course.extensions(name))
-        for name in gradebook.modules()
-    ]
+    modules = gradebook.modules()
+    records = [replace(gradebook.module(m), extensions=course.extensions(m)) for m in modules]
     reasons = {(e["student"], e["module"]): e["reason"] for e in course.extension}
     known = {(who, r.module): s for r in records for who, s in gradebook.read(r).items()}
     policy = LatePolicy(**course.late, timezone=course.timezone)
@@ -131,13 +131,11 @@ def collect(
         last = state.read(workspace.autograded / student / module)
         status = ended.get(key) or last.status or "graded"
         if key in known:
-            rows[key] = result(known[key], status, last, policy)
+            extended = ""
             if key in reasons:
                 until = known[key].due.replace(tzinfo=dt.UTC).astimezone(course.zone)
-                more = f"extended to {until:%Y-%m-%d %H:%M}" + f" ({reasons[key]})" * bool(
-                    reasons[key]
-                )
-                rows[key] = replace(rows[key], note="; ".join(filter(None, [rows[key].note, more])))
+                extended = f"extended to {until:%Y-%m-%d %H:%M}: {reasons[key] or 'no reason'}"
+            rows[key] = result(known[key], status, last, policy, extended)
         else:
             why = NO_ID if status == "refused" else last
             rows[key] = Result(printable(student), module, status, why, why.note)
