@@ -49,7 +49,7 @@ def beyond(number, topics):
         @functools.wraps(test)
         def run():
             marked()
-            print(f"Exercise {number}, beyond the examples, when you hand in: {topics}")
+            print(f"Exercise {number}, beyond the examples, when you hand in:\n{topics}")
 
         return run
 
