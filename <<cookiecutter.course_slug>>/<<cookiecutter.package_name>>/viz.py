@@ -4,6 +4,7 @@ Provided: you need not read it. Titles state what was found, so cells compute th
 imported where something is drawn: that takes a second, and grading draws nothing.
 """
 
+import base64
 from itertools import pairwise
 
 import numpy as np
@@ -181,10 +182,14 @@ def panels(count, size=(3.6, 3.6)):
 
 
 class Picture(str):
-    """The text of an SVG, which a notebook shows as a picture."""
+    """The text of an SVG, which a notebook shows as a picture, also one that it does not trust."""
 
-    def _repr_svg_(self):
-        return str(self)
+    def _repr_html_(self):
+        data = base64.b64encode(self.encode()).decode()
+        return f'<img src="data:image/svg+xml;base64,{data}" alt="graph of the computation">'
+
+    def __repr__(self):
+        return f"{type(self).__name__}({len(self)} characters of SVG)"
 
 
 def draw(function, **names):
