@@ -338,6 +338,18 @@ def test_export_writes_only_the_modules_named(built: Living, kit: Path) -> None:
         assert (done.returncode, words in done.stdout) == (code, True), done.stdout
 
 
+def test_export_of_all_keeps_what_is_finished_only_in_the_package(built: Living, kit: Path) -> None:
+    """Who caught up with a reference that was handed out has stubs in the notebook."""
+    package = kit / built.package / "tensor.py"
+    package.write_text("Tensor = 'the reference'\n", encoding="utf-8")
+    for arguments, words in (([], "holds what is not finished here"), (["1"], "not finished:")):
+        assert package.read_text(encoding="utf-8") == "Tensor = 'the reference'\n"
+        run = [sys.executable, "export.py", *arguments]
+        done = subprocess.run(run, cwd=kit, capture_output=True, encoding="utf-8", check=False)
+        assert (done.returncode, words in done.stdout) == (1, True), done.stdout
+    assert "NotImplementedError" in package.read_text(encoding="utf-8")
+
+
 def test_export_names_what_it_leaves_behind(built: Living, kit: Path) -> None:
     """In the notebook everything is there; in the package only what exported cells define."""
     nb = built.solved()

@@ -61,7 +61,8 @@ def explained(error, number, test):
     frames = traceback.extract_tb(error.__traceback__)
     inside = [n for n, frame in enumerate(frames) if frame.name == test.__name__]
     theirs = frames[inside[-1] + 1 :] if inside else []
-    theirs = [f for f in theirs if f.filename != __file__ and "site-packages" not in f.filename]
+    tests = {__file__, test.__code__.co_filename}  # a cell is a file of its own
+    theirs = [f for f in theirs if f.filename not in tests and "site-packages" not in f.filename]
     if isinstance(error, NotImplementedError) and not str(error):
         where = f" in `{theirs[-1].name}`" if theirs else ""
         return (
@@ -624,7 +625,7 @@ def check_slopes(what, function, plain, *arrays, hint=""):
     random, so that no mistake cancels.
     """
     arrays = [np.array(a, np.float64) for a in arrays]
-    weights = np.random.default_rng(0).uniform(0.5, 2.0, np.shape(plain(*arrays)))
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, np.shape(plain(*arrays))).round(1)
     slopes = slopes_of(lambda *xs: (plain(*xs) * weights).sum(), arrays)
     for dtype, tolerance in ((np.float64, 1e-6), (np.float32, 1e-3)):
         tensors = [leaf(a, dtype) for a in arrays]
@@ -641,8 +642,9 @@ def check_slopes(what, function, plain, *arrays, hint=""):
             got = found.get(id(tensor), np.zeros(tensor.shape))
             for index, want, have in zip(np.ndindex(got.shape), slopes[k], got.flat, strict=True):
                 if not abs(want - have) <= tolerance * (1 + abs(want)):
-                    at = f" at {', '.join(map(str, index))}" if index else ""
-                    fail(which, f"the slope{at} is {want:.6g}, got {have:.6g}", hint)
+                    of = f"{before[index]:.4g}" + f", element {list(index)}" * bool(index)
+                    problem = f"the gradient of {of}: expected {want:.6g}, got {have:.6g}"
+                    fail(which, f"{problem}, when g = {weights.tolist()} arrives", hint)
             if (tensor.data != before).any():
                 fail(which, "the input was modified", hint)
 

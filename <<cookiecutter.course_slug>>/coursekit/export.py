@@ -126,10 +126,11 @@ def imported(root: Path, module: str) -> set[str]:
     return names
 
 
-def export(folder: Path, package: Path) -> tuple[bool, str]:
+def export(folder: Path, package: Path, named: bool = False) -> tuple[bool, str]:
     """Write one module's file of the package; return if all is well, and what happened.
 
-    A module that is not finished is written, too: its other functions can be used.
+    A module that is not finished is written, too: its other functions can be used. Unless it was
+    named it does not replace a file with fewer stubs, which may be the reference.
     """
     notebook = folder / f"{folder.name.partition('_')[2]}_dev.ipynb"
     name = f"{folder.name}/{notebook.name}"
@@ -149,6 +150,10 @@ def export(folder: Path, package: Path) -> tuple[bool, str]:
     if not code:
         return False, f"{name}: not exported, because no cell in it starts with `#| export`"
     target = package / f"{notebook.stem.removesuffix('_dev')}.py"
+    before = target.read_text(encoding="utf-8") if target.is_file() else code
+    if not named and len(STUB.findall(before)) < len(STUB.findall(code)):
+        why = f"{package.name}/{target.name} holds what is not finished here"
+        return False, f"{name}: not exported, because {why}; named, it is: export {folder.name}"
     partial = target.with_suffix(".partial")
     partial.write_text(code, encoding="utf-8")
     partial.replace(target)  # whole or not at all
@@ -194,7 +199,7 @@ def main(root: Path, names: list[str]) -> int:
     except ValueError as error:
         print(f"There is no module {str(error)!r} here, only: {', '.join(folders)}")
         return 1
-    results = [export(root / folder, package) for folder in wanted]
+    results = [export(root / folder, package, bool(names)) for folder in wanted]
     print("\n".join(line for _, line in results) or f"There is no module in {root}.")
     return 0 if results and all(well for well, _ in results) else 1
 

@@ -645,7 +645,7 @@ def test_topological_order():
     u = node(a, b)
     check_order(u, [u], "u = a b")
     y = node(u, a)
-    check_order(y, [y, u], "y = u + a", "only Nodes stand in the list, no leaves")
+    check_order(y, [y, u], "y = u + a", "latest first; only Nodes, no leaves")
     u = node(a, a)
     v = node(u)
     y = node(u, v)
@@ -776,7 +776,7 @@ def fit(part, target):
 #| export
 def accumulate(target, part):
     """Add part to target.grad, which is None before the first part arrives."""
-    # TODO: two lines: the first part, and a later one.
+    # TODO: keep the first part; add a later one to what is there.
     ### BEGIN SOLUTION
     if target.grad is None:
         target.grad = part
@@ -796,7 +796,8 @@ def backward(self, gradient=None):
     #
     # APPROACH
     # 1. The order of the Nodes.
-    # 2. Where it starts: self.grad_fn (or self, a leaf) gets the initial gradient.
+    # 2. Where it starts: self.grad_fn, or self if it is a leaf, accumulates the
+    #    initial gradient.
     # 3. For each Node: release gives its g and its edges.
     # 4. For each edge: the target accumulates what the vjp makes of g, made to fit.
     #
@@ -841,10 +842,16 @@ def test_backward():
     def product():
         return made(Node, 6.0, (a, lambda g: g * 3.0), (b, lambda g: g * 2.0))
 
-    made(Node, 8.0, (product(), same), (a, same)).backward()
-    hint = "1 from Add and 3 from Mul add up; = forgets the first"
-    check_array(number(a), 4.0, "a.grad after (a * b + a).backward()", hint=hint)
-    check_array(number(b), 2.0, "b.grad after (a * b + a).backward()")
+    def a_after(result):
+        result.backward()
+        return number(a)
+
+    y, what = made(Node, 8.0, (product(), same), (a, same)), "(a * b + a).backward()"
+    hint = "latest Node first; 1 from Add and 3 from Mul add up: each target accumulates "
+    hint += "fit(vjp(g), target)"
+    check_array(a_after(y), 4.0, f"a.grad after {what}", hint=hint)
+    hint = "release takes a Node's gradient away, so that nothing is sent twice"
+    check_array(number(b), 2.0, f"b.grad after {what}", hint=hint)
     product().backward()
     hint = "a second backward adds to the old .grad"
     check_array(number(a), 7.0, "a.grad after (a * b).backward(), too", hint=hint)
@@ -969,9 +976,12 @@ right slopes. Run it, and find the one symbol that is wrong before you read on; 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-bug", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 def hasty_backward(tensor):
-    """Somebody's backward. One thing is wrong."""
+    """Somebody's backward. One symbol is wrong."""
+    order = topological_order(tensor)
+    for target in [target for node in order for target, _ in node.edges]:
+        target.grad = 0.0
     tensor.grad_fn.grad = np.ones(tensor.shape)
-    for node in topological_order(tensor):
+    for node in order:
         for target, vjp in node.edges:
             target.grad = vjp(node.grad)
 
@@ -1286,10 +1296,10 @@ def test_matmul():
     expected = [[2.0, 20.0], [3.0, 30.0]]
     check_array(matmul_to_b(g, a, b), expected, "what g sends to b", np.float64)
     rng, wide = np.random.default_rng(8), np.ones((2, 3, 4))
-    got = matmul_to_a(wide, wide, np.ones((2, 4, 4))).shape
-    check_equal(got, (2, 3, 4), "the shape of what batches send to a", ".mT, not .T")
-    got = matmul_to_b(wide, wide, np.ones((2, 4, 4))).shape
-    check_equal(got, (2, 4, 4), "the shape of what batches send to b", ".mT, not .T")
+    b, hint = np.ones((2, 4, 4)), "batches need .mT, not .T"
+    what = "the shape of what batches send to"
+    check_equal(matmul_to_a(wide, wide, b).shape, (2, 3, 4), f"{what} a", hint=hint)
+    check_equal(matmul_to_b(wide, wide, b).shape, (2, 4, 4), f"{what} b", hint=hint)
     shapes = [((2, 3), (3, 4)), ((1, 3), (3, 1)), ((2, 2, 3), (3, 2)), ((2, 3), (3,))]
     shapes += [((2, 1, 3, 2), (2, 1, 2, 3))]
     for s, t in shapes:
@@ -1733,6 +1743,7 @@ def test_control():
     hint = "the same memory: np.shares_memory"
     got = np.shares_memory(cut.data, a.data)
     check_equal(got, True, "a.detach() shares memory", hint)
+    check(leaf([0.5], np.float64).detach(), [0.5], "detach() of float64", np.float64)
     check_equal(len((a * a.detach()).grad_fn.edges), 1, "edges of a * a.detach()")
     print("✅ you are in charge of the graph")
 
@@ -1763,8 +1774,7 @@ def test_control_beyond():
 
     check_raises(KeyError, ["inside"], stop, "an exception inside no_grad()")
     # hidden: dtypes
-    for dtype in (np.float16, np.float64):
-        check(leaf([0.5], dtype).detach(), [0.5], "detach()", dtype)
+    check(leaf([0.5], np.float16).detach(), [0.5], "detach()", np.float16)
     inner = a * 2.0
     check_equal(inner.detach().grad_fn, None, "detach() of an inner result")
     check_equal(inner.requires_grad, True, "the inner result afterwards")
