@@ -99,7 +99,7 @@ so a large one computes, while nearly everything else in this table waits for me
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-class", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
 def add_to_class(cls):
-    """Make the decorated function a method of cls: so a class can grow cell by cell."""
+    """Make the decorated function a method of cls: so a class grows cell by cell."""
 
     def attach(function):
         setattr(cls, function.__name__, function)
@@ -131,10 +131,10 @@ class Tensor:
 # %% [markdown]
 """
 ## Exercise 1: A Tensor owns its numbers
-Here is a class with nothing in it yet. `@add_to_class(Tensor)` above a function makes it a method of
-`Tensor`, so you can write one method at a time and try it at once. The first is `__init__`.
+Here is a class that holds no numbers yet. `@add_to_class(Tensor)` above a function makes it a method
+of `Tensor`, so you can write one method at a time and try it at once. The first is `__init__`.
 
-`Tensor(data)` copies, as `torch.tensor` does: nobody can change your weights from outside. Floats
+`Tensor(data)` copies, as `torch.tensor` does: what happens to `data` later changes no Tensor. Floats
 become float32, half the bytes of NumPy's float64 and precise enough for training. Integers and
 booleans stay what they are: labels, indices, masks.
 """
@@ -147,8 +147,8 @@ def __init__(self, data, dtype=None, requires_grad=False):
     """Copy numbers, nested lists, an ndarray, or a Tensor, which keeps its dtype.
 
     TypeError, with the name of the Python type ("str"), unless data are real numbers
-    (of rows of unequal length NumPy makes a ValueError, which may pass).
-    RuntimeError, with the dtype ("int64"), if integers should require gradients.
+    (for rows of unequal length NumPy raises a ValueError: let it pass).
+    RuntimeError, with the dtype ("int64"), if integers are to require gradients.
     """
     # TODO: make an ndarray of your own from data, and set the four attributes.
     #
@@ -290,14 +290,14 @@ def __format__(self, spec):
 def unwrap(other):
     """Return what NumPy computes with: a Tensor's own array, or a Python float or int.
 
-    TypeError on anything else: it names the type and advises to write Tensor(...).
+    TypeError on anything else: it names the type and advises writing Tensor(...).
     """
     # TODO: tell apart Tensors, floats and whole numbers, Python's and NumPy's.
     #
     # APPROACH
     # 1. Of a Tensor, return the array itself.
     # 2. Of a number, Python's or NumPy's, return Python's: a float or an int.
-    # 3. Refuse everything else, lists and arrays among it.
+    # 3. Refuse everything else, lists and arrays included.
     #
     # EXAMPLE
     # >>> unwrap(np.float64(2.5))
@@ -400,8 +400,8 @@ test_numbers_beyond()
 """
 ## Exercise 3: Predict a broadcast
 Many silent bugs in deep learning are broadcasts that nobody intended, so learn to predict them. Write
-the two shapes below each other, aligned on the right. Two sizes fit if they are equal or one of them
-is 1: that one is stretched, and where a size is missing, it counts as 1.
+the two shapes one below the other, aligned on the right. Two sizes fit if they are equal or one of
+them is 1: that one is stretched, and where a size is missing, it counts as 1.
 
 ![A column of shape (3, 1) and a vector of shape (4,): both are stretched to shape (3, 4), and their sum has that shape](broadcast.svg)
 
@@ -412,7 +412,7 @@ Nothing is copied for that: NumPy reads the same number again.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-broadcast", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def broadcast_shape(a, b):
-    """Return the shape of a + b, for two shapes, tuples.
+    """Return the shape of a + b, for two shapes (tuples).
 
     ValueError, with both shapes, if they do not fit.
     """
@@ -511,14 +511,14 @@ test_broadcast_shape_beyond()
 """
 ## Exercise 4: Two makers, eighteen methods
 `t + 10` calls `t.__add__(10)`. In `10 - t` the int gives up, and Python calls `t.__rsub__(10)`:
-there, `self` stands on the **right**. Eighteen methods differ in one symbol only, so write the two
+there, `self` stands on the **right**. Eighteen methods differ in one function only, so write the two
 functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does three things:
 
 ![A Tensor plus a number: unwrap gives an array and a number, NumPy adds them, result_of wraps the new array and looks at the inputs](result.svg)
 
-Provided: `result_of`. Of int with float32 NumPy makes float64, PyTorch float32; `result_of` looks at
-the inputs and does as PyTorch. Later, for gradients, it will note which inputs a result came from. So
-every operation returns through it, and passes all its inputs.
+Provided: `result_of`. From int and float32 NumPy makes float64, PyTorch float32; `result_of` looks
+at the inputs and does as PyTorch does. Later, for gradients, it will note which inputs a result came
+from. So every operation returns through it, and passes all its inputs.
 """
 
 
@@ -551,7 +551,7 @@ Tensor.__array_ufunc__ = None  # so that array + tensor asks the Tensor
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-operators", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def binary(function):
-    """Return the method for self + other and its like (other: a Tensor or number)."""
+    """Return the method for self + other and the like (other: a Tensor or number)."""
 
     def method(self, other):
         # TODO: unwrap, compute, wrap. The same again in reflected.
@@ -578,7 +578,7 @@ def binary(function):
 
 
 def reflected(function):
-    """Return the method for other + self and its like, where other is a number."""
+    """Return the method for other + self and the like, where other is a number."""
 
     def method(self, other):
         # TODO: as in binary, but here self stands on the right.
@@ -685,7 +685,7 @@ test_operators_beyond()
 ## Exercise 5: Functions of each element
 The same idea for one operand: `exp`, `log`, `sqrt`, `tanh`, `abs` and `-t` differ in the function
 only. Then the two by which networks choose: `clip` keeps values in a range, and `where` picks from
-two Tensors by a mask: from 1 2 3 and 10 20 30, by yes no yes, it makes 1 20 3.
+two Tensors by a mask: from 1 2 3 and 10 20 30, by the mask yes no yes, it makes 1 20 3.
 
 Provided: `in_floats`, since NumPy takes the `exp` of an 8-bit integer in float16, PyTorch in float32;
 and `@tensor_function`, which keeps `where` in `Tensor`, so that a later version reaches all who
@@ -777,7 +777,7 @@ def where(condition, a, b):
 # %% [markdown]
 """
 ### Testing functions of each element
-Against Python's `math`; each bound alone; what decides about the dtype.
+Against Python's `math`; each bound alone; what decides the dtype.
 """
 
 
@@ -879,9 +879,9 @@ gradient as soon as they have.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-reductions", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def reduction(function):
-    """Return the method that reduces over axis with function, np.sum or its like.
+    """Return the method that reduces over axis with function, np.sum or the like.
 
-    axis: None (all), an int or, but for argmax, a tuple.
+    axis: None (all), an int or, except for argmax, a tuple.
     """
 
     def method(self, axis=None, keepdims=False):
@@ -907,7 +907,7 @@ def var(self, axis=None, keepdims=False, correction=1):
     # APPROACH
     # 1. Subtract the mean of each group. Which keepdims does that need?
     # 2. Average the squares; here keepdims is what the caller wants.
-    # 3. A mean divides by n, how many elements are behind each element of the result.
+    # 3. A mean divides by n, the number of elements behind each element of the result.
     #    Make it n - correction.
     #
     # EXAMPLE
@@ -928,7 +928,7 @@ def var(self, axis=None, keepdims=False, correction=1):
 # %% [markdown]
 """
 ### Testing reductions
-On two matrices of which you can check each number in your head.
+On a matrix in which you can check each number in your head.
 """
 
 
@@ -952,9 +952,9 @@ def test_reductions():
     check(t.var(axis=1), [7.0, 3.0], f"{m}.var(axis=1)", hint=hint)
     var = t.var(axis=0, keepdims=True)
     check(var, [[4.5, 2.0, 0.5]], f"{m}.var(axis=0, keepdims=True)", hint=hint)
-    check(t.var(correction=0), 13 / 3, f"{m}.var(correction=0)", hint="how many are n?")
+    check(t.var(correction=0), 13 / 3, f"{m}.var(correction=0)", hint="what is n?")
     far = Tensor([10000.0, 10001.0, 10005.0])
-    hint = "square the distances: float32 cannot tell the squares themselves apart"
+    hint = "square the distances: float32 rounds 10000² and the like to multiples of 8"
     check(far.var(), 7.0, "Tensor([10000., 10001., 10005.]).var()", hint=hint)
     double, hint = Tensor([0.1, 0.3], np.float64), "result_of(array, self)"
     check(double.mean(), 0.2, "float64 mean", np.float64, hint)
@@ -1028,9 +1028,9 @@ stands at place 3 · 1 + 1 · 2 = 5. A stride of 0 repeats: that is how a broadc
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-strides", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def contiguous_strides(shape, itemsize):
-    """Return the row-major strides of a shape, a tuple; itemsize is the last one.
+    """Return the row-major strides of a shape (a tuple); itemsize is the last one.
 
-    With bytes per element for itemsize they are ndarray.strides. No size is 0.
+    With the bytes per element as itemsize they are ndarray.strides. No size is 0.
     """
     # TODO: how far apart are two neighbours along each dimension?
     ### BEGIN SOLUTION
@@ -1056,8 +1056,8 @@ def broadcast_strides(shape, strides, target):
 
 
 def read_strided(buffer, shape, strides, offset=0):
-    """Return the nested lists that shape and strides, in elements, show of a list."""
-    # TODO: read the element, or the list of what is one dimension smaller.
+    """Return what shape and strides (in elements) show of a list, as nested lists."""
+    # TODO: read the element, or a list of parts that are one dimension smaller.
     #
     # APPROACH
     # 1. Without dimensions there is one element: at offset.
@@ -1229,7 +1229,7 @@ def unsqueeze(self, dim):
 
 @add_to_class(Tensor)
 def squeeze(self, dim=None):
-    """Return a view without dimension dim if its size is 1; by default, without any."""
+    """Return a view without dim if its size is 1; None drops all sizes of 1."""
     # TODO: as PyTorch, leave a dimension of another size as it is. NumPy would fail.
     ### BEGIN SOLUTION
     if dim is not None and self.shape[dim] != 1:
@@ -1324,10 +1324,10 @@ test_reshape_beyond()
 # %% [markdown]
 """
 ## Exercise 9: New order of dimensions
-Pictures come as (height, width, colour), networks want (colour, height, width); a matrix product
-needs columns where there are rows. `permute` reorders shape and strides together and touches no
-element, however many there are. `transpose` swaps two dimensions, and `T` the two of a matrix, as in
-the figure of Part 1.
+Pictures come as (height, width, colour), PyTorch's networks want (colour, height, width); a matrix
+product needs columns where there are rows. `permute` reorders shape and strides together and touches
+no element, however many there are. `transpose` swaps two dimensions, and `T` the two of a matrix, as
+in the figure of Part 1.
 """
 
 
@@ -1484,7 +1484,10 @@ def __iter__(self):
 #| export
 @add_to_class(Tensor)
 def __getitem__(self, index):
-    """Return self[index]: ints, slices, ..., None give views, index Tensors copies."""
+    """Return self[index]: ints, slices, ..., None give views, index Tensors copies.
+
+    One element of a matrix, t[0, 1], is a copy, too.
+    """
     # TODO: NumPy knows what to do with an index, even if it is a Tensor.
     ### BEGIN SOLUTION
     array = self.data[index]
@@ -1536,7 +1539,7 @@ def stack(tensors, axis=0):
 # %% [markdown]
 """
 ### Testing indices and joins
-Each kind of index, joins along each axis, who shares memory and who does not.
+Each kind of index, joins along each axis, what shares memory and what does not.
 """
 
 
@@ -1887,7 +1890,7 @@ def full(shape, value, dtype=None, requires_grad=False):
 
 
 def arange(start, stop=None, step=1, dtype=None, requires_grad=False):
-    """Return start, start + step, ... below stop; arange(n) is 0, 1, ... Ints stay."""
+    """Return start, start + step, ... before stop; arange(n) is 0, 1, ... Ints stay."""
     # TODO: np.arange takes the same three arguments.
     ### BEGIN SOLUTION
     array = np.arange(start, stop, step)
@@ -2160,11 +2163,11 @@ profile_strides()
 **Explain your bars.** Nothing differs but the distance. Memory arrives in lines of (usually) 64
 bytes, 16 float32: as the numbers move apart, each line brings fewer of them, until from 64 bytes on
 every number costs a line of its own. Beyond that fewer and fewer numbers share a page, usually of
-4 KB, and the processor must look up the address of every page. Where does your rise begin: as long
+4 KB, and the processor must look up the address of every page. Where does your rise begin? As long
 as the processor fetches lines ahead in time, the additions hide the traffic.
 
 ### Matrix multiplication, three ways
-All three do 2n³ FLOPs. Where Exercise 11 is not done, plain Python stands in for it.
+All three do 2n³ FLOPs. Where Exercise 11 is not done, short code stands in for it.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-profile-matmul", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
@@ -2265,10 +2268,10 @@ does it wait for?
 ## Part 3: Production Context
 - **Storage and views.** A `torch.Tensor` is sizes, strides (in elements) and an offset on a
   reference-counted storage. `view` refuses what strides cannot do, `reshape` then copies, and
-  `contiguous()` makes a row-major copy. `torch.tensor` copies, `torch.from_numpy` shares.
-- **Dispatch.** `a + b` enters ATen's dispatcher, which selects a kernel by device, dtype and
-  features such as autograd; that takes about as long as your Python. Matmuls go to BLAS or oneDNN
-  on a CPU, to cuBLAS on a GPU, whose memory a caching allocator keeps for reuse.
+  `contiguous()` copies what is not row-major. `torch.tensor` copies, `torch.from_numpy` shares.
+- **Dispatch.** `a + b` enters ATen's dispatcher, which selects a kernel by device and features
+  such as autograd (the kernel looks at the dtype); that takes about as long as your Python. Matmuls
+  go to BLAS or oneDNN on a CPU, to cuBLAS on a GPU, whose memory a caching allocator keeps for reuse.
 - **Fusion.** Eager PyTorch makes your temporaries, too. `torch.compile`, and XLA behind JAX's
   `jit`, fuse `a * b + c` into one kernel and so move it to the right under the roof.
 - **Others.** JAX arrays and `tf.Tensor` are immutable: `x.at[i].set(v)` returns a new array in JAX;
@@ -2447,5 +2450,5 @@ and matmul; broadcasts you can predict; errors that help. It reads handwriting a
 that views are free and temporaries are not, that distance in memory costs time, and that only a
 large matmul keeps a processor busy.
 
-<% if cookiecutter.last_module >= '02' %>**Next, Module 02: Activations** bends what is linear, without which a hundred layers are worth one.<% else %>**Next**: whatever you compute with it.<% endif %>
+<% if cookiecutter.last_module >= '02' %>**Next, Module 02: Activations** bends what is linear: unbent, a hundred layers are worth one.<% else %>**Next**: whatever you compute with it.<% endif %>
 """

@@ -16,7 +16,7 @@
 # Module 02: Activations
 
 Stack a hundred layers with nothing between them, and you have one: `(x @ A) @ B` is `x @ (A @ B)`.
-A bend between them, called an **activation**, is what makes depth count. At the end of this notebook
+A bend between them, called an **activation**, is what makes depth count. At the end of the exercises
 two bends solve a puzzle that no straight line can. The formulas are short, and as they stand in
 books they break: they overflow, divide 0 by 0, or lose the digits that training needs. You write
 them so that they hold for every number.
@@ -107,14 +107,14 @@ stops it, and a slope of 0.25, the sigmoid's steepest, shrinks it.
 | the same, fused into one loop | O(N), as many exponentials | 1 |
 | `softmax`, `log_softmax` over a size of r | O(N), 1 exponential an element | 3, and O(N / r) |
 
-N elements. All of them do a few FLOPs per byte: they lie on the slope of Module 01's roofline,
-where memory traffic counts.
+N elements. All of them do at most a few FLOPs per byte: they lie on the slope of Module 01's
+roofline, where memory traffic counts.
 """
 
 # %% [markdown]
 """
 ## Exercise 1: ReLU
-The ReLU of -2 is 0, that of 3 is 3: the simplest bend, and one of the most used. Write it, as
+The ReLU of -2 is 0, that of 3 is 3: the simplest bend, and one of the most used. Write it, like
 everything here, with Tensor operations (`+ - * /`, comparisons, `where`, `maximum`, `exp`, `sum` and
 so on), not with `.data`: gradients will follow Tensor operations, and end where you take the array
 out. `@tensor_function` lets a faster version take its place one day.
@@ -141,9 +141,9 @@ def relu(x):
     # Tensor([0, 3])
     #
     # HINTS
-    # - Every comparison with NaN is False; -inf * 0 is NaN; the int 0 keeps integers.
+    # - NaN > 0 and NaN <= 0 are False; -inf * 0 is NaN; the int 0 keeps integers.
     # - At 0 PyTorch takes the slope 0. A maximum alone will have 1/2 there; a factor
-    #   x > 0 makes it 0. It changes no value, so no test here can see it.
+    #   x > 0 makes it 0. That changes no value, so no test here can see it.
     ### BEGIN SOLUTION
     return x.maximum(0) * (x > 0)
     ### END SOLUTION
@@ -463,7 +463,7 @@ def test_sigmoid():
     x, want = [-log3, 0.0, log3], [0.25, 0.5, 0.75]
     check_function(sigmoid, x, want, "sigmoid([-log 3, 0., log 3])")
     check_function(sigmoid, [x, x], [want, want], "sigmoid of two rows")
-    hint = "let no exponent be positive, in no step; where() computes both its formulas"
+    hint = "let no exponent be positive in any step; where() computes both its formulas"
     check_function(sigmoid, [-1000.0, 1000.0], [0.0, 1.0], "sigmoid(±1000)", hint=hint)
     check_function(sigmoid, [-100.0, 100.0], [0.0, 1.0], "sigmoid(±100)", hint=hint)
     hint = "the sigmoid of -50 is 2e-22: 1 - ... and 0.5 + ... lose its digits"
@@ -517,10 +517,10 @@ test_sigmoid_beyond()
 # %% [markdown]
 """
 ## Exercise 5 (deeper): Two ways to get tanh wrong
-tanh is a sigmoid, stretched from (0, 1) to (-1, 1). Write it by your sigmoid, and by the book's
-formula. Then look at x = 0.0001, where tanh is 0.0001: both subtract numbers that agree in their
-first digits, and lose those. At 1000 one of them dies, too. So your package gets a third way, NumPy's
-`tanh` (below the tests).
+tanh is a sigmoid, stretched from (0, 1) to (-1, 1). Write it with your sigmoid, and with the
+book's formula. Then look at x = 0.0001, where tanh is 0.0001: both subtract numbers that agree in
+their first digits, and lose those. At 1000 one of them dies, too. So your package gets a third way,
+NumPy's `tanh` (below the tests).
 """
 
 
@@ -539,7 +539,7 @@ def tanh_by_sigmoid(x):
     # TODO: express tanh by sigmoid.
     #
     # APPROACH
-    # 1. Divide the formula above and below by e^x: which sigmoid do you see?
+    # 1. Divide numerator and denominator by e^x: which sigmoid do you see?
     # 2. A sigmoid runs from 0 to 1; stretch and shift it.
     #
     # EXAMPLE
@@ -622,7 +622,7 @@ def tanh(x):
 ## Exercise 6: GELU, twice
 ReLU multiplies x by 0 or by 1. GELU multiplies it by Φ(x), the share of a normal distribution below
 x, and so bends smoothly: Φ(1) is 0.841, so 1 becomes 0.841, and -1 becomes -0.159. BERT and GPT-2
-use it. For those who have no fast erf there is a second form, by tanh. The two differ by up to
+use it. For those who have no fast erf there is a second form, with tanh. The two differ by up to
 0.0005: run a trained network with the form it was trained with.
 """
 
@@ -733,9 +733,9 @@ test_gelu_beyond()
 # %% [markdown]
 """
 ## Exercise 7 (deeper): The same GELU in one buffer
-Your tanh form makes a new array at each of its nine steps, for a million floats 36 MB to write and
-to throw away. This version is fused by hand: it takes plain arrays, and writes every step into the
-one array it is given, 4 MB. In Part 2 the two race.
+Your tanh form makes a new array at each of its nine steps, for a million floats 36 MB to write, of
+which it throws 32 away. This version is fused by hand: it takes plain arrays, and writes every step
+into the one array it is given, 4 MB. In Part 2 the two race.
 """
 
 
@@ -749,8 +749,8 @@ def gelu_into(x, out):
     # TODO: let out become the result, step by step.
     #
     # APPROACH
-    # 1. u = √(2/π) (x + 0.044715 x³) needs x in the middle, and x is not in out. Take
-    #    out an x: in u = √(2/π) x (1 + 0.044715 x²) a step has one operand beside out.
+    # 1. u = √(2/π) (x + 0.044715 x³) needs x in the middle, and x is not in out. Factor
+    #    x out: in u = √(2/π) x (1 + 0.044715 x²) a step has one operand besides out.
     # 2. Begin with x², and work outwards.
     #
     # EXAMPLE
@@ -855,8 +855,8 @@ Unlike in the sigmoid there may be many lines, and each has a largest score of i
 def softmax(x, dim=-1):
     """Return e^x divided by the sum of e^x over dim (nn.functional.softmax).
 
-    A score of -inf gets probability 0. Never warns if each line has a finite maximum.
-    IndexError if x has no such dim.
+    A score of -inf gets probability 0. Never warns if each line has a finite maximum
+    and no difference overflows. IndexError if x has no such dim.
     """
     # TODO: write softmax so that nothing overflows and no line becomes 0 / 0.
     #
@@ -903,7 +903,7 @@ def test_softmax():
     want = [[[0.5, 0.75]] * 2, [[0.5, 0.25]] * 2]
     check_function(lambda x: softmax(x, 0), wide, want, f"softmax({wide}, dim=0)")
     masked, what = [0.0, -inf, 0.0], "softmax([0, -inf, 0])"
-    check_function(softmax, masked, [0.5, 0.0, 0.5], what, hint="e^-inf is 0, no more")
+    check_function(softmax, masked, [0.5, 0.0, 0.5], what, hint="e^-inf is just 0")
     got = softmax(Tensor([0.0, -inf])).data[1].item()
     check_equal(got, 0.0, "softmax([0, -inf]), its second number", "exactly 0")
     call, what = lambda: softmax(Tensor([1.0, 2.0]), dim=1), "softmax(1-D, dim=1)"
@@ -957,15 +957,15 @@ do not take the log of a result; take it on paper, before you compute anything.
 def log_softmax(x, dim=-1):
     """Return log(softmax(x, dim)) without forming softmax (nn.functional.log_softmax).
 
-    A score of -inf stays -inf. Never warns if each line has a finite maximum.
-    IndexError if x has no such dim. Large scores keep their differences: nothing is
-    rounded at their size.
+    A score of -inf stays -inf. Never warns if each line has a finite maximum and no
+    difference overflows. IndexError if x has no such dim. Large scores keep their
+    differences: nothing is rounded at their size.
     """
     # TODO: write log_softmax.
     #
     # APPROACH
     # 1. The log of a fraction is a difference. What is the log of its numerator?
-    # 2. Shift first, as in softmax: then no step overflows, and every number is small.
+    # 2. Shift first, as in softmax: then no exponential overflows.
     #
     # EXAMPLE
     # >>> log_softmax(Tensor([0.0, -200.0]))
@@ -1054,10 +1054,10 @@ test_log_softmax_beyond()
 # %% [markdown]
 """
 ## Exercise 10: Functions as objects
-A network is a list of steps, called one after the other. A function with a setting, as the slope of
-`leaky_relu`, fits into the list once it is an object: it keeps its setting, is called like a function,
-and prints as the call that made it. Write the base class and one activation with a setting; the
-others follow the same pattern (below the tests).
+A network is a list of steps, called one after the other. A function with a setting, such as the slope
+of `leaky_relu`, fits into the list once it is an object: it keeps its setting, is called like a
+function, and prints as a call that makes it. Write the base class and one activation with a setting;
+the others follow the same pattern (below the tests).
 """
 
 
@@ -1119,7 +1119,7 @@ class LeakyReLU(Activation):
 # %% [markdown]
 """
 ### Testing the objects
-Calls and prints, also of classes of the test's own.
+Calls and prints, also of classes that the test defines.
 """
 
 
@@ -1244,10 +1244,10 @@ class LogSoftmax(Activation):
 # %% [markdown]
 """
 ## It works: two bends do what no line can
-XOR is 1 if exactly one of two inputs is 1. Its four points are the corners of a square, ones and
-zeros across the diagonals; Minsky and Papert's *Perceptrons* (1969) is about what a single line cannot
-separate. Two hidden units h = relu(x @ W + b), with weights chosen by hand, can: both add the inputs,
-the second one less 1, and h₁ - 2 h₂ is XOR.
+XOR is 1 if exactly one of two inputs is 1. Its four points are the corners of a square, the ones
+on one diagonal, the zeros on the other; Minsky and Papert's *Perceptrons* (1969) is about what a
+single line cannot separate. Two hidden units h = relu(x @ W + b), with weights chosen by hand, can:
+both add the inputs, the second one less 1, and h₁ - 2 h₂ is XOR.
 """
 
 
@@ -1289,8 +1289,8 @@ viz.show()
 
 # %% [markdown]
 """
-Nobody chose these weights by training yet: you did it by thought, for two units. The rest of the
-course is about networks that find theirs, with thousands of units.
+No training found these weights: they were chosen by thought, for two units. Larger networks have
+thousands of weights, and find theirs by training.
 
 ## Part 2: Systems Analysis
 You built them; now measure them. Run each cell, look at your own numbers, and explain them to
@@ -1393,7 +1393,7 @@ travel to memory and back each time.
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-profile-speed", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
 def profile_speed(n=2**20):
-    """Plot the time an element of activations, and in gray of what they are made of."""
+    """Plot the time per element of activations, and in gray of what they consist of."""
     from << cookiecutter.package_name >> import viz
     from << cookiecutter.package_name >>.tensor import (
         randn,
@@ -1428,10 +1428,11 @@ profile_speed()
 # %% [markdown]
 """
 **Explain your dots.** On the left stands what NumPy runs in vector instructions, several numbers at
-a time; on most processors exp and tanh are among them. In the middle, the `where` of `leaky_relu`: if
+a time; on many processors exp and tanh are among them. In the middle, the `where` of `leaky_relu`: if
 the processor must guess for each number which way it will go, random signs prove it wrong half of the
-time, sorted ones hardly ever. On the right, many times slower: `**`, which computes any power, and
-Python's erf, one call a number. What does sigmoid pay for besides two exponentials?
+time, sorted ones hardly ever. On the right, many times slower, Python's erf, one call a number. `**`,
+which computes any power, takes many times as long as two products. What does sigmoid pay for besides
+two exponentials?
 
 ### Why activations dominate training memory
 On its way back, autograd needs what the operations saw on their way forward. The simplest way is to
@@ -1493,12 +1494,12 @@ outweigh the parameters from a batch of 0.31 or 0.1 times the width on. Why does
 ## Part 3: Production Context
 - **Names.** Functions as in `torch.nn.functional`, classes as in `torch.nn`. PyTorch's classes are
   `Module`s; yours are plain objects, for they have no parameters.
-- **Fusion.** PyTorch's activations are single kernels: one pass, one new array. Eager mode runs a
+- **Fusion.** PyTorch's activations are single kernels with one new array. Eager mode runs a
   chain of your own one kernel a step, with temporaries like yours; `torch.compile`, and XLA under
   JAX and TensorFlow, fuse such a chain into one loop. `nn.ReLU(inplace=True)` reuses the input.
 - **What is kept.** For its way back PyTorch keeps one array an activation: the result for ReLU,
-  sigmoid, tanh and both softmaxes, the input for GELU. `torch.utils.checkpoint` keeps neither, and
-  computes the forward pass again.
+  sigmoid, tanh and both softmaxes, the input for GELU. `torch.utils.checkpoint` keeps only the
+  input of a block, and computes its forward pass again.
 - **Softmax at scale.** It needs its maximum before its sum: two passes. Online softmax updates both
   in one; with it FlashAttention never stores the matrix of scores.
 - **GELU.** `jax.nn.gelu` takes the tanh form unless told otherwise, PyTorch and Keras the exact.
@@ -1541,7 +1542,7 @@ tensor([   0., -200.])
 LeakyReLU(negative_slope=0.2)
 ```
 
-Yours, of the same numbers:
+And yours, on the same numbers:
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-pytorch", "locked": true, "schema_version": 3, "solution": false, "task": false}}
@@ -1583,7 +1584,7 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 ### Question 1: The last buffer
 A block of a transformer applies the tanh form of GELU to an input of shape (8, 2048, 16384) in
 float32. What does your composed `gelu` need beyond that input, its result included, and what would a
-version need that writes every step into one array? A colleague saves even that: it writes the
+version need that writes every step into one array? A colleague saves even that, and writes the
 steps, x² first, into x itself. Is the result right? Which array would autograd miss afterwards?
 """
 
@@ -1630,7 +1631,7 @@ fusion pays.
 """
 ### Question 3: A bigger batch
 Derive, from bytes per element, the batch from which activations outweigh parameters in your stack
-for ReLU and for GELU, and compare with your plot. Name two ways towards ten times that batch in the
+for ReLU and for GELU, and compare with your plot. Name two ways to ten times that batch in the
 same memory, and what each costs. (What must be kept? In how many bytes? All rows at once?)
 """
 
@@ -1677,10 +1678,10 @@ of 80 the sum, 10⁴ · 5.5 · 10³⁴, overflows float32 all the same.
 # %% [markdown]
 """
 ## 🎯 Module Summary
-You built the activations of torch.nn from Tensor operations. You saw the formulas of the book die,
+You built activations of torch.nn from Tensor operations. You saw the formulas of the book die,
 and rewrote each in its own way: an exponent that cannot be positive, a shift that cancels, a
-logarithm taken on paper. You solved XOR by two bends, and measured that temporaries cost time as well
-as memory, and that activations outweigh the parameters as soon as a batch is large.<% if cookiecutter.last_module >= "03" %>
+logarithm taken on paper. You solved XOR with two bends, and measured that temporaries cost time as
+well as memory, and that activations outweigh the parameters as soon as a batch is large.<% if cookiecutter.last_module >= "03" %>
 
 **Next, Module 03: Layers** puts weights between the bends.<% endif %>
 """

@@ -18,11 +18,11 @@
 A network that reads handwriting and one that writes poems are made of the same few parts: layers in
 a chain. A **layer** is a function that owns numbers, its **parameters**, and training is nothing
 but changing these. Build the layers, and a network is one line; you can say before it runs how
-large it is and how long it will take, and you will know why most ways to draw its first random
+large it is and how much it computes, and you will know why most ways to draw its first random
 numbers make it deaf.
 
 **Learning Objectives:**
-- Build the layers of PyTorch's `torch.nn`, on a base class that finds every parameter by itself.
+- Build layers of PyTorch's `torch.nn`, on a base class that finds every parameter by itself.
 - Understand why the scale of the first random weights decides what a deep network can know.
 - Analyze what a layer costs in parameters, FLOPs and memory, and why machines love batches.
 
@@ -64,7 +64,7 @@ from << cookiecutter.package_name >>.tensor import (
 """
 ## Part 1: Mathematical Foundations
 
-A layer is a function f(x; θ) with parameters θ. The one that holds nearly all parameters of most
+A layer is a function f(x; θ) with parameters θ. The one that holds nearly all parameters of many
 networks is `Linear`, y = xW + b. By hand, with two inputs and three outputs:
 
     [1  2] · [1  2  3]  +  [10  20  30]  =  [1 + 8 + 10  2 + 10 + 20  3 + 12 + 30]
@@ -235,7 +235,7 @@ def test_parameters():
     check_parameters(Layer().parameters(), {}, "a layer without attributes")
     net = Block(a, b)
     of_net = {"net.weight": net.weight, "net.bias": net.bias}
-    hint = "what a layer inside returns by parameters() belongs to the list, too"
+    hint = "what a layer inside returns from parameters() belongs to the list, too"
     check_parameters(net.parameters(), of_net | of_a | of_b, "a and b inside net", hint)
     mixed = Layer()
     mixed.first, mixed.several = a, [ReLU(), abs, (b, [Block])]
@@ -399,7 +399,7 @@ square n · Var(w) · E[x²], and the ReLU behind it sets half of the sums to 0:
 
 ![A Linear turns the mean square E of x squared into n times Var w times that, and ReLU keeps half; over fifty layers only Var w = 2 / n neither vanishes nor explodes](scale.svg)
 
-So before a ReLU it should be Var(w) = 2 / n, where n is fan_in, the number of inputs (**Kaiming**
+So before a ReLU Var(w) should be 2 / n, where n is fan_in, the number of inputs (**Kaiming**
 He and others, 2015). **Xavier** Glorot and Bengio (2010) had no ReLU. They wanted 1 / fan_in for
 what flows forward and 1 / fan_out for gradients, which flow backward, and chose 2 / (fan_in +
 fan_out) between the two. What computers draw most cheaply is uniform: numbers between -a and a have
@@ -691,7 +691,7 @@ in it:
 
 ![A picture of 8 by 8 pixels becomes 64 numbers, 32 units, ReLU, and 10 scores; the two Linear layers own 2,080 and 330 numbers, the others none](network.svg)
 
-Only the two `Linear` own anything. You will run this very chain at the end, wider.
+Only the two `Linear` own anything. You will run this very chain at the end, with other widths.
 """
 
 
@@ -952,8 +952,8 @@ test_flatten_beyond()
 """
 ## Exercise 7: Dropout
 While training, each number becomes 0 with probability p, anew in every call, so no unit can rely on
-a certain other one (Srivastava et al. 2014). **Inverted** dropout divides the survivors by 1 - p at
-once: then a number keeps its expected value, and inference needs no correction.
+any particular other one (Srivastava et al. 2014). **Inverted** dropout divides the survivors by 1 - p
+at once: then a number keeps its expected value, and inference needs no correction.
 
 ![Dropout with p = 0.5: six draws, the three that are at least 0.5 keep their number, the mask has 2 where a number is kept, and the product has mean 3 instead of 3.5](dropout.svg)
 
@@ -1028,7 +1028,7 @@ def test_dropout():
         check_equal(out.shape, (10_000,), f"{what}, shape")
         kept = [v != 0 for v in out.data.tolist()]
         share = 1 - sum(kept) / 10_000
-        hint = "p is the probability to be dropped"
+        hint = "p is the probability of being dropped"
         near = abs(share - p) < 0.025
         check_equal(near, True, f"{what} drops {share:.1%}, which is about p", hint)
         want = [v / (1 - p) * k for v, k in zip(before, kept, strict=True)]
@@ -1133,7 +1133,7 @@ class LayerNorm(Layer):
         # APPROACH
         # 1. Here, as_tuple((normalized_shape,)) makes a tuple of an int, too.
         # 2. In forward, compare the last sizes of x with it.
-        # 3. The row by hand, with Tensor operations. The variance divides by n, not
+        # 3. As for the row above, by Tensor operations. The variance divides by n, not
         #    n - 1, and eps stands inside the root: a row of equal numbers becomes 0.
         # 4. A float16 has no room for the square of 300: compute such x in float32.
         #
@@ -1414,11 +1414,10 @@ test_embedding_beyond()
 # %% [markdown]
 """
 ## Exercise 10 (deeper): Count before you run
-How large is it, and how long will it take? Both can be said before the first line runs: the memory
-of a network follows from its parameters, its time from its FLOPs. `Linear(3, 2)` owns 3 · 2 + 2 = 8
-numbers. For each row it makes 2 outputs, and each of them needs products, sums, and a bias: how
-many operations is that? The figure of Exercise 5 has the first count for a network; Part 2 checks
-both.
+How large is it, and how much must it compute? Both can be said before the first line runs: count
+its parameters and its FLOPs. `Linear(3, 2)` owns 3 · 2 + 2 = 8 numbers. For each row it makes 2
+outputs, and each of them needs products, sums, and a bias: how many operations is that? The figure
+of Exercise 5 has the first count for a network; Part 2 checks both.
 """
 
 
@@ -1671,7 +1670,7 @@ profile_count()
 # %% [markdown]
 """
 **Explain your table.** Formulas and counts agree to the last digit. Remember the last line, which
-holds for any chain of `Linear`s: 2 FLOPs per parameter and row. A language model of 7 billion
+holds for any chain of wide `Linear`s: 2 FLOPs per parameter and row. A language model of 7 billion
 parameters does 14 GFLOP for each token it writes, and reads 28 GB for it (14 in float16). Which of
 the two will limit it on your computer?
 
@@ -1708,7 +1707,7 @@ profile_batch()
 **Explain your curve.** One row does 0.5 FLOP per byte, so at batch 1 expect half the bandwidth of
 your memory, or of a cache that holds all the weights: compare the last line with your roofline of
 Module 01. At batch 2 the time may jump: GEMM first copies the weights into blocks for caches and
-registers, GEMV does not. For some rows more it hardly grows, since all of them share that one pass
+registers, GEMV does not. For a few more rows it hardly grows, since all of them share that one pass
 over the weights; then the curve bends towards the peak of your processor. At which batch?
 
 ### Initialization against depth
@@ -1804,8 +1803,8 @@ profile_share()
 """
 **Explain your bars.** The FLOPs of `Linear` run in BLAS near the peak. All others wait for memory,
 because each Tensor operation reads and writes the whole batch: count the passes in your
-`LayerNorm`, about ten, each with one FLOP for 8 or 12 bytes moved. `Dropout` draws a random number
-for each element, which takes some nanoseconds. So a good part of the time goes into 1 % of the
+`LayerNorm`, seven or more, each with one FLOP for 4 to 12 bytes moved. `Dropout` draws a random
+number for each element, which takes some nanoseconds. So a good part of the time goes into 1 % of the
 FLOPs.
 
 ## Part 3: Production Context
@@ -1818,14 +1817,14 @@ FLOPs.
 - **First weights.** PyTorch's default is `kaiming_uniform_(a=sqrt(5))`, which is 1 / √in_features,
   and the same bound for the bias. Keras takes Xavier (`glorot_uniform`) and zeros, Flax a truncated
   normal of variance 1 / n (LeCun) and zeros.
-- **Dropout.** CUDA draws masks from a counter (Philox) inside the kernel, where no state needs to
-  be locked; JAX demands an explicit key for each call. `eval()` does not switch off gradients.
+- **Dropout.** On a GPU PyTorch draws masks from a counter (Philox) inside the kernel, where no
+  state needs to be locked; JAX demands an explicit key for each call. `eval()` does not switch off gradients.
 - **LayerNorm.** One fused kernel reads x, and keeps mean and 1/std of each row for backward. The
   default eps is 1e-5 in PyTorch, 1e-3 in Keras, 1e-6 in Flax. PyTorch computes float16 rows in
   float32, as you do, but returns float16.
-- **Embedding.** A bad index is an error on the CPU. On a GPU PyTorch stops with a device-side
-  assert, TensorFlow's `gather` returns zeros, and JAX clamps the index of `table[i]`, without a
-  word.
+- **Embedding.** In PyTorch and TensorFlow a bad index is an error on the CPU. On a GPU PyTorch stops
+  with a device-side assert, and TensorFlow's `gather` returns zeros. JAX clamps the index of
+  `table[i]` everywhere, without a word.
 
 ### The same in PyTorch
 Mind the transposed weight.
@@ -1863,9 +1862,9 @@ print([p.size for p in net.parameters()])
 # %% [markdown]
 """
 Sources: PyTorch docs, *torch.nn*; Keras and Flax API docs; JAX docs, *The Sharp Bits*; TensorFlow
-docs, *tf.gather*; Glorot and Bengio, AISTATS 2010; He et al., ICCV 2015 (arXiv 1502.01852);
-Srivastava et al., JMLR 15 (2014); Ba, Kiros and Hinton, arXiv 1607.06450; Hinton et al., arXiv
-1207.0580; F. Rosenblatt, *The Perceptron*, Psychological Review 65 (1958).
+docs, *tf.gather*; Glorot and Bengio, AISTATS 2010; He et al., ICCV 2015 (arXiv:1502.01852);
+Srivastava et al., JMLR 15 (2014); Ba, Kiros and Hinton, arXiv:1607.06450; Hinton et al.,
+arXiv:1207.0580; F. Rosenblatt, *The Perceptron*, Psychological Review 65 (1958).
 """
 
 
@@ -1958,9 +1957,9 @@ your two plots what is wrong, and name two different changes, in code of this mo
 """
 ### BEGIN SOLUTION
 The default has Var(w) = 1 / (3n), so every layer multiplies what comes from the input by √(1/6) =
-0.41 (I measured 0.47 over the first layers, bias included): after 50 layers 10⁻¹⁹ of it is left,
+0.41 (I measured 0.47 over the first layers, bias included): after 50 layers 4 · 10⁻²⁰ of it is left,
 less than float32 can add to the biases. Those are the same for all inputs, and they are what keeps
-the level at 0.02; between inputs I measured 10⁻⁹, mere rounding, where Kaiming kept 0.1. What does
+the level at 0.02; between inputs I measured 10⁻⁹, mere rounding, where Kaiming kept 0.2. What does
 not depend on the input cannot learn about it. One: `layer.weight = kaiming_uniform((n, n))` and a
 bias of 0, factor 1.0. Two: `LayerNorm(n)` after each `Linear` restores variance 1 in every layer.
 
@@ -1999,8 +1998,8 @@ no gradient and not learn. Values cannot show it; check_differentiable in test_l
 ## 🎯 Module Summary
 You built layers: a base class that finds parameters and passes modes on, `Linear`, `Sequential`,
 `Flatten`, `Dropout`, `LayerNorm` and `Embedding`. You can count parameters and FLOPs before a run.
-You measured that batches pay for reading the weights, that activations outgrow parameters, and that
-the scale of the first weights decides what fifty layers still know.<% if cookiecutter.last_module >= "04" %>
+You measured that a batch shares one read of the weights, that activations outgrow parameters, and
+that the scale of the first weights decides what fifty layers still know.<% if cookiecutter.last_module >= "04" %>
 
 **Next, Module 04: Losses** says in one number how wrong a network is.<% endif %>
 """
