@@ -16,12 +16,12 @@
 # Module 04: Losses
 
 Training follows one number, the **loss**, and believes whatever it says. If two shapes broadcast by
-accident, if a label is -1, or if a logarithm meets a 0, nobody raises an error: the network learns
+accident, if a label is -1, or if a logarithm meets a 0, nothing raises an error: the network learns
 nonsense, politely. Build the losses yourself, and you know what they refuse, why they take raw
 scores instead of probabilities, and what they cost when a vocabulary has 50,000 words.
 
 **Learning Objectives:**
-- Build the losses that train nearly every network, with PyTorch's names, values and errors.
+- Build the losses that train nearly every network, with PyTorch's names and values.
 - Understand why losses take logits, where the textbook formula dies, and which wrong inputs raise no
   error by themselves.
 - Analyze what a loss costs in memory and time, up to the vocabulary of a language model.
@@ -62,7 +62,7 @@ from << cookiecutter.package_name >>.tensor import (
 A model says: *rain* 0.7, *sun* 0.2, *snow* 0.1. It rains, so it gave the truth the probability 0.7.
 Over two days, 0.7 and then 0.5, it gave the truth 0.7 · 0.5 = 0.35. Good models make this product
 large. Take -log, and the product becomes a sum: 0.36 + 0.69 = 1.05. So the best weights **minimize
-Σ -log p**, where p is what the model gave the truth, and the noise that you assume chooses the loss.
+Σ -log p**, where p is what the model gave the truth. The noise that you assume determines the loss.
 With prediction x, truth y, logits z (any real numbers) and the sigmoid σ:
 
 | Truth | Noise | -log p, up to constants | Loss |
@@ -145,9 +145,9 @@ class Loss(Layer):
     def __init__(self, reduction="mean"):
         """Keep reduction as an attribute.
 
-        ValueError names any but "mean", "sum" and "none", and these three.
+        ValueError for any but "mean", "sum" and "none", naming it and these three.
         """
-        # TODO: refuse what is none of the three, then keep it.
+        # TODO: refuse anything but these three, then keep reduction.
         ### BEGIN SOLUTION
         if reduction not in ("mean", "sum", "none"):
             message = f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}"
@@ -156,7 +156,7 @@ class Loss(Layer):
         ### END SOLUTION
 
     def reduce(self, values):
-        """Return the mean or sum of all values, 0-d, or for "none" values itself."""
+        """Return the mean or sum of all values, 0-d; for "none", values itself."""
         # TODO: return what self.reduction asks for.
         #
         # APPROACH
@@ -182,7 +182,7 @@ class Loss(Layer):
 # %% [markdown]
 """
 ### Testing the reduction
-The three of them, the default, Tensor operations only, the error.
+The three choices, the default, Tensor operations only, the error.
 """
 
 
@@ -566,8 +566,7 @@ def check_classes(input, target):
 
     ValueError, with both shapes, unless they are (N, C) and (N,). RuntimeError, with
     the dtype and the advice dtype=np.int64, unless labels are integers: booleans are
-    none. IndexError, with a label that is outside 0 ... C - 1 and with C, if there is
-    one.
+    not. IndexError, with the label and C, if a label is outside 0 ... C - 1.
     """
     # TODO: three checks, in the order of the docstring.
     #
@@ -584,7 +583,7 @@ def check_classes(input, target):
     #
     # HINTS
     # - input.shape[:1] is (N,).
-    # - target.data is an array: masks of it can be joined by |, and it takes a mask.
+    # - target.data is an array: masks of it can be joined by |; a mask picks from it.
     ### BEGIN SOLUTION
     if input.ndim != 2 or target.shape != input.shape[:1]:
         raise ValueError(
@@ -716,8 +715,8 @@ def cross_entropy(input, target, reduction="mean"):
     # Tensor(200.)
     #
     # HINTS
-    # - Everywhere dim 1: each row has its own softmax.
-    # - Give self.reduction on to cross_entropy.
+    # - dim is 1 everywhere: each row has its own softmax.
+    # - Pass self.reduction on to cross_entropy.
     ### BEGIN SOLUTION
     log_p = log_softmax(input, dim=1)
     losses = -log_p[arange(len(input)), target]
@@ -864,9 +863,9 @@ test_cross_entropy_beyond()
 ## Exercise 7 (deeper): Label smoothing
 ![Left: the target is 1 for class 1 and 0 for three others; right: with ε = 0.2 it is 0.85 for class 1 and 0.05 for each other](smoothing.svg)
 
-A cross-entropy of 0 takes infinite logits, so training drives them apart forever. Leave the target a
-doubt: the share ε of it is spread evenly over all C classes, the right one included. The loss is
-Σ -q log p with this target q. Part of that sum you have already: it is what the label alone costs.
+A cross-entropy of 0 takes infinite logits, so training drives them apart forever. Leave some doubt
+in the target: a share ε of it is spread evenly over all C classes, the right one included. The loss
+is Σ -q log p with this target q. Part of that sum you have already: it is what the label alone costs.
 """
 
 
@@ -926,7 +925,7 @@ def test_smoothing():
     one = {"losses": losses, "log_p": log_p}
     two = {"losses": losses + 1, "log_p": log_p * 2}
     check_composed(loss.smooth, one, two, "smooth")
-    print("✅ targets with a doubt")
+    print("✅ targets with some doubt")
 
 
 test_smoothing()
@@ -965,7 +964,7 @@ test_smoothing_beyond()
 """
 ## Exercise 8: Yes or no
 Is there a cat? A logit of 0 says 0.5, and costs log 2 = 0.69 either way. Put σ(x) = 1 / (1 + e^-x)
-into -y log σ(x) - (1 - y) log(1 - σ(x)), and it is (1 - y) x + log(1 + e^-x), which overflows at
+into -y log σ(x) - (1 - y) log(1 - σ(x)), and you get (1 - y) x + log(1 + e^-x), which overflows at
 x = -1000. But log(1 + e^-x) = max(-x, 0) + log(1 + e^-|x|), whose exponent is never positive, and
 x + max(-x, 0) = max(x, 0). So the loss is **max(x, 0) - x y + log(1 + e^-|x|)**.
 """
@@ -1273,7 +1272,7 @@ scale_up()
 
 # %% [markdown]
 """
-**Explain your curves.** Ten times the numbers take at least ten times the tries here. In 1,000
+**Explain your curves.** Ten times the numbers take some ten times the tries, or more. In 1,000
 dimensions a random direction is nearly at a right angle to the one that helps: about 1/√1000 of a
 step goes the right way, and the rest leads astray, so steps must be small. Language models have
 billions of weights. What is missing is a way to know **where downhill is**.
@@ -1284,7 +1283,8 @@ only the four questions at the end are marked.
 
 ### Memory Profiling
 A language model scores each of V tokens at every position: its logits take 4 · tokens · V bytes in
-float32. What does the loss need beside them? And what if last layer and loss see a few rows at a time?
+float32. What does the loss need besides them? What if the last layer and the loss see a few rows
+at a time?
 """
 
 
@@ -1366,7 +1366,7 @@ half of the smallest positive number, 1.4e-45 or 4.9e-324, and rounds to 0. (A p
 such subnormal numbers dies at 88 and 709.) Why does the naive error rise before? Does float64 help?
 
 ### The cost of a loss
-One classifier, with ever more classes: who takes the time, model or loss?
+One classifier, with ever more classes: which takes the time, model or loss?
 """
 
 
@@ -1404,8 +1404,8 @@ profile_cost()
 each: overhead, and the curve is flat. With many classes it makes five passes over the logits (max,
 shift, exp, sum, subtract), which read or write each of them eight times: 32 bytes for one `exp` and
 four FLOPs. The last layer does 128 FLOPs for each logit, but at BLAS's speed. So the loss, which
-computes next to nothing, takes a large part of the time. Which of the two would twice the FLOP/s
-speed up?
+computes next to nothing, takes a large part of the time. Which of the two would gain from twice the
+FLOP/s?
 
 ### Slopes instead of luck
 Random search asks whether a move helps. Nudge **one** weight by ±h instead, and the two losses tell
@@ -1446,7 +1446,7 @@ def profile_nudges(moves=60, step=1.0, h=1e-3):
         losses.append(loss(model(x), target).item())
         right.append(accuracy(model(x), target))
     first, last = losses[0], losses[-1]
-    title = f"{moves} weights, one by one: loss falls from {first:.2f} to {last:.2f}"
+    title = f"{moves} moves, a weight each: loss falls from {first:.2f} to {last:.2f}"
     curves = {"loss": (range(moves + 1), losses), "accuracy": (range(moves + 1), right)}
     viz.lines(curves, title, "moves of a single weight", "", ylim=(0, 1.05 * first))
     viz.show()
@@ -1470,7 +1470,7 @@ profile_nudges()
 # %% [markdown]
 """
 **Explain your curve.** Expect no move, or very few, that raises the loss: a slope tells the truth
-nearby, where luck fails more often than not. Expect accuracy to have slope 0 in nearly all weights,
+nearby, while luck fails more often than not. Expect accuracy to have slope 0 in nearly all weights,
 and to rise in steps nevertheless: why? And the bill: two losses for each weight make **one** step of
 a small network last many seconds, and one pass over 60,000 pictures many hours. <% if cookiecutter.last_module >= "05" %>Module 05<% else %>Autograd<% endif %>
 gets all slopes at once, for the price of a few forward passes.
@@ -1478,19 +1478,19 @@ gets all slopes at once, for the price of a few forward passes.
 ## Part 3: Production Context
 - **Cross-entropy.** `torch.nn.CrossEntropyLoss` is `log_softmax` and then `nll_loss`, as yours is. It
   also takes class probabilities (N, C), further dimensions (N, C, d₁ …), class weights, and
-  `ignore_index=-100`: rows so labeled count neither in sum nor mean, which padded text needs.
+  `ignore_index=-100`: rows with this label count in neither sum nor mean, which padded text needs.
 - **Binary.** PyTorch computes (1 - y) x - log σ(x): in float32 that is 0 at x = -20, y = 0, where
   yours keeps 2e-9. It has `pos_weight` for rare positives.
-- **Vocabulary.** Fusing last layer and loss avoids storing all logits: Liger Kernel works in chunks
-  of rows, Cut Cross-Entropy reports 1 MB instead of 24 GB for Gemma 2 (2B), and PyTorch 2.13 has
-  `nn.LinearCrossEntropyLoss`. `torch.compile` and XLA fuse the passes of the loss itself.
+- **Vocabulary.** Fusing the last layer and the loss avoids storing all logits: Liger Kernel works in
+  chunks of rows, Cut Cross-Entropy reports 1 MB instead of 24 GB for Gemma 2 (2B), and PyTorch 2.13
+  has `nn.LinearCrossEntropyLoss`. `torch.compile` and XLA fuse the passes of the loss itself.
 - **Others.** Optax (JAX) returns a loss per row; the reduction is yours. Keras'
   `SparseCategoricalCrossentropy` takes logits for probabilities unless told `from_logits=True`.
 - **Wrong labels.** Kernels on a GPU cannot raise Python errors: TensorFlow returns NaN there, and
   PyTorch stops with a device-side assert. Optax does not look at the labels either: C or more gives
   nan, and -1 counts as the last class, as it does in your `cross_entropy` without `check_classes`.
 - **Different here.** If shapes differ, PyTorch's `MSELoss` and `L1Loss` only warn, and broadcast. It
-  checks `reduction` and `label_smoothing` at the first call, not at construction, and wants labels in
+  checks `reduction` and `label_smoothing` at each call, not at construction, and wants labels in
   int64 or uint8. Here logits are (N, C), labels (N,), and there is no `ignore_index`.
 
 Sources: PyTorch 2.13 docs, `torch/nn/functional.py` and `aten/src/ATen/native/Loss.cpp`; TensorFlow
@@ -1575,7 +1575,7 @@ need it?
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-At z = 10 the probability is 4.5e-5, the epsilon is nothing to it: 10.0, right. At z = 30 it is
+At z = 10 the probability is 4.5e-5, far above the epsilon: 10.0, which is right. At z = 30 it is
 9e-14, so the sum is 1e-8 and the loss 18.4 instead of 30; at z = 200 it underflows to 0 (my naive
 loss died at 104) and the loss is 18.4 again, instead of 200. One more on the logit lowers it by 1.0
 at z = 10, as it should everywhere, by some 1e-5 at 30, and by nothing at 200: training learns nothing

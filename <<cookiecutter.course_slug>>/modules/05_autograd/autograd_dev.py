@@ -16,7 +16,7 @@
 # Module 05: Autograd
 
 A network of a million weights has a million slopes, and training needs them all, at every step.
-Measured one by one they would take a million runs; `loss.backward()` finds them in the time of a
+Measured one by one they would take two million runs; `loss.backward()` finds them in the time of a
 few. For most people that line is magic. Here you build it, and it is shorter than you think: each
 result remembers where it came from, each operation knows one line of school calculus, and a loop
 of six lines does the rest.
@@ -24,15 +24,15 @@ of six lines does the rest.
 **Learning Objectives:**
 - Build reverse-mode automatic differentiation into `Tensor`: record a graph, walk it back once.
 - Understand a vjp: how each operation turns the gradient of its result into those of its inputs.
-- Analyze what gradients cost in time and in memory, and trade the one for the other.
+- Analyze what gradients cost in time and in memory, and trade one for the other.
 
 **You are here:** << cookiecutter.__map | replace("05 Autograd", "**05 Autograd**") >>
 
 **Time:** 7 to 8 hours. **Points:** 80 by tests, 20 for written answers. Exercises called *deeper*
 can wait: nothing later needs them.
 
-**History.** Seppo Linnainmaa described this way of computing derivatives, in his master's thesis in
-Helsinki, in 1970. Rumelhart, Hinton and Williams made it famous as *backpropagation* in 1986, when
+**History.** Seppo Linnainmaa described this way of computing derivatives in his master's thesis in
+Helsinki in 1970. Rumelhart, Hinton and Williams made it famous as *backpropagation* in 1986, when
 they showed in *Nature* what networks learn with it.
 
 Replace each `# YOUR CODE HERE` and the `raise` under it, and run its test before you go on.
@@ -100,7 +100,7 @@ leave a, so its two parts **add up**: 1 + 3 = 4. Check it: y = a (b + 1), whose 
 **Chain rule.** That was all of it: along an arrow slopes multiply, and where arrows meet they add.
 
 **vjp.** For arrays the slope of one operation is a Jacobian matrix J, of (size of result) · (size of
-input) numbers: far too many. Nobody needs it. An operation must only turn the gradient g of its
+input) numbers: far too many. Nobody needs it. An operation only has to turn the gradient g of its
 result into g · J, the gradient of its input: its **vector-Jacobian product**. For a · b, elementwise,
 that is g · b: one line of code.
 
@@ -223,16 +223,16 @@ test_numeric_gradient_beyond()
 """
 ## Exercise 2: A result remembers
 To go back, each result must know which inputs it came from, and the vjp for each: in y = a b + a,
-y must know a b and a. So an operation that was **recorded** gives its result a `Node`, and PyTorch's
-name for the place is `grad_fn`. A Node holds **edges**, one for each input that needs a gradient.
-Inputs that need none leave no trace: no edge, no array kept alive, no work later.
+y must know a b and a. So an operation that is **recorded** gives its result a `Node`, in `grad_fn`, as
+in PyTorch. A Node holds **edges**, one for each input that needs a gradient. An input that needs none
+has no edge: nothing is kept or computed for its gradient.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-node", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
 grad_enabled = True  # no_grad() turns recording off for a while
 counter = itertools.count()
-gc.set_threshold(50_000, 20, 20)  # graphs have no cycles: seldom look for them
+gc.set_threshold(50_000, 20, 20)  # record makes no cycles: seldom look for them
 
 
 class Node:
@@ -267,14 +267,14 @@ class Node:
 def record(result, name, *edges):
     """Return result, a new Tensor, with a Node if a gradient must flow through it.
 
-    Each edge is a pair (input, vjp). An input may be a Tensor, a number, None.
+    Each edge is a pair (input, vjp). An input may be a Tensor, a number or None.
     """
     # TODO: make the list of edges that are needed, and a Node of it.
     #
     # APPROACH
     # 1. An edge is needed if its input is a Tensor that requires a gradient.
-    # 2. In the Node's list stands, in place of this input, its grad_fn, or for a leaf,
-    #    whose grad_fn is None, the input itself.
+    # 2. The Node's list holds this input's grad_fn in its place; for a leaf, whose
+    #    grad_fn is None, it holds the input itself.
     # 3. If there is such an edge, and grad_enabled is True, the result requires a
     #    gradient, too, and its grad_fn is Node(name, that list, result).
     #
@@ -411,7 +411,7 @@ def __mul__(self, other):
     ### END SOLUTION
 
 
-Tensor.__radd__, Tensor.__rmul__ = Tensor.__add__, Tensor.__mul__  # the order is free
+Tensor.__radd__, Tensor.__rmul__ = Tensor.__add__, Tensor.__mul__  # in either order
 
 # %% [markdown]
 """
@@ -488,7 +488,7 @@ backward adds up.
 def unbroadcast(grad, shape):
     """Return grad, summed over axes along which an array of this shape was repeated.
 
-    grad: an ndarray, which stays as it is. shape: a tuple that broadcasts to its shape.
+    grad: an ndarray, which stays as it is. shape: a tuple that broadcasts to grad's.
     """
     # TODO: sum grad over whatever was repeated, until it has the given shape.
     #
@@ -578,7 +578,7 @@ would be lost.
 ![The graph of y = u + v with u = a a and v = 3 u, twice: in the order y, u, v the gradient of a is 4, which is wrong; in the order y, v, u it is 16](order.svg)
 
 An order in which each Node stands before the Nodes of its inputs is a **topological order**. One is
-easy to have: a result is always made after its inputs, so **latest first** will do. No recursion is
+easy to find: a result is always made after its inputs, so **latest first** will do. No recursion is
 needed, however long or tangled the graph is.
 """
 
@@ -588,8 +588,8 @@ needed, however long or tangled the graph is.
 def topological_order(tensor):
     """Return a list of all Nodes that tensor comes from, once each, latest first.
 
-    A leaf comes from none. (A Node whose edges are gone, since an earlier backward was
-    there, raises a RuntimeError by itself when you ask for them.)
+    A leaf comes from none. (A Node whose edges an earlier backward freed raises a
+    RuntimeError by itself when you ask for them.)
     """
     # TODO: find every Node behind tensor, and sort them.
     #
@@ -724,8 +724,8 @@ So a gets 1 + 3 = 4, and b gets 2. That is the whole of backward: **the order; t
 add what its vjp sends.** Write it so that you could recite it afterwards.
 
 Three things are given. `initial_gradient` says where to start. `release` hands out a Node's
-gradient and edges and forgets both, so that memory is free again as backward goes on. `fit` makes of
-what a vjp sends an array that its target may keep.
+gradient and edges and forgets both, so that memory is freed as backward goes on. `fit` turns what a
+vjp sends into an array that its target may keep.
 """
 
 
@@ -1024,7 +1024,7 @@ So `+` would read `{"__add__": (lambda g: g, lambda g: g)}`, and `*` (try to say
 def differentiable(table):
     """Let operations of Module 01 record themselves: {name: rule, or a tuple of rules}.
 
-    table may be a function that returns it; not written yet, it changes nothing.
+    table may be a function that returns it; one not yet written changes nothing.
     """
     try:
         rules_of = table() if callable(table) else table
@@ -1342,7 +1342,7 @@ test_matmul_beyond()
 # %% [markdown]
 """
 ## Exercise 9: Back into shape
-Some operations compute little or nothing: they fold or rearrange. What is the slope of a + b + c in
+Some operations compute little or nothing: they add up or rearrange. What is the slope of a + b + c in
 a? It is 1: so each element gets the gradient of its sum. If g = 10 arrives at the sum of a row of 3,
 each of the 3 gets 10; at their mean, each gets 10 / 3. `reshape` and `permute` put each number of g
 back where it came from.
@@ -1489,8 +1489,9 @@ test_shapes_beyond()
 """
 ## Exercise 10: Choices
 Where an operation chooses, only what was chosen mattered: its slope is 1, that of the rest 0. Of
-`max` of [1, 5, 2] all of g goes to the 5. On a tie the slope is not defined; PyTorch shares evenly, and
-so do we: of [5, 5, 2] each 5 gets half. `where` has no ties: g goes where the number came from.
+`max` of [1, 5, 2] all of g goes to the 5. On a tie the slope is not defined; PyTorch's `amax` shares
+evenly, and so do we: of [5, 5, 2] each 5 gets half. `where` has no ties: g goes where the number
+came from.
 """
 
 
@@ -1660,7 +1661,7 @@ def no_grad():
     # TODO: switch grad_enabled off, and put it back; then detach.
     #
     # APPROACH
-    # 1. Remember what grad_enabled was: blocks may stand in one another.
+    # 1. Remember what grad_enabled was: blocks may be nested.
     # 2. Make it False, then yield: here the with-block runs.
     # 3. Put back what it was, even after an exception.
     #
@@ -1711,7 +1712,7 @@ def retain_grad(self):
 # %% [markdown]
 """
 ### Testing control
-Inside and after `no_grad`, blocks in one another, exceptions, one cut.
+Inside and after `no_grad`, nested blocks, exceptions, one cut.
 """
 
 
@@ -1725,7 +1726,7 @@ def test_control():
             pass
         z = a + 1
     check_equal((y.requires_grad, y.grad_fn), (False, None), "a * a under no_grad()")
-    hint = "the end of an inner block ends no outer one"
+    hint = "the end of an inner block must not end the outer one"
     check_equal(z.requires_grad, False, "a + 1, after an inner block", hint)
     check_equal(grad_enabled, True, "grad_enabled after the block")
     check_equal((a * a).requires_grad, True, "a * a after the block")
@@ -1809,7 +1810,7 @@ def index_vjp(g, shape, index):
     #
     # HINTS
     # - full[index] += g keeps the last of repeats; np.add.at(full, index, g) adds up.
-    # - slice(None) is what : means; in a list of them place axis can be changed.
+    # - slice(None) is what : means; in a list of them, change the one at axis.
     ### BEGIN SOLUTION
     full = np.zeros(shape, g.dtype)
     np.add.at(full, index, g)
@@ -1846,7 +1847,7 @@ def concatenate(tensors, axis=0):
 # %% [markdown]
 """
 ### Testing indices and joins
-The example, each kind of index, two parts joined on each axis.
+The example, each kind of index, three parts joined along each axis.
 """
 
 
@@ -1924,7 +1925,7 @@ test_index_beyond()
 """
 ## Exercise 13 (deeper): Trust, but check
 Now you can check any function that anyone will ever write with these Tensors: backward must agree
-with the slopes of Exercise 1. A result of many numbers is first weighed with random ones, so that
+with the slopes of Exercise 1. A result of many numbers is first weighted with random ones, so that
 mistakes do not cancel. Each slope is judged by its own size: an error of 0.5 in a slope of 1 counts,
 even where a neighbour's slope is a million.
 """
@@ -1936,8 +1937,8 @@ def gradcheck(function, *inputs, eps=1e-6, tolerance=1e-5):
     """Return True if backward finds the slopes of function(*inputs).
 
     As torch.autograd.gradcheck. Inputs may be anything; Tensors that require gradients
-    are checked, as float64 copies; one that is not used has slopes of 0. ValueError
-    ("requires_grad") if there is none.
+    are checked, as float64 copies; ValueError ("requires_grad") if there are none.
+    An input that is not used has slopes of 0.
     RuntimeError where a slope is wrong or nan: with "input 0", or which, and its index.
     """
     # TODO: compare backward with numeric_gradient, input by input.
@@ -1945,7 +1946,7 @@ def gradcheck(function, *inputs, eps=1e-6, tolerance=1e-5):
     # APPROACH
     # 1. Replace the inputs to be checked by float64 copies that require gradients.
     # 2. Weights: np.random.default_rng(0).normal of its shape; backward(weights).
-    # 3. For each copy: numeric_gradient of the weighed sum, as a function of its array.
+    # 3. For each copy: numeric_gradient of the weighted sum, a function of its array.
     # 4. A pair that differs by more than tolerance * (1 + abs(numeric)) is wrong.
     #
     # EXAMPLE
@@ -2183,7 +2184,7 @@ profile_memory()
 **Explain your list.** You should find every array that a rule asks for, and hardly anything else: for
 each hidden layer the output of tanh, 4 bytes per element, since tanh's own rule asks for it, and the
 next matmul, too. Which results of the forward pass are missing, and why could they go? Under `no_grad`
-only the result stays; its peak is what one step needs.
+only the result stays; the peak is what one layer needs.
 
 ### Checkpoints: time for memory
 `checkpoint` runs a piece of the network without recording, keeps only its input, and runs it again
@@ -2263,7 +2264,7 @@ profile_checkpoints()
 """
 **Explain your picture.** One piece climbs a mountain and comes down again. With checkpoints only
 four inputs stay, and backward climbs four small hills. Expect half to three quarters of the memory:
-4 inputs and the 4 layers of a piece, in place of 16 layers, and the gradients on their way. The price
+4 inputs, the 4 layers of a piece and the gradients on their way, in place of 16 layers. The price
 is a second forward pass. With n layers in √n pieces the peak grows like √n. How many pieces would you
 choose for n = 100?
 
@@ -2295,12 +2296,12 @@ profile_time()
 # %% [markdown]
 """
 **Explain your numbers.** Count matmuls: two large ones forward, and backward two for each of them, but
-for the first layer only one, since the input wants no gradient. That makes 1.5 times the FLOPs. What
-comes on top: elementwise passes, new arrays. Expect a small multiple of the forward pass, where differences
-would take an hour or more.
+for the first layer only one, since the input wants no gradient. That makes 1.5 times the FLOPs. On
+top come elementwise passes and new arrays; but tanh costs more forward than its vjp backward. Expect
+one to three times the forward pass, where differences would take from half an hour to several hours.
 
 ### The price of a wrong order
-The textbook's backward is recursive: send g to each input, which sends it on at once. In
+The simplest backward is recursive: send g to each input, which sends it on at once. In
 `y = y + y`, repeated, it visits every Node once for each **path** that leads to it.
 """
 
@@ -2352,8 +2353,8 @@ profile_order()
 # %% [markdown]
 """
 **Explain your curves.** Expect the naive time to double, roughly, with each level, since 2ⁿ paths
-lead down, and yours to grow with the count of Nodes, some microseconds each. A chain of 100,000 would break a
-recursive backward at Python's limit of 1,000 calls; yours keeps a list of its own.
+lead down, and yours to grow with the number of Nodes, some microseconds each. A chain of 100,000
+would break a recursive backward at Python's limit of 1,000 calls; yours keeps a list of its own.
 
 ### What fusing saves
 Each Node costs some microseconds, and each array between two operations is written and read again.
@@ -2380,7 +2381,7 @@ def relu(x):
     """Return max(x, 0) as one operation, which keeps its output (F.relu in PyTorch)."""
     out = np.maximum(x.data, 0)
 
-    def vjp(g):  # np.where(out > 0, g, 0), faster; of integers, since 0 · inf is nan
+    def vjp(g):  # np.where(out > 0, g, 0), but faster; as integers: 0 · inf is nan
         return (g.view(f"i{g.itemsize}") * (out > 0)).view(g.dtype)
 
     return record(result_of(out, x), "ReLU", (x, vjp))
@@ -2468,15 +2469,15 @@ profile_fused()
 # %% [markdown]
 """
 **Explain your numbers.** The composed cross-entropy makes some ten arrays of the logits' size, the
-fused one three: expect it clearly faster. ReLU saves a comparison and a product forward, and their
-vjps; `linear` was two Nodes only, one of them a matmul, which nothing makes faster. Why does a fused
-ReLU keep no array that the next layer would not keep anyway?
+fused one three: expect it clearly faster. ReLU saves a comparison and a product forward, and one of
+two vjps; `linear` was two Nodes only, one of them a matmul, which nothing makes faster. Why does a
+fused ReLU keep no array that the next layer would not keep anyway?
 
 ## Part 3: Production Context
 - **Graph.** PyTorch records as you do: `grad_fn` is a Node, `next_functions` are its edges, and
-  leaves end in an `AccumulateGrad`. Its vjps stand in `derivatives.yaml`, one line for each input, and
+  a leaf has an `AccumulateGrad`. Its vjps stand in `derivatives.yaml`, one line for each input, and
   the names in a line decide what is saved. The engine, in C++, counts for each Node the gradients still
-  to come, and takes, of the Nodes that are ready, the one with the largest sequence number: latest
+  to come, and of the Nodes that are ready it takes the one with the largest sequence number: latest
   first. Each device has a thread of its own.
 - **Saved arrays.** `save_for_backward` keeps them with a version number. Change one in place, and
   backward raises an error (not if through `.data`); yours silently uses the changed numbers.
@@ -2577,7 +2578,7 @@ how many bytes, and which does it let go? What if tanh were composed as `(p - q)
 """
 ### BEGIN SOLUTION
 MatMul keeps x and w: both exist anyway (40 MB and 4 MB), but x cannot be freed now. Add keeps
-nothing, so the outputs of `@` and of `+ b`, 40 MB each, go as soon as nobody names them. Tanh keeps
+no array, so the outputs of `@` and of `+ b`, 40 MB each, go as soon as nobody names them. Tanh keeps
 its output, 40 MB, which the next layer holds as its input, too. Composed, each `exp` keeps its
 output and the division both of its sides: 160 MB in place of 40. My list showed the same: only
 arrays that a rule asks for.
@@ -2667,7 +2668,7 @@ old one.
 - Each result remembers its inputs and a vjp for each; that is all there is to a graph.
 - Backward is an order, and one loop: take g, and for each edge add what its vjp sends. Everything you
   had built differentiates, unchanged.
-- It costs a few forward passes and the arrays that rules ask for, and you can trade the one for the
+- It costs a few forward passes and the arrays that rules ask for, and you can trade one for the
   other.
 
 <% if cookiecutter.last_module >= "06" %>**Next, Module 06: Optimizers** decide what to do with a gradient, and how far to step.<% else %>**Next**, decide what to do with a gradient, and how far to step: that is what optimizers are for.<% endif %>

@@ -87,7 +87,7 @@ step makes it worse.
 Near a minimum a smooth loss usually looks like a bowl, L = ½ Σ λᵢ wᵢ², and each step multiplies wᵢ
 by 1 - η λᵢ. That shrinks only if η < 2 / λ for the largest λ, the steepest direction. The flattest
 then takes a number of steps proportional to κ = λmax / λmin, the **condition number**. Nearly all
-that follows is against large κ:
+that follows fights a large κ:
 
 - **Momentum** adds up the gradients of many steps. Where they agree the sum grows, where they
   alternate they cancel. With the best η and momentum, √κ takes the place of κ.
@@ -115,7 +115,7 @@ limit of each.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-base", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
 def refuse_negative(**settings):
-    """Raise ValueError, which names and shows it, if a setting is negative or nan."""
+    """Raise ValueError with the name and value of a setting that is negative or nan."""
     for name, value in settings.items():
         if not value >= 0:
             raise ValueError(f"{name} must be at least 0, got {value}")
@@ -147,7 +147,7 @@ An optimizer holds parameters, a learning rate, and what it remembers of each pa
 which each kind of optimizer writes. Two things matter. Each parameter has a state of its own. And a
 parameter whose `.grad` is None took no part in the loss, so it stays as it is; a gradient of zero
 is a gradient. (If you run the cell above again, run all cells below it, too: it makes an
-`Optimizer` without methods.)
+`Optimizer` without your methods.)
 """
 
 
@@ -159,7 +159,7 @@ def __init__(self, parameters, lr):
 
     TypeError, with the word "list", if parameters are one bare Tensor.
     ValueError, with the word "empty", if there are none.
-    Besides, all that refuse_others(parameter) and refuse_negative(lr=lr) raise.
+    Also whatever refuse_others(parameter) and refuse_negative(lr=lr) raise.
     """
     # TODO: refuse what makes no sense, and set the five attributes.
     #
@@ -317,7 +317,7 @@ the lr from before any of them changed it.
 def buffer(self, parameter, name="step"):
     """Return an array like parameter.data to compute in; it holds old numbers.
 
-    Parameters of one shape share it: it is yours during one update only.
+    Parameters of one shape and dtype share it: it is yours during one update only.
     """
     array = parameter.data
     key = name, array.shape, array.dtype
@@ -338,8 +338,8 @@ def first_lr(self):
 """
 ## Exercise 2: Gradient descent
 The whole of it is one line, w ← w - η g. It works, and in a valley it works badly. The picture
-shows its computed steps on a bowl that is 20 times as steep across as along: from wall to wall it
-jumps, and along the valley it creeps, because a larger η would throw it out.
+shows its computed steps on a bowl that is 20 times as steep across as along: it jumps from wall to
+wall and creeps along the valley, because a larger η would throw it out.
 
 ![Contours of a narrow valley; gradient descent zigzags between its walls in many steps, and momentum gets to the minimum in fewer than half as many](valley.svg)
 
@@ -476,7 +476,7 @@ test_sgd_beyond()
 # %% [markdown]
 """
 ## Exercise 3: Momentum
-A ball rolls faster where it goes down for long. Its **velocity** is a running sum of gradients,
+A ball gains speed on a long way down. Its **velocity** is a running sum of gradients,
 v ← μ v + g, and the step goes against v instead of g:
 
 ![Gradients of 1, 1, 1, 1 add up to velocities of 1, 1.5, 1.75 and 1.875; gradients of 1, -1, 1, -1 to 1, -0.5, 0.75 and -0.625](velocity.svg)
@@ -512,9 +512,9 @@ def direction(self, parameter, state):
     #
     # APPROACH
     # 1. Get g from self.apply_decay. Without momentum, that is the direction.
-    # 2. The first velocity is g, or: it begins as zeros.
+    # 2. The velocity begins as zeros; so the first one is g.
     # 3. Renew the velocity, and keep it in state for the next step.
-    # 4. Return it, or with nesterov what looks ahead.
+    # 4. Return it, or with nesterov the sum that looks ahead.
     #
     # EXAMPLE
     # >>> w, state = leaf([5.0], grad=[1.0]), {}
@@ -644,8 +644,8 @@ test_momentum_beyond()
 One learning rate for all numbers is a compromise: too large for the steep, too small for the flat.
 RMSprop (Hinton, 2012) divides each gradient by the root of its own running mean square, q. Take
 α = 0.5 and gradients of 2 and then 4: q is 0.5 · 2² = 2, then 0.5 · 2 + 0.5 · 4² = 9, and its root
-is 3. So a step is about as long as lr, whether gradients are millions or millionths. The formulas
-are q ← α q + (1 - α) g² and w ← w - lr · g / (√q + eps).
+is 3. So in the long run a step is about as long as lr, whether gradients are millions or
+millionths. The formulas are q ← α q + (1 - α) g² and w ← w - lr · g / (√q + eps).
 """
 
 
@@ -792,7 +792,7 @@ is w ← w - lr · m̂ / (√v̂ + eps).
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-adam", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 class Adam(Optimizer):
-    """Steps along the mean gradient over its root mean square (torch.optim.Adam).
+    """Steps against the mean gradient over its root mean square (torch.optim.Adam).
 
     weight_decay is coupled: it joins the gradient.
     """
@@ -1081,9 +1081,9 @@ test_adamw_beyond()
 """
 ## Exercise 7: Clipping
 One odd batch, or one cliff in the loss, gives a gradient a thousand times too long, and one step
-destroys an hour of training. **Clipping by norm** takes the gradients of all parameters for one
+destroys an hour of training. **Clipping by norm** treats the gradients of all parameters as one
 long vector: [3, 0] and [[0], [4]] have the norm √(3² + 4²) = 5. With max_norm 1 everything is
-divided by 5. The direction stays, and a short gradient stays as it is. As PyTorch does, the factor
+divided by 5. The direction stays, and a short gradient stays as it is. As in PyTorch, the factor
 is max_norm / (norm + 1e-6), which needs no exception for a norm of 0.
 """
 
@@ -1209,8 +1209,8 @@ test_clip_beyond()
 """
 ## Exercise 8: Schedulers
 Large steps find the valley, small ones its bottom, so the learning rate falls as training goes on.
-A **scheduler** sets `optimizer.lr` as a formula of how many steps the scheduler itself has made,
-its `last_epoch`. Call its `step` after each epoch, or after each batch: it does not know which.
+A **scheduler** sets `optimizer.lr` by a formula of `last_epoch`, the number of its
+own steps. Call its `step` after each epoch, or after each batch: it does not know which.
 `StepLR`, the simplest, multiplies by gamma at every step_size-th step: from 0.5, with step_size 2
 and gamma 0.1, it goes 0.5, 0.5, 0.05, 0.05, 0.005.
 """
@@ -1362,7 +1362,7 @@ of 4 epochs goes 0.6, 0.512, 0.3, 0.088, 0.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "optimizers-cosine", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 class LinearLR(LRScheduler):
-    """Changes lr along a line, then leaves it (torch's LinearLR): a warm-up."""
+    """Changes lr along a line, then keeps it (torch's LinearLR): a warm-up."""
 
     def __init__(self, optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5):
         """Keep the settings. ValueError: a factor outside (0, 1] or [0, 1]."""
@@ -1552,7 +1552,7 @@ def profile_schedules(epochs=100):
         print(f"{name:16} the steps add up to {sum(rates):5.1f} times lr")
     name, (_, rates) = list(curves.items())[-1]
     title = f"{name}: {sum(rates) / epochs:.0%} as far as with a constant lr"
-    viz.lines(curves, title, "epoch", "lr, in parts of the optimizer's")
+    viz.lines(curves, title, "epoch", "lr, divided by the first lr")
     viz.show()
 
 
@@ -1565,11 +1565,11 @@ if lr is large: lowering lr lets it settle. Where would you stop a run early, an
 lose?
 
 ## Exercise 10 (deeper): Stop, and go on
-A training that runs for weeks will be interrupted. The weights alone do not bring it back:
-momentum, running means, counts and the learning rate belong to it, too. Saved and loaded, a run
-goes on **bit for bit** as if nothing had happened. Two things go wrong easily. What was saved must
-not change when training goes on, so it is copied. And a parameter that never had a gradient has an
-empty state, and still counts.
+Training that runs for weeks will be interrupted. The weights alone do not bring it back: momentum,
+running means, counts and the learning rate belong to it, too. With all of them loaded, and the
+random generator as it was, a run goes on **bit for bit** as if nothing had happened. Two things go
+wrong easily. What was saved must not change when training goes on, so it is copied. And a parameter
+that never had a gradient has an empty state, and still counts.
 """
 
 
@@ -1607,8 +1607,8 @@ def load_state_dict(self, saved):
     """Go on from what state_dict returned; saved and the parameters' data stay.
 
     ValueError, and nothing is changed, for
-    other names than those of saved_names (names all that only one side has);
-    another number of parameters (with both numbers);
+    names other than those of saved_names (it shows all that only one side has);
+    a different number of parameters (with both numbers);
     an array in a state whose shape is not that of its parameter (with both shapes).
     """
     # TODO: look for the three errors first, then copy and set the attributes.
@@ -1617,7 +1617,7 @@ def load_state_dict(self, saved):
         raise ValueError(f"another kind of optimizer: only one side has {sorted(odd)}")
     if len(saved["state"]) != len(self.parameters):
         counts = f"saved {len(saved['state'])}, this has {len(self.parameters)}"
-        raise ValueError(f"the number of parameters is another: {counts}")
+        raise ValueError(f"the number of parameters differs: {counts}")
     for k, (p, state) in enumerate(zip(self.parameters, saved["state"], strict=True)):
         for name, value in state.items():
             if isinstance(value, np.ndarray) and value.shape != p.shape:
@@ -1758,8 +1758,8 @@ test_state_dict_beyond()
 ## Exercise 11: An epoch of training
 Everything you built since Module 01 meets in four lines: forget the gradients, compute the loss,
 differentiate, step. An **epoch** sees each example once, in **minibatches** of random rows: 10 rows
-with batch_size 4 are batches of 4, 4 and 2. A batch is a cheap estimate of the gradient of all, and
-another order each time keeps its errors from repeating.
+with batch_size 4 are batches of 4, 4 and 2. A batch gives a cheap estimate of the gradient of
+all rows, and a new order each time keeps its errors from repeating.
 """
 
 
@@ -1973,8 +1973,8 @@ test_train_beyond()
 # %% [markdown]
 """
 ## It works: handwritten digits
-Every line that runs now is yours: Tensors, layers, losses, gradients, optimizers. First XOR, with
-the region that each class gets. A single linear layer can draw only one straight line between them.
+You have built what runs now: Tensors, layers, losses, gradients, optimizers. First XOR, with the
+region that each class gets. A single linear layer can draw only one straight line between them.
 """
 
 
@@ -2133,10 +2133,10 @@ profile_memory()
 
 # %% [markdown]
 """
-**Explain your numbers.** An optimizer keeps 4 bytes for each float32 array that its formula
-remembers: 0, 4 or 8. (Twice as much? Then your state is float64: `np.zeros_like` takes the dtype of
-the data.) New arrays are a matter of style: an update written as the formula reads makes some at
-each step, one that computes in `self.buffer` makes none. How many does your Adam make at a time?
+**Explain your numbers.** For each float32 array that its formula remembers, an optimizer keeps
+4 bytes per parameter: 0, 4 or 8. (Twice as much? Then your state is float64: `np.zeros_like` takes
+the dtype of the data.) New arrays are a matter of style: an update written as the formula reads
+makes some at each step, one that computes in `self.buffer` makes none. How many does your Adam make at a time?
 
 ### In place against allocating
 The same step three ways: `w = w - lr * g` makes two arrays, `w -= lr * g` one, and
@@ -2366,7 +2366,7 @@ spot_the_bug()
 - **Others.** In Optax (JAX) an optimizer is a pair of pure functions, `init` and `update`, and
   clipping, Adam, decay and schedule are **gradient transformations** to `chain`. Keras adds eps
   before the bias correction, the paper's "epsilon hat", and its default is 1e-7.
-- **Schedulers.** PyTorch 1.1 moved `scheduler.step()` behind `optimizer.step()` and warns about the
+- **Schedulers.** PyTorch 1.1 moved `scheduler.step()` after `optimizer.step()` and warns about the
   old order. Its schedulers multiply the last lr; yours are formulas of `last_epoch`. Loading a
   scheduler sets `optimizer.lr` here, not there.
 - **Different here.** PyTorch accepts parameters that require no gradients, and warns if one is
@@ -2537,7 +2537,7 @@ lines that fails for such a loop.
 `backward` adds to `.grad`, so each step goes against the sum of all gradients so far. A velocity v
 ← μ v + g with μ = 1 is that sum. In a valley the sum goes on to push downhill until gradients of
 the other wall have cancelled it, so w passes the minimum at full speed and climbs up the other
-side: a ball without friction, which swings for ever; in my plot the loss falls to nearly 0 and is
+side: a ball without friction, which swings forever; in my plot the loss falls to nearly 0 and is
 back within some ten steps. With μ < 1 old gradients fade, and it settles. A test: put 1e6 into
 `.grad` of each parameter, run one step, and compare the weights with those of a step without it; or
 compare two steps with two steps computed by hand.
@@ -2554,7 +2554,7 @@ compare two steps with two steps computed by hand.
 - You built what turns gradients into learning: SGD with momentum, Adam and AdamW, clipping,
   schedules, and the loop that trains.
 - You measured 0 to 8 bytes of state per parameter, and saw where 2 / λ is the limit.
-- Your own framework reads handwritten digits: every line from the Tensor to the loop is yours.
+- Your own framework reads handwritten digits: you built it, from the Tensor to the loop.
 
 You have built a deep learning framework. Whatever you meet next, in PyTorch or in a paper, you can
 now ask what it does to a Tensor, to a gradient, to a step.
