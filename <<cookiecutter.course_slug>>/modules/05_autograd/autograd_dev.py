@@ -197,11 +197,11 @@ test_numeric_gradient()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-numeric-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(1, "the array that is given takes part · transposed arrays · other shapes")
+@beyond(1, "functions that use x, too · transposed arrays · other shapes")
 def test_numeric_gradient_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: the array that is given takes part
+    # hidden: functions that use x, too
     x = np.array([1.0, 3.0])
     got = numeric_gradient(lambda v: (v * x).sum(), x, 0.5)
     check_array(got, [1.0, 3.0], "Σ x v, x the array given", np.float64, "copy")
@@ -453,7 +453,7 @@ test_first()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-first-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(3, "broadcasting, dtypes · what is refused")
+@beyond(3, "broadcasting, dtypes · ndarrays are refused")
 def test_first_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -464,7 +464,7 @@ def test_first_beyond():
     check(leaf([0.1], np.float64) * 0.2, [0.1 * 0.2], "float64 * 0.2", np.float64)
     check(Tensor([1, 2]) + 1, [2, 3], "int + int")
     check(Tensor([1, 2]) * 0.5, [0.5, 1.0], "int * 0.5")
-    # hidden: what is refused
+    # hidden: ndarrays are refused
     check_raises(TypeError, ["Tensor("], lambda: a + np.ones(2), "Tensor + ndarray")
     check_raises(TypeError, ["Tensor("], lambda: np.ones(2) * a, "ndarray * Tensor")
     ### END HIDDEN TESTS
@@ -1102,8 +1102,8 @@ asks for `out`, and the input can be freed. log(a) has the slope 1 / a: it asks 
 def school_rules():
     """Return the rules of nine operations: {name: rule, or (rule for a, rule for b)}.
 
-    Slopes of a ** b at zero are as PyTorch's, and NumPy does not warn: that of 0 ** 0
-    in a is 0, that of 0 ** b in b is 0 (b ≥ 0).
+    Two slopes at zero are as PyTorch's, without a warning of NumPy: that of 0 ** 0 in a
+    is 0, that of 0 ** b in b is 0 (b ≥ 0).
     """
     # TODO: return the table.
     #
@@ -1226,9 +1226,10 @@ test_rules_beyond()
 # %% [markdown]
 """
 ## Exercise 8: Matrix multiplication
-C = A B, with Cᵢⱼ = Σₚ Aᵢₚ Bₚⱼ. How much does A₀₀ matter? It meets B₀ⱼ in every C₀ⱼ. So its
-gradient is Σⱼ G₀ⱼ B₀ⱼ: row 0 of G times row 0 of B. All of A's gradient is one matmul of G and
-B, all of B's is one of A and G. Which is transposed, and on which side does it stand? The shapes tell.
+C = A B, with Cᵢⱼ = Σₚ Aᵢₚ Bₚⱼ; G is the gradient of C. How much does A₀₀ matter? It meets B₀ⱼ in
+every C₀ⱼ. So its gradient is Σⱼ G₀ⱼ B₀ⱼ: row 0 of G times row 0 of B. All of A's gradient is one
+matmul of G and B, all of B's is one of A and G. Which is transposed, and on which side does it stand?
+The shapes tell.
 
 ![Shapes: A (2, 3) times B (3, 4) gives C (2, 4); G (2, 4) times B transposed (4, 3) gives the gradient of A (2, 3); A transposed (3, 2) times G (2, 4) gives the gradient of B (3, 4)](matmul.svg)
 
@@ -1374,7 +1375,7 @@ def sum_vjp(g, shape, axis, keepdims):
     #
     # HINTS
     # - np.broadcast_to; math.prod(shape) counts elements, g.size counts means.
-    # - np.argsort([2, 0, 1]) is [1, 2, 0]. Dims may be negative: d % len(dims) is not.
+    # - np.argsort([2, 0, 1]) is [1, 2, 0]. Of negative dims take d % len(dims) first.
     ### BEGIN SOLUTION
     return np.broadcast_to(restore_dims(g, axis, keepdims), shape)
     ### END SOLUTION
@@ -1446,7 +1447,7 @@ test_shapes()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-shapes-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(9, "more axes and shapes · what is made of them · no elements")
+@beyond(9, "more axes and shapes · T, squeeze, var, views of views · no elements")
 def test_shapes_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1462,7 +1463,7 @@ def test_shapes_beyond():
     for dims in ((0, 1, 2), (2, 1, 0), (1, -1, -3), (1, 2, 0)):
         ours, plain = (operator.methodcaller(n, dims) for n in ("permute", "transpose"))
         check_slopes(f"permute({dims})", ours, plain, cube)
-    # hidden: what is made of them
+    # hidden: T, squeeze, var, views of views
     check_slopes("T", lambda a: a.T, lambda a: a.T, cube[0])
     ours = operator.methodcaller("transpose", 0, 2)
     plain = operator.methodcaller("swapaxes", 0, 2)
@@ -2569,9 +2570,10 @@ if __name__ == "__main__":
 Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: What the graph keeps
-A layer computes `(x @ w + b).tanh()` for x of shape (10000, 1000) and w of shape (1000, 1000), all
-float32 and requiring gradients. Which arrays, leaves included, does your graph keep for backward, in
-how many bytes, and which does it let go? What if tanh were composed as `(p - q) / (p + q)` of two `exp`?
+A layer computes `(x @ w + b).tanh()` for x of shape (10000, 1000), w of shape (1000, 1000) and b of
+shape (1000,), all float32 and requiring gradients. Which arrays, leaves included, does your graph
+keep for backward, in how many bytes, and which does it let go? What if tanh were composed as
+`(p - q) / (p + q)` of two `exp`?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -2616,9 +2618,10 @@ right, too (4 + 12), but takes 2ⁿ visits for n shared Nodes: in my plot about 
 # %% [markdown]
 """
 ### Question 3: Checkpoints
-A network of 64 equal layers keeps 1 GB per layer for backward, its input included; a layer takes
-10 ms forward and 20 ms backward. You have 20 GB. How many pieces do you choose, what is the peak,
-and how long is a step, with and without checkpoints? Which of your measurements supports this?
+A network of 64 equal layers keeps 1 GB per layer for backward, its input included, which is about as
+large; a layer takes 10 ms forward and 20 ms backward. You have 20 GB. How many pieces do you choose,
+what is the peak, and how long is a step, with and without checkpoints? Which of your measurements
+supports this?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
