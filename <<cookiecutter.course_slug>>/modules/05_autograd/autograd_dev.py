@@ -847,7 +847,7 @@ def test_backward():
         return number(a)
 
     y, what = made(Node, 8.0, (product(), same), (a, same)), "(a * b + a).backward()"
-    hint = "1 from Add and 3 from Mul add up: accumulate fit(vjp(g), target), latest first"
+    hint = "1 from Add and 3 from Mul add up: accumulate(target, fit(…)), latest first"
     check_array(a_after(y), 4.0, f"a.grad after {what}", hint=hint)
     hint = "release takes a Node's gradient away, so that nothing is sent twice"
     check_array(number(b), 2.0, f"b.grad after {what}", hint=hint)
