@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -65,14 +66,7 @@ def collect(course: Course, args: argparse.Namespace) -> int:
         return 0
     module = course.modules([args.module])[0] if args.module else None
     result = collecting.collect(course, args.paths, module)
-    for line in (*result.notes, *result.older, *(f"Not taken: {p}" for p in result.problems)):
-        console.print(escape(line), soft_wrap=True)
-    for name, students in result.missing.items():
-        more = f" and {len(students) - 10} more" if len(students) > 10 else ""
-        print(f"Missing of {name}: {', '.join(students[:10]) or 'nobody'}{more}.")
-    kinds = ("taken", "newer than before", "the same", "older", "not taken")
-    lists = (result.taken, result.newer, result.same, result.older, result.problems)
-    print(", ".join(f"{len(each)} {kind}" for kind, each in zip(kinds, lists, strict=True)) + ".")
+    tell(result.lines())
     return int(bool(result.problems))
 
 
@@ -113,6 +107,24 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     return int("failed" in ended.values())
 
 
+def mark(course: Course, args: argparse.Namespace) -> int:
+    """Make pages on which written answers are marked, or take in the files that they save."""
+    from coursekit.exchange import marking, marks
+
+    paths = [path for path in map(Path, args.what) if path.suffix or path.is_dir()]
+    if not paths:
+        for module in course.modules(args.what):
+            tell(marking.make(course, module, args.split.split(","), args.anonymous, args.marked))
+        return 0
+    plan = marks.plan(course, paths, overwrite=args.overwrite)
+    tell(plan.lines())
+    if plan.give:
+        asked = args.yes or sys.stdin.isatty() and input("Take them in? [y/N] ")
+        done = args.yes or str(asked).strip().casefold() in {"y", "yes"}
+        tell(marks.take_in(course, plan) if done else ["Nothing is done yet; with --yes it is."])
+    return int(bool(plan.problems))
+
+
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
     if args.oracle and not importlib.util.find_spec("torch"):
@@ -135,6 +147,12 @@ def lab(course: Course, args: argparse.Namespace) -> int:
     return run("jupyter", "lab", *args.rest)
 
 
+def tell(lines: Iterable[str]) -> None:
+    """Print lines, each as long as it is."""
+    for line in lines:
+        console.print(escape(line), soft_wrap=True)
+
+
 def run(tool: str, *arguments: str) -> int:
     """Run a Python tool in the course's folder; return its exit code."""
     command = [sys.executable, "-m", tool, *arguments]
@@ -154,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for action in (sync, build, collect, grade, test, lint, lab):
+    for action in (sync, build, collect, grade, mark, test, lint, lab):
         name, flag = action.__name__, {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
         sub.set_defaults(action=action)
@@ -163,6 +181,17 @@ def parser() -> argparse.ArgumentParser:
             add("paths", nargs="*", type=Path, metavar="PATH", help="a download, zip or folder")
             add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
             add("--module", metavar="MODULE", help="of these files, if no name says it")
+        elif action is mark:
+            add(
+                "what", nargs="+", metavar="MODULE|FILE", help="to be marked; of marks, or a folder"
+            )
+            add(
+                "--split", default="me", metavar="NAME,NAME", help="a page for each, students apart"
+            )
+            add("--anonymous", **flag, help="pages show codes in place of names")
+            add("--marked", **flag, help="answers that have a mark by hand, too")
+            add("--yes", **flag, help="take files in without asking")
+            add("--overwrite", **flag, help="also where somebody else gave another mark")
         elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:
