@@ -5,7 +5,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.markup import escape
 from coursekit import course as course_file
 from coursekit.course import Course
 from coursekit.errors import CourseError
+from coursekit.exchange.commands import collect, mark
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console(highlight=False)
@@ -50,24 +50,6 @@ def build(course: Course, args: argparse.Namespace) -> None:
     for module in modules:
         print("released", f"release/{module.name}/{module.notebook.name}")
     print("packed  ", kit.relative_to(course.root))
-
-
-def collect(course: Course, args: argparse.Namespace) -> int:
-    """Take in what an LMS gives to download: submitted/ gets each student's newest attempt."""
-    from coursekit.exchange import collect as collecting
-    from coursekit.exchange import roster
-
-    if args.roster:
-        path, notes = roster.make(course, args.roster)
-        print(f"{path.relative_to(course.root)}: {'; '.join(notes)}.")
-    if not args.paths:
-        if not args.roster:
-            raise CourseError("Say what to take in: nox -s collect -- DOWNLOAD.zip")
-        return 0
-    module = course.modules([args.module])[0] if args.module else None
-    result = collecting.collect(course, args.paths, module)
-    tell(result.lines())
-    return int(bool(result.problems))
 
 
 def grade(course: Course, args: argparse.Namespace) -> int:
@@ -107,24 +89,6 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     return int("failed" in ended.values())
 
 
-def mark(course: Course, args: argparse.Namespace) -> int:
-    """Make pages on which written answers are marked, or take in the files that they save."""
-    from coursekit.exchange import marking, marks
-
-    paths = [path for path in map(Path, args.what) if path.suffix or path.is_dir()]
-    if not paths:
-        for module in course.modules(args.what):
-            tell(marking.make(course, module, args.split.split(","), args.anonymous, args.marked))
-        return 0
-    plan = marks.plan(course, paths, overwrite=args.overwrite)
-    tell(plan.lines())
-    if plan.give:
-        asked = args.yes or sys.stdin.isatty() and input("Take them in? [y/N] ")
-        done = args.yes or str(asked).strip().casefold() in {"y", "yes"}
-        tell(marks.take_in(course, plan) if done else ["Nothing is done yet; with --yes it is."])
-    return int(bool(plan.problems))
-
-
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
     if args.oracle and not importlib.util.find_spec("torch"):
@@ -145,12 +109,6 @@ def lab(course: Course, args: argparse.Namespace) -> int:
     """Open JupyterLab on the course, with nbgrader's formgrader."""
     os.environ["PYTHONPATH"] = str(ROOT)  # a module imports the earlier ones
     return run("jupyter", "lab", *args.rest)
-
-
-def tell(lines: Iterable[str]) -> None:
-    """Print lines, each as long as it is."""
-    for line in lines:
-        console.print(escape(line), soft_wrap=True)
 
 
 def run(tool: str, *arguments: str) -> int:
@@ -182,14 +140,9 @@ def parser() -> argparse.ArgumentParser:
             add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
             add("--module", metavar="MODULE", help="of these files, if no name says it")
         elif action is mark:
-            add(
-                "what", nargs="+", metavar="MODULE|FILE", help="to be marked; of marks, or a folder"
-            )
-            add(
-                "--split", default="me", metavar="NAME,NAME", help="a page for each, students apart"
-            )
+            add("what", nargs="+", metavar="MODULE|FILE", help="to mark; of marks, or a folder")
+            add("--split", default="me", metavar="NAME,NAME", help="a page for each")
             add("--anonymous", **flag, help="pages show codes in place of names")
-            add("--marked", **flag, help="answers that have a mark by hand, too")
             add("--yes", **flag, help="take files in without asking")
             add("--overwrite", **flag, help="also where somebody else gave another mark")
         elif action not in {lint, lab}:

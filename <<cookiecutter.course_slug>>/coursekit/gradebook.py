@@ -6,7 +6,7 @@ nbgrader's own.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -29,18 +29,15 @@ def table(name: str, /, **columns: Any) -> Table:
                  *(Column(key, kind) for key, kind in columns.items()))  # fmt: skip
 
 
-def cell_type(name: str) -> Enum:
-    return Enum("code", "markdown", name=name)
-
-
+KINDS = "code", "markdown"
 # What `build` records of a module ...
 assignments = table("assignment", name=String, duedate=DateTime)
 notebooks = table("notebook", name=String, assignment_id=String)
 cells = table("base_cell", name=String, notebook_id=String, type=String)
-graded = table("grade_cells", cell_type=cell_type("grade_cell_type"), max_score=Float)
+graded = table("grade_cells", cell_type=Enum(*KINDS, name="grade_cell_type"), max_score=Float)
 solved = table("solution_cells")
 sources = table("source_cell", name=String, notebook_id=String, locked=sa.Boolean,
-                cell_type=cell_type("source_cell_type"))  # fmt: skip
+                cell_type=Enum(*KINDS, name="source_cell_type"))  # fmt: skip
 # ... and what grading records of a submission, whose notebook is a row of `submitted`.
 students = table("student", first_name=String, last_name=String, email=String)
 submissions = table("submitted_assignment", assignment_id=String, student_id=String,
@@ -170,19 +167,6 @@ class Gradebook(AbstractContextManager):
         new = new.on_conflict_do_update(index_elements=unique, set_=change)
         if rows:
             connection.execute(new, [{"id": token_hex(16), **row} for row in rows])
-
-    def mark(self, marks: Iterable[tuple[SubmissionGrades, str, float, str | None]]) -> None:
-        """Give points and comments by hand: all, or none if one is not as it was read before."""
-        with self.engine.begin() as connection:
-            for s, name, points, said in marks:
-                mine, before = {"notebook_id": s.id}, s.grades[name]
-                grade = sa.update(grades).filter_by(**mine, cell_id=before.cell_id)
-                as_read = grades.c.manual_score.is_not_distinct_from(before.manual_score)
-                given = grade.where(as_read).values(manual_score=points, needs_manual_grade=False)
-                if not connection.execute(given).rowcount:
-                    raise CourseError(f"{s.student}, {name} was marked meanwhile: run this again.")
-                comment = sa.update(comments).filter_by(**mine, cell_id=s.comments[name].cell_id)
-                connection.execute(comment.values(manual_comment=said))
 
     def set_due(self, record: ModuleRecord, due: dt.datetime) -> None:
         """Write when a module is due: naive, in UTC."""

@@ -29,7 +29,7 @@ function keep() {
 }
 
 const here = () => answers.find((answer) => answer.id === state.at) ?? answers[0];
-const markOf = (answer) => state.marks[answer.id] ?? { points: answer.waits ? null : answer.had, lines: [], comment: answer.said };
+const markOf = (answer) => state.marks[answer.id] ?? { points: null, lines: [], comment: answer.said ?? "" };
 const isMarked = (answer) => markOf(answer).points !== null;
 const same = () => here().question.answers.filter((other) => other.answer === here().answer).length - 1;
 
@@ -129,7 +129,7 @@ const KEYS = [
   ["Enter", "next unmarked", next],
   ["ArrowLeft", "previous", () => go(-1)],
   ["ArrowRight", "next", () => go(1)],
-  ["c", "comment", () => setTimeout(() => el("comment").focus())],
+  ["c", "comment", () => el("comment").focus()],
   ["r", "use a comment again", () => { picking = comments().length > 0; said = picking ? "" : "No comments on this question yet."; }],
   ["a", "this mark for all with the same text", likeThis],
   ["u", "undo", undo],
@@ -195,6 +195,8 @@ function button(key, text, pressed) {
   return made;
 }
 
+// Lines of a paragraph in the module's source become one, which wraps where there is room.
+const flowing = (text) => text.replace(/(\S)\n(?=[^\s|*-])/g, "$1 ");
 let shown = "";
 
 function show() {
@@ -209,7 +211,7 @@ function show() {
   el("again").replaceChildren(...(picking ? comments().map((text, n) => button(String(n + 1), text)) : []));
   const notes = [
     keeps ? "" : "This browser keeps nothing for this page: save before you close it.",
-    answer.had !== null && answer.waits ? `It had ${answer.had} points before; the work was graded again since.` : "",
+    answer.had !== null ? `It had ${answer.had} points before; the work was graded again since.` : "",
     same() ? `${same()} others have the same text.` : "",
     state.unsaved ? "Not saved yet." : "",
     said,
@@ -218,8 +220,8 @@ function show() {
   if (shown === answer.id) return; // a long answer is laid out once
   shown = answer.id;
   el("title").textContent = question.title;
-  el("question").textContent = question.text;
-  el("model").textContent = question.model;
+  el("question").textContent = flowing(question.text);
+  el("model").textContent = flowing(question.model);
   el("who").textContent = [answer.name, answer.student].filter(Boolean).join(" · ");
   el("answer").textContent = answer.text.trim() ? answer.text : "(empty)";
   el("pictures").replaceChildren(...answer.pictures.map((src) => node("img", "", { src, alt: "" })));

@@ -5,15 +5,13 @@ A page needs no server and no network. What students wrote lies in it as data, w
 """
 
 import base64
-import csv
 import datetime as dt
 import hashlib
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -31,21 +29,10 @@ FORMAT = "coursekit marks 1"
 FOLDER = "marking"
 RUBRIC = re.compile(r"^\W*marking rubric\b.*$", re.I | re.M)
 LINE = re.compile(r"(?<!\S)(?:- )?(\d+(?:\.\d+)?): ")  # of a rubric: `2: view against copy.`
-Questions = dict[str, dict[str, Any]]
+ByName = dict[str, dict[str, Any]]
 
 
-class Answer(NamedTuple):
-    """What one student wrote to one question, as it was graded last."""
-
-    text: str
-    pictures: tuple[str, ...]  # as addresses
-
-    @property
-    def digest(self) -> str:
-        return sha256(self.text, *self.pictures)[:16]
-
-
-def answers(course: Course, module: Module, student: str) -> dict[str, Answer]:
+def answers(course: Course, module: Module, student: str) -> ByName:
     """Return a student's answers by grade_id, of the autograded notebook; none without one."""
     path = course.workspace.autograded / student / module.name / module.notebook.name
     try:
@@ -59,12 +46,13 @@ def answers(course: Course, module: Module, student: str) -> dict[str, Answer]:
         held = [pair for bundle in cell.get("attachments", {}).values() for pair in bundle.items()]
         pictures = [f"data:{kind};base64,{''.join(data)}" for kind, data in held
                     if re.fullmatch(r"image/(png|jpeg|gif|webp)", kind)]  # fmt: skip
-        # nbgrader writes a text as a list of lines
-        found[grade_id(cell)] = Answer("".join(cell["source"]), tuple(pictures))
+        text = "".join(cell["source"])  # which nbgrader writes as a list of lines
+        digest = sha256(text, *pictures)[:16]
+        found[grade_id(cell)] = {"answer": digest, "text": text, "pictures": pictures}
     return found
 
 
-def questions(course: Course, module: Module) -> Questions:
+def questions(course: Course, module: Module) -> ByName:
     """Return the written questions of a module as it was built, by grade_id."""
     cells, found, above = stored(course, module).get("cells", []), {}, ""
     titles = notebook.titles(cells)
@@ -95,71 +83,55 @@ def code(grades: SubmissionGrades) -> str:
     return sha256(grades.id or "")[:8]
 
 
-def make(
-    course: Course, module: Module, graders: Sequence[str], anonymous: bool, marked: bool
-) -> list[str]:
-    """Write a page for each grader; return a line on each, and which students are whose.
-
-    Pages hold the answers that wait for a mark; if `marked`, those that have one by hand as well.
-    """
-    if bad := [name for name in graders if not re.fullmatch(r"\w[\w.@+-]{0,40}", name)]:
-        raise CourseError(f"--split: {bad[0]!r} cannot name a page; use letters and digits only.")
-    if len({name.casefold() for name in graders}) < len(graders):
-        raise CourseError(f"--split: one name is there twice in {','.join(graders)}.")
-    asked = questions(course, module)
+def to_mark(course: Course, module: Module, *, anonymous: bool) -> dict[str, ByName]:
+    """Return the answers that wait for a mark as pages have them, by student, then by question."""
     with Gradebook(course.workspace.gradebook) as gradebook:
         known = gradebook.read(gradebook.module(module.name))
-    held: dict[str, dict[str, Answer]] = {}
-    for student, grades in sorted(known.items()):
-        wanted = {name for name, grade in grades.grades.items() if grade.needs_manual_grade
-                  or marked and grade.manual_score is not None}  # fmt: skip
-        written = answers(course, module, student) if wanted & asked.keys() else {}
-        if found := {name: written[name] for name in asked if name in wanted & written.keys()}:
-            held[student] = found
-    if not held:
-        raise CourseError(
-            f"No answer of {module.name} waits for a mark. Those of new work do after "
-            f"nox -s grade -- {module.name}; those that have one are shown with --marked."
-        )
-    order = alike({s: "\n".join(a.text for a in written.values()) for s, written in held.items()})
     people = roster.read(course).students if (course.root / roster.NAME).is_file() else []
-    names = {} if anonymous else {student.id: student.name for student in people}
-    shown = {student: code(known[student]) if anonymous else student for student in order}
+    names, found = {student.id: student.name for student in people}, {}
+    for who, of in sorted(known.items()):
+        waiting = {name for name, grade in of.grades.items() if grade.needs_manual_grade}
+        shown = {"student": who, "name": names.get(who, "")}
+        shown = {"student": code(of), "name": ""} if anonymous else shown
+        for name, answer in answers(course, module, who).items() if waiting else ():
+            now = {"had": of.grades[name].manual_score, "said": of.comments[name].manual_comment}
+            # The browser keeps marks by this: a page made later has them if nothing changed.
+            id = sha256(who, name, answer["answer"], repr(now))[:16]
+            if name in waiting:
+                found.setdefault(who, {})[name] = {"id": id, **shown, **now, **answer}
+    return found
+
+
+def make(course: Course, module: Module, graders: Sequence[str], *, anonymous: bool) -> list[str]:
+    """Write a page for each grader, with students of their own; return a line on each."""
+    valid = {name.casefold() for name in graders if re.fullmatch(r"\w[\w.@+-]{0,40}", name)}
+    if len(valid) < len(graders):
+        raise CourseError(f"--split {','.join(graders)}: name each once, by letters and digits.")
+    if not (found := to_mark(course, module, anonymous=anonymous)):
+        graded = f"nox -s grade -- {module.name}"
+        raise CourseError(f"No answer of {module.name} waits for a mark; new work does by {graded}")
+    order = alike({who: "\n".join(a["text"] for a in of.values()) for who, of in found.items()})
     lines, rows = [], [("student", "grader", "shown as")]
     for number, grader in enumerate(graders):
         start, end = (len(order) * n // len(graders) for n in (number, number + 1))
-        page = f"{FOLDER}/{module.name}-{grader}.html"
-        mine = {student: held[student] for student in order[start:end]}
-        data = {"course": course.slug, "term": course.term, "module": module.name,
-                "grader": grader, "made": f"{dt.datetime.now(course.zone):%Y-%m-%d %H:%M:%S}",
-                "questions": []}  # fmt: skip
-        for name, question in asked.items():
-            if listed := [answer | {"student": shown[who], "name": names.get(who, "")}
-                          for who, answer in in_order(name, mine, known)]:  # fmt: skip
-                data["questions"].append(question | {"answers": listed})
-        write(course.root / page, data)
-        lines.append(f"{page}: {sum(map(len, mine.values()))} answers by {len(mine)} students")
-        rows += [(student, grader, shown[student]) for student in mine]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    files.write_text(course.root / FOLDER / f"{module.name}.csv", text.getvalue())
+        mine = {who: found[who] for who in order[start:end]}
+        asked = [question | {"answers": of_question(name, mine)}
+                 for name, question in questions(course, module).items()]  # fmt: skip
+        path = course.root / FOLDER / f"{module.name}-{grader}.html"
+        write(path, course=course.slug, term=course.term, module=module.name, grader=grader,
+              made=f"{dt.datetime.now(course.zone):%Y-%m-%d %H:%M}",
+              questions=[question for question in asked if question["answers"]])  # fmt: skip
+        count = sum(map(len, mine.values()))
+        lines.append(f"{FOLDER}/{path.name}: {count} answers by {len(mine)} students")
+        rows += [(who, grader, next(iter(of.values()))["student"]) for who, of in mine.items()]
+    files.write_csv(course.root / FOLDER / f"{module.name}.csv", rows)
     return [*lines, f"{FOLDER}/{module.name}.csv: whose answers are on whose page"]
 
 
-def in_order(
-    question: str, held: Mapping[str, Mapping[str, Answer]], known: Mapping[str, SubmissionGrades]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Return the students who answered a question, like answers together, with what a page has."""
-    rows = []
-    for student in alike({who: of[question].text for who, of in held.items() if question in of}):
-        answer, of = held[student][question], known[student]
-        grade, said = of.grades[question], of.comments[question].manual_comment
-        about = {"answer": answer.digest, "had": grade.manual_score, "said": said or ""}
-        # The browser keeps marks by this id: a page made later has them if nothing changed.
-        id = sha256(student, question, repr(about))[:16]
-        rows.append((student, {"id": id, "waits": grade.needs_manual_grade, **about,
-                               "text": answer.text, "pictures": answer.pictures}))  # fmt: skip
-    return rows
+def of_question(name: str, of: Mapping[str, ByName]) -> list[dict[str, Any]]:
+    """Return the answers to one question, like ones together."""
+    order = alike({who: those[name]["text"] for who, those in of.items() if name in those})
+    return [of[who][name] for who in order]
 
 
 def alike(texts: Mapping[str, str]) -> list[str]:
@@ -180,7 +152,7 @@ def alike(texts: Mapping[str, str]) -> list[str]:
     return ordered
 
 
-def write(path: Path, data: Mapping[str, Any]) -> None:
+def write(path: Path, **data: Any) -> None:
     """Write a page with its data, none of which a browser takes for markup."""
     here = FileSystemLoader(Path(__file__).parent)
     env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -188,7 +160,7 @@ def write(path: Path, data: Mapping[str, Any]) -> None:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     whole = {"format": FORMAT, "page": sha256(repr(data))[:16], **data}
     text = Markup(json.dumps(whole).replace("<", "\\u003c"))
-    page = env.get_template("mark.html.j2").render(
-        data=text, script=Markup(script), digest=digest, **data
+    page = env.get_template("mark.html.j2")
+    files.write_text(
+        path, page.render(data | {"data": text, "script": Markup(script), "digest": digest})
     )
-    files.write_text(path, page)

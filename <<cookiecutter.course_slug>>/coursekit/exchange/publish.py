@@ -39,9 +39,7 @@ def publish(course: Course, workspace: Workspace, results: Results) -> list[Path
             tables["canvas.csv"] = canvas(course, export, people, results)
     name_in_gradebook(workspace, people)
     for name, table in tables.items():
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(table)
-        files.write_text(workspace.root / "grades" / name, text.getvalue())
+        files.write_csv(workspace.root / "grades" / name, table)
     made = [workspace.root / "grades" / name for name in tables if name != "exercises.csv"]
     return [*made, *(zips(course, workspace, results) if people.students else ())]
 

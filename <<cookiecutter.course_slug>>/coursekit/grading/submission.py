@@ -5,7 +5,6 @@ import random
 import signal
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dateutil import tz
 
@@ -91,27 +90,22 @@ def finished(
     grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
     state = replace(state, marks=standing(grades, policy))
     kernel = {"kernelspec": assignment.kernelspec}
-    whole = {
-        "cells": [*for_graders(assignment, cells)],
-        "metadata": kernel,
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    shown = [*for_graders(assignment, cells)]
+    whole = {"cells": shown, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     text = json.dumps(whole) + "\n" if cells else ""
     return Graded(grades, state, text, feedback.page(assignment, cells, grades, state))
 
 
-def for_graders(assignment: Assignment, cells: Cells) -> Iterator[dict[str, Any]]:
+def for_graders(assignment: Assignment, cells: Cells) -> Iterator[Mapping]:
     """Yield the cells, below each answer what it is marked by: for formgrader, for no student."""
     marked_by = {grade_id(c): c["source"] for c in assignment.cells if notebook.is_answer(c)}
     for cell in cells:
         if not cell["metadata"].get(FOR_GRADERS):  # one of an earlier time
             yield cell
         if text := marked_by.get(grade_id(cell)):
-            model = "\n".join(notebook.split_regions(text)[1])
-            text = f"#### For the grader: model answer and rubric\n\n{model}"
-            about = {"cell_type": "markdown", "id": f"{grade_id(cell)[:50]}-rubric"}
-            yield {**about, "metadata": {FOR_GRADERS: True}, "source": text}
+            lines = "#### For the grader: model answer and rubric", *notebook.split_regions(text)[1]
+            yield {"cell_type": "markdown", "id": f"{grade_id(cell)[:50]}-rubric",
+                   "metadata": {FOR_GRADERS: True}, "source": "\n".join(lines)}  # fmt: skip
 
 
 def standing(grades: SubmissionGrades, policy: LatePolicy) -> str:
