@@ -12,10 +12,8 @@ import pytest
 from living import until
 
 NAMES = "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --remote-debugging-port=0"
-).split()
+FLAGS = ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
+         "disable-component-update", "disable-sync", "remote-debugging-port=0")  # fmt: skip
 CODES = {"Enter": 13, "ArrowLeft": 37, "ArrowRight": 39, "Escape": 27}
 
 
@@ -32,7 +30,9 @@ class Chromium:
         self.number, self.asked_to_leave, self.errors = 0, 0, []
         profile = [f"--user-data-dir={folder / 'profile'}", "about:blank"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([found, *FLAGS, *profile], **quiet)
+        self.process = subprocess.Popen(
+            [found, *(f"--{flag}" for flag in FLAGS), *profile], **quiet
+        )
         port = folder / "profile" / "DevToolsActivePort"
         until(lambda: port.is_file() and port.read_text(encoding="utf-8").count("\n"))
         address = f"127.0.0.1:{port.read_text(encoding='utf-8').split()[0]}"
@@ -103,7 +103,7 @@ class Chromium:
         """Press keys, one after the other, as a person would."""
         for key in keys:
             text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-            code = CODES.get(key) or ord(key.upper())
+            code = CODES.get(key) or (ord(key.upper()) if key.isalnum() else 0)
             about = {"key": key, "windowsVirtualKeyCode": code}
             down = {"type": "keyDown" if text else "rawKeyDown", "text": text, **about}
             self.ask("Input.dispatchKeyEvent", **down)
@@ -112,11 +112,3 @@ class Chromium:
     def text(self, element: str) -> str:
         """Return the text of the element with this id."""
         return self.run(f"document.getElementById({element!r}).textContent")
-
-    def picture(self, path: Path) -> None:
-        """Write a picture of what shows, to be looked at."""
-        import base64
-
-        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
-
-
