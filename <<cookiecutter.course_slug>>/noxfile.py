@@ -129,6 +129,12 @@ def grade(session: nox.Session) -> None:
 
 
 @nox.session
+def mark(session: nox.Session) -> None:
+    """Make pages to mark answers on: MODULE [--split NAME,…]; take in what they save: FILE …"""
+    coursekit(session, "mark")
+
+
+@nox.session
 def test(session: nox.Session) -> None:
     """Check the modules: standards, grading, student bugs. [MODULE …] [--oracle: and PyTorch]"""
     environment(session)

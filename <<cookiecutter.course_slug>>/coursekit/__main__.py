@@ -13,6 +13,7 @@ from rich.markup import escape
 from coursekit import course as course_file
 from coursekit.course import Course
 from coursekit.errors import CourseError
+from coursekit.exchange.commands import collect, mark
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console(highlight=False)
@@ -49,31 +50,6 @@ def build(course: Course, args: argparse.Namespace) -> None:
     for module in modules:
         print("released", f"release/{module.name}/{module.notebook.name}")
     print("packed  ", kit.relative_to(course.root))
-
-
-def collect(course: Course, args: argparse.Namespace) -> int:
-    """Take in what an LMS gives to download: submitted/ gets each student's newest attempt."""
-    from coursekit.exchange import collect as collecting
-    from coursekit.exchange import roster
-
-    if args.roster:
-        path, notes = roster.make(course, args.roster)
-        print(f"{path.relative_to(course.root)}: {'; '.join(notes)}.")
-    if not args.paths:
-        if not args.roster:
-            raise CourseError("Say what to take in: nox -s collect -- DOWNLOAD.zip")
-        return 0
-    module = course.modules([args.module])[0] if args.module else None
-    result = collecting.collect(course, args.paths, module)
-    for line in (*result.notes, *result.older, *(f"Not taken: {p}" for p in result.problems)):
-        console.print(escape(line), soft_wrap=True)
-    for name, students in result.missing.items():
-        more = f" and {len(students) - 10} more" if len(students) > 10 else ""
-        print(f"Missing of {name}: {', '.join(students[:10]) or 'nobody'}{more}.")
-    kinds = ("taken", "newer than before", "the same", "older", "not taken")
-    lists = (result.taken, result.newer, result.same, result.older, result.problems)
-    print(", ".join(f"{len(each)} {kind}" for kind, each in zip(kinds, lists, strict=True)) + ".")
-    return int(bool(result.problems))
 
 
 def grade(course: Course, args: argparse.Namespace) -> int:
@@ -154,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for action in (sync, build, collect, grade, test, lint, lab):
+    for action in (sync, build, collect, grade, mark, test, lint, lab):
         name, flag = action.__name__, {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
         sub.set_defaults(action=action)
@@ -163,6 +139,12 @@ def parser() -> argparse.ArgumentParser:
             add("paths", nargs="*", type=Path, metavar="PATH", help="a download, zip or folder")
             add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
             add("--module", metavar="MODULE", help="of these files, if no name says it")
+        elif action is mark:
+            add("what", nargs="+", metavar="MODULE|FILE", help="to mark; of marks, or a folder")
+            add("--split", default="me", metavar="NAME,NAME", help="a page for each")
+            add("--anonymous", **flag, help="pages show codes in place of names")
+            add("--yes", **flag, help="take files in without asking")
+            add("--overwrite", **flag, help="also where somebody else gave another mark")
         elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:

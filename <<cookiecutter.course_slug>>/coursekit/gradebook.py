@@ -29,20 +29,17 @@ def table(name: str, /, **columns: Any) -> Table:
                  *(Column(key, kind) for key, kind in columns.items()))  # fmt: skip
 
 
-def cell_type(name: str) -> Enum:
-    return Enum("code", "markdown", name=name)
-
-
+KINDS = "code", "markdown"
 # What `build` records of a module ...
 assignments = table("assignment", name=String, duedate=DateTime)
 notebooks = table("notebook", name=String, assignment_id=String)
 cells = table("base_cell", name=String, notebook_id=String, type=String)
-graded = table("grade_cells", cell_type=cell_type("grade_cell_type"), max_score=Float)
+graded = table("grade_cells", cell_type=Enum(*KINDS, name="grade_cell_type"), max_score=Float)
 solved = table("solution_cells")
 sources = table("source_cell", name=String, notebook_id=String, locked=sa.Boolean,
-                cell_type=cell_type("source_cell_type"))  # fmt: skip
+                cell_type=Enum(*KINDS, name="source_cell_type"))  # fmt: skip
 # ... and what grading records of a submission, whose notebook is a row of `submitted`.
-students = table("student")
+students = table("student", first_name=String, last_name=String, email=String)
 submissions = table("submitted_assignment", assignment_id=String, student_id=String,
                     timestamp=DateTime, extension=sa.Interval)  # fmt: skip
 submitted = table("submitted_notebook", assignment_id=String, notebook_id=String,

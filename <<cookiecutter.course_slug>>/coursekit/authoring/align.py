@@ -4,9 +4,7 @@ nbgrader's SaveCells refuses that with a RuntimeError. After this it finds the c
 has only to update them.
 """
 
-import csv
 import datetime as dt
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,11 +74,7 @@ def keep(submissions: Sequence[SubmissionGrades], gone: list[Cell], path: Path) 
             of = s.grades if cell.type == "GradeCell" else s.comments
             rows.append({"student": s.student, **vars(of[cell.name])})
     if rows:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        files.write_text(path, text.getvalue())
+        files.write_csv(path, [COLUMNS, *([row.get(c) for c in COLUMNS] for row in rows)])
     by_hand = Counter(row["name"] for row in rows if {row.get(key) for key in BY_HAND} != {None})
     where = f"its scores are kept in {path.parent.name}/{path.name}"
     return {c.name: f"; {where} (marks and comments by hand: {by_hand[c.name]})" for c in gone}

@@ -10,7 +10,7 @@ import io
 import shutil
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -37,6 +37,18 @@ class Collected:
     problems: list[str] = field(default_factory=list)  # a line for each file that was not taken
     notes: list[str] = field(default_factory=list)
     missing: dict[str, list[str]] = field(default_factory=dict)  # students, by module
+
+    def lines(self) -> Iterator[str]:
+        """Yield all of it that a person should know."""
+        yield from (*self.notes, *self.older, *(f"Not taken: {p}" for p in self.problems))
+        for name, students in self.missing.items():
+            more = f" and {len(students) - 10} more" if len(students) > 10 else ""
+            yield f"Missing of {name}: {', '.join(students[:10]) or 'nobody'}{more}."
+        kinds = ("taken", "newer than before", "the same", "older", "not taken")
+        lists = (self.taken, self.newer, self.same, self.older, self.problems)
+        yield (
+            ", ".join(f"{len(each)} {kind}" for kind, each in zip(kinds, lists, strict=True)) + "."
+        )
 
 
 @dataclass(frozen=True)

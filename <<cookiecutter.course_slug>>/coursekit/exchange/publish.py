@@ -11,13 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import sqlalchemy as sa
+
 from coursekit import files, notebook
+from coursekit import gradebook as gb
 from coursekit.assignment import stored
 from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.exchange import roster
 from coursekit.exchange.collect import ATTEMPTS, SOURCE, digest
 from coursekit.exchange.downloads import CANVAS, MOODLE
 from coursekit.exchange.roster import Roster
+from coursekit.gradebook import Gradebook
 from coursekit.grading.results import Result, Results
 
 Table = list[list[object]]
@@ -33,12 +37,25 @@ def publish(course: Course, workspace: Workspace, results: Results) -> list[Path
         tables["moodle.csv"] = moodle(people, results)
         if (export := course.root / roster.CANVAS_EXPORT).is_file():
             tables["canvas.csv"] = canvas(course, export, people, results)
+    name_in_gradebook(workspace, people)
     for name, table in tables.items():
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(table)
-        files.write_text(workspace.root / "grades" / name, text.getvalue())
+        files.write_csv(workspace.root / "grades" / name, table)
     made = [workspace.root / "grades" / name for name in tables if name != "exercises.csv"]
     return [*made, *(zips(course, workspace, results) if people.students else ())]
+
+
+def name_in_gradebook(workspace: Workspace, people: Roster) -> None:
+    """Fill in names and e-mail, which formgrader shows, where the gradebook has none."""
+    rows = []
+    for student in people.students:
+        last, comma, first = student.name.partition(",")
+        first, _, last = (first, comma, last) if comma else student.name.rpartition(" ")
+        names = {"first_name": first.strip(), "last_name": last, "email": student.email}
+        rows.append({"who": student.id} | {key: text[:128] for key, text in names.items()})
+    nameless = sa.update(gb.students).where(gb.students.c.id == sa.bindparam("who"))
+    if rows:
+        with Gradebook(workspace.gradebook) as gradebook, gradebook.engine.begin() as connection:
+            connection.execute(nameless.where(gb.students.c.last_name.is_(None)), rows)
 
 
 def final(row: Result | None) -> str:

@@ -162,12 +162,8 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
             "Moodle's participants (Download table data as, CSV)."
         )
     of_rows(path, table)
-    text = io.StringIO()
     columns = dict.fromkeys([*COLUMN_NAMES, *(name for row in table for name in row if name)])
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    files.write_text(path, text.getvalue())
+    files.write_csv(path, [columns, *([row.get(name) for name in columns] for row in table)])
     if "sis login id" in next(rows(export), {}):
         files.write_bytes(course.root / CANVAS_EXPORT, export.read_bytes())
     notes = [f"{len(table)} students, {len(table) - before} of them new"]

@@ -17,6 +17,7 @@ from coursekit.course import Course
 from coursekit.gradebook import Gradebook
 from coursekit.grading import feedback
 from coursekit.grading.late import LatePolicy
+from coursekit.grading.submission import FOR_GRADERS, for_graders
 from coursekit.intake.rebuild import rebuild
 from coursekit.sandbox import bubblewrap
 
@@ -56,7 +57,7 @@ class ExecuteInSandbox(NbGraderPreprocessor):
         assignment = built(resources)
         with execution.engine(assignment, sandboxed=True) as warm:
             execution.run(warm, assignment, nb.cells)
-        nb.cells = nbformat.from_dict(nb.cells)
+        nb.cells = nbformat.from_dict([*for_graders(assignment, nb.cells)])
         return nb, resources
 
 
@@ -76,6 +77,10 @@ class CourseLatePenalties(NbGraderPreprocessor):
 
 class Hide(NbGraderPreprocessor):
     """Shows in nbgrader's own feedback no hidden test, and no output of code that met one."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        nb.cells = [cell for cell in nb.cells if not cell.metadata.get(FOR_GRADERS)]
+        return super().preprocess(nb, resources)
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, _: int) -> tuple[Any, dict]:
         if notebook.is_code(cell):

@@ -1,8 +1,6 @@
 """What became of every submission: once for the table on screen, grades.csv and report.html."""
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -145,8 +143,5 @@ def collect(
 
 def write_csv(results: Results, path: Path) -> None:
     """Write a row for each result, in place of the file before only when all are written."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([getattr(row, column) for column in COLUMNS] for row in results.rows.values())
-    files.write_text(path, text.getvalue())
+    rows = ([getattr(row, column) for column in COLUMNS] for row in results.rows.values())
+    files.write_csv(path, [COLUMNS, *rows])

@@ -22,6 +22,7 @@ from coursekit.intake.rebuild import rebuild
 from coursekit.notebook import grade_id
 from coursekit.sandbox.engine import Cell, Engine, Outcome
 
+FOR_GRADERS = "for_graders"  # in the metadata of cells that no page of a student's shows
 DECOYS = 2  # of each test, among which it is run twice
 READING = 20  # seconds of processor time that reading one file may take
 
@@ -89,9 +90,22 @@ def finished(
     grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
     state = replace(state, marks=standing(grades, policy))
     kernel = {"kernelspec": assignment.kernelspec}
-    whole = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    shown = [*for_graders(assignment, cells)]
+    whole = {"cells": shown, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     text = json.dumps(whole) + "\n" if cells else ""
     return Graded(grades, state, text, feedback.page(assignment, cells, grades, state))
+
+
+def for_graders(assignment: Assignment, cells: Cells) -> Iterator[Mapping]:
+    """Yield the cells, below each answer what it is marked by: for formgrader, for no student."""
+    marked_by = {grade_id(c): c["source"] for c in assignment.cells if notebook.is_answer(c)}
+    for cell in cells:
+        if not cell["metadata"].get(FOR_GRADERS):  # one of an earlier time
+            yield cell
+        if text := marked_by.get(grade_id(cell)):
+            lines = "#### For the grader: model answer and rubric", *notebook.split_regions(text)[1]
+            yield {"cell_type": "markdown", "id": f"{grade_id(cell)[:50]}-rubric",
+                   "metadata": {FOR_GRADERS: True}, "source": "\n".join(lines)}  # fmt: skip
 
 
 def standing(grades: SubmissionGrades, policy: LatePolicy) -> str:
