@@ -2279,7 +2279,8 @@ does it wait for?
 - **Different here.** Reductions take NumPy's `axis` and `keepdims`, which PyTorch accepts beside its
   own `dim` and `keepdim`; its `max(dim)` returns indices, too. A broadcast that does not fit is a
   RuntimeError there, a ValueError here, NumPy's. PyTorch keeps float64 arrays float64, refuses `mean`
-  of integers, and says nothing at `log(0)`, where NumPy warns.
+  of integers, and says nothing at `log(0)`, where NumPy warns. Beside a Tensor with dimensions its
+  0-dimensional one decides no dtype, here it does. Its `size()` is the shape, `numel()` your `size`.
 
 ### The same in PyTorch
 ```python

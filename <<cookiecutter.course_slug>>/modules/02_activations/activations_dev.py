@@ -200,7 +200,7 @@ test_relu_beyond()
 # %% [markdown]
 """
 ## Exercise 2: Leaky ReLU
-Where ReLU is flat, no gradient passes: a unit that is negative for every example never learns again.
+Where ReLU is flat, no gradient passes: a unit that is negative for every example learns nothing.
 With a slope of 0.1 on the left, -2 becomes -0.2, and a tenth of the gradient gets through. Any slope
 will do: 0 makes it ReLU, -1 the absolute value, and 2 is steeper on the left than on the right.
 """

@@ -2483,7 +2483,8 @@ fused ReLU keep no array that the next layer would not keep anyway?
   backward raises an error (not if through `.data`); yours silently uses the changed numbers.
 - **Less memory.** `torch.no_grad` is yours; `inference_mode` also drops version numbers.
   `torch.utils.checkpoint` is your `checkpoint` with the random state restored, so that dropout
-  drops the same numbers twice.
+  drops the same numbers twice. With `use_reentrant=False` it also reaches parameters where the input
+  needs no gradient; yours does not.
 - **Higher derivatives.** PyTorch's vjps are themselves recorded with `create_graph=True`. Yours
   compute with arrays, so they stop at the first derivative.
 - **Others.** JAX differentiates functions: it traces them and transforms the program, forward

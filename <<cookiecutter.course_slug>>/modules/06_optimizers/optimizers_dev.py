@@ -492,7 +492,7 @@ gradient before all this, the slope of ½ λ w², so that no weight grows withou
 def apply_decay(self, parameter):
     """Return the gradient plus self.weight_decay times the parameter's data.
 
-    Neither .grad nor the data change.
+    Neither .grad nor the data change (with AdamW, in Exercise 6, the data will).
     """
     # TODO: one line is enough. Without decay you may return .grad itself.
     ### BEGIN SOLUTION
