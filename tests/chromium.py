@@ -86,8 +86,8 @@ class Chromium:
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
-    def open(self, path: Path) -> None:
-        self.ask("Page.navigate", url=path.as_uri())
+    def open(self, page: Path | str) -> None:
+        self.ask("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         self.loaded()
 
     def reload(self) -> None:

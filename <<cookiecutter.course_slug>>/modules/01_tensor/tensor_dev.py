@@ -516,9 +516,10 @@ functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does t
 
 ![A Tensor plus a number: unwrap gives an array and a number, NumPy adds them, result_of wraps the new array and looks at the inputs](result.svg)
 
-Provided: `result_of`. From int and float32 NumPy makes float64, PyTorch float32; `result_of` looks
-at the inputs and does as PyTorch does. Later, for gradients, it will note which inputs a result came
-from. So every operation returns through it, and passes all its inputs.
+Provided, and you need not read it: `result_of`. From int and float32 NumPy makes float64,
+PyTorch float32; `result_of` looks at the inputs and does as PyTorch does. Later, for gradients, it
+will note which inputs a result came from. So every operation returns through it, and passes all its
+inputs.
 """
 
 

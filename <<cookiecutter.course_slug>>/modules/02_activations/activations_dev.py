@@ -413,7 +413,8 @@ test_naive_beyond()
 Past its limit the naive value is right by luck, 1 / ∞ = 0; its gradient would be ∞ · 0, NaN. The
 figure shows two formulas, each safe on one side, but `where` computes both everywhere. Look at the
 second one as eˣ / (eˣ + e⁰), a softmax of the two scores x and 0. Subtract the same number from both
-exponents, and the fraction stays the same. Which number keeps both from being positive?
+exponents, and the fraction stays the same: at x = 2, e²/(e² + e⁰) and e⁰/(e⁰ + e⁻²) are both 0.88.
+Which number keeps both exponents from being positive?
 """
 
 

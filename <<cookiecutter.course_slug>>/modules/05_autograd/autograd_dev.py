@@ -1001,9 +1001,9 @@ with contextlib.suppress(NotImplementedError):  # it needs Exercises 1 to 5
 """
 ### Rules for what Module 01 computes
 You wrote `+` and `*` whole. For all other operations Module 01 computes forward, as it always did,
-and you only write the vjps, as **rules** in a table. `differentiable` joins the two. A rule asks by
-name for what it needs, and nothing else is kept alive: PyTorch's list of derivatives works like this,
-too.
+and you only write the vjps, as **rules** in a table. `differentiable` joins the two; it is provided,
+and you need not read it. A rule asks by name for what it needs, and nothing else is kept alive:
+PyTorch's list of derivatives works like this, too.
 
 | A rule may ask for | and gets |
 |---|---|
