@@ -132,7 +132,8 @@ class Tensor:
 """
 ## Exercise 1: A Tensor owns its numbers
 Here is a class that holds no numbers yet. `@add_to_class(Tensor)` above a function makes it a method
-of `Tensor`, so you can write one method at a time and try it at once. The first is `__init__`.
+of `Tensor`, so you can write one method at a time and try it at once. (Run the class itself again,
+and all of them are gone: run the cells below it again, too.) The first is `__init__`.
 
 `Tensor(data)` copies, as `torch.tensor` does: what happens to `data` later changes no Tensor. Floats
 become float32, half the bytes of NumPy's float64 and precise enough for training. Integers and
@@ -608,7 +609,9 @@ Tensor.__ne__ = lambda self, other: other is None or _unequal(self, other)
 # %% [markdown]
 """
 ### Testing operators
-All eighteen, with numbers on both sides, against Python's own.
+All eighteen, with numbers on both sides, against Python's own. `check_differentiable` follows the
+result back to its inputs: it fails where one was computed but not returned through `result_of`, or
+where an input was left out.
 """
 
 
