@@ -1,7 +1,8 @@
 """What an LMS gives to download: files, and whose they are. Nothing is decided here.
 
 Known by their form: Canvas's and Moodle's zips of submissions, Gradescope's export, folders of
-cloned repositories, and folders named by students. Each may be a zip or a folder.
+cloned repositories, of files of `course submit`, and folders named by students. Each may be a zip
+or a folder.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import stat
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from coursekit.errors import CourseError
@@ -23,6 +24,7 @@ ATTEMPT = re.compile(r"-\d+(?=\.\w+$)")
 # Moodle: "Jane Doe_1234567_assignsubmission_file_", a folder or the beginning of a file's name.
 MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file_(?P<file>.*)", re.S)
 GRADESCOPE = "submission_metadata.yml"
+PACKED = "submission.json"  # in what `course submit` writes
 MOST = 200_000_000  # bytes of one file in a zip
 
 
@@ -36,6 +38,7 @@ class Found:
     read: Callable[[], bytes]
     time: dt.datetime | None = None  # with a time zone
     late: bool = False  # the LMS says so, and not by how much
+    by_lms: bool = False  # says whose it is
 
 
 Files = dict[str, Callable[[], bytes]]
@@ -48,7 +51,10 @@ def found_in(path: Path) -> Iterator[Found]:
     inside = in_zip(path) if path.is_file() else in_folder(path)
     folder = path if path.is_dir() else None
     if metadata := next((name for name in inside if name.endswith(GRADESCOPE)), ""):
-        yield from gradescope(inside, metadata)
+        yield from (replace(found, by_lms=True) for found in gradescope(inside, metadata))
+        return
+    if PACKED in inside and path.is_file():
+        yield Found(path.name, (), path.name, path.read_bytes)
         return
     for name, read in inside.items():
         parts = PurePosixPath(name).parts
@@ -60,12 +66,10 @@ def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) 
     """Return a file with whatever its name and those of its folders say."""
     for number, part in enumerate(parts):
         if match := MOODLE.fullmatch(part):
-            return Found(name, (match["name"],), match["file"] or parts[-1], read)
+            return Found(name, (match["name"],), match["file"] or parts[-1], read, by_lms=True)
         if number == len(parts) - 1 and (match := CANVAS.fullmatch(part)):
-            file = ATTEMPT.sub("", match["file"])
-            return Found(
-                name, (match["lms_id"], match["name"]), file, read, late=bool(match["late"])
-            )
+            file, names = ATTEMPT.sub("", match["file"]), (match["lms_id"], match["name"])
+            return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
     owners = parts[:-1]
     time = committed(folder / parts[0], "/".join(parts[1:])) if folder and len(parts) > 1 else None
     # GitHub Classroom calls a repository ASSIGNMENT-LOGIN; a login may have dashes itself.

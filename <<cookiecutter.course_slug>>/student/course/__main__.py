@@ -24,7 +24,7 @@ def doctor(here: Kit, args: argparse.Namespace) -> int:
 
 def status(here: Kit, args: argparse.Namespace) -> int:
     """Say how far you are, when what is due, and what is next."""
-    todo = []
+    todo, problems = [], 0
     for module in here.modules:
         due = here.due[module.name]
         left = (due - dt.datetime.now(dt.UTC)).days
@@ -39,10 +39,10 @@ def status(here: Kit, args: argparse.Namespace) -> int:
                 missing = checked.open() + missing
             todo += [f"{module.name}, {part.title}" for part in missing]
         except Problem as problem:
-            how = str(problem)
+            how, problems = str(problem), 1
         print(f"{module.name}: {how}; due {local(due)}, {days}")
-    print("Next:", todo[0] if todo else "hand in")
-    return 0
+    print("Next:", todo[0] if todo else "what is said above" if problems else "hand in")
+    return problems
 
 
 def tell(lines: Iterable[str]) -> None:
@@ -57,8 +57,8 @@ def local(moment: dt.datetime) -> str:
 
 def check(here: Kit, args: argparse.Namespace) -> int:
     """Run a notebook as grading does: what fails, and whose fault it is. All that are begun."""
-    begun = [m for m in here.modules if m.notebook.parent.is_dir() and m.begun]
-    modules = here.chosen(args.module) if args.module else begun
+    named = here.chosen(args.module) if args.module else None
+    modules = named or [module for module in here.modules if module.begun]
     return max([show(module, args.exercise, args.as_graded) for module in modules], default=0)
 
 

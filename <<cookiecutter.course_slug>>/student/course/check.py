@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import export
 
-from .kit import HEADING, IN_PACKAGE, Module, Part, Problem, about, grade_id, is_code, is_test
+from .kit import HEADING, IN_PACKAGE, Module, Part, Problem, about, grade_id, is_code, is_test, read
 from .runner import python
 
 PATIENCE = 3  # times as long, by the clock: grading counts processor time
@@ -60,6 +60,7 @@ class Checked:
 def check(module: Module, as_graded: bool = False) -> Checked:
     """Run a notebook; Problem if it cannot be read, or a reference is wanted and not there."""
     checked, parts = Checked(module), module.parts("Exercise")
+    read(module.notebook)  # a module without a folder is there all the same, and not begun
     cells = list(merged(module, checked.notes))
     with tempfile.TemporaryDirectory() as folder:
         path = with_reference(module, Path(folder)) if as_graded else module.kit.root
@@ -79,9 +80,7 @@ def check(module: Module, as_graded: bool = False) -> Checked:
         error = next((reply["error"] for reply in reached if reply["error"]), "")
         printed = next((reply["stderr"] for reply in reached if reply["stderr"]), "")
         if printed and not error:
-            error = (
-                f"❌ {part.title}\na warning was printed: in grading that costs the test\n{printed}"
-            )
+            error = f"❌ {part.title}\n{WARNED}\n{printed}"
         mark = FAILED if error else DONE if len(reached) == len(part.tests) else NOT_RUN
         if mark != DONE and module.is_open(part):
             mark = UNFINISHED
@@ -186,7 +185,7 @@ def run(module: Module, cells: list[Cell], path: Path) -> tuple[list[dict[str, s
 
 
 def exports(module: Module) -> Iterator[str]:
-    """Yield what is to know of the earlier modules' files in the package."""
+    """Yield which earlier modules' files in the package are not what their notebooks say."""
     for other in module.needs():
         try:
             if said := IN_PACKAGE[other.in_package()].format(m=other):
@@ -195,15 +194,17 @@ def exports(module: Module) -> Iterator[str]:
             yield str(problem)
 
 
-def blame(checked: Checked) -> Iterator[str]:
-    """Yield which earlier module a failure came from."""
-    needs = checked.module.needs()
+def blame(checked: Checked) -> list[str]:
+    """Return which earlier module a failure came from, if one can be named."""
+    needs, found = checked.module.needs(), []
     for other in needs:
         if other.file in checked.failed_in:
-            yield f"It failed in {other.file}, which {other.name} wrote."
+            found.append(f"It failed in {other.file}, which {other.name} wrote.")
     for other in needs:
         with suppress(Problem):
             if other.begun and (core := check(other).open()):
-                yield f"{other.name} fails Exercise {core[0].number} itself: mend that first."
+                number = core[0].number
+                found.append(f"{other.name} fails Exercise {number} itself: mend that first.")
                 break
-    yield from [YOURS] * bool(needs)
+    found += exports(checked.module)
+    return [*found, YOURS] if found else []

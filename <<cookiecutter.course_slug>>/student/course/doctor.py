@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from .kit import IN_PACKAGE, Kit, Problem
+from .kit import IN_PACKAGE, Kit, Module, Problem
 
 INSTALL = "activate .venv, and in the course's folder: python -m pip install -e ."
 
@@ -31,12 +31,13 @@ def diagnose(kit: Kit) -> Iterator[tuple[bool, str]]:
         yield True, f"{kit.package} is imported from here"
     else:
         yield False, f"{kit.package} is imported from {found or 'nowhere'}, not here: {INSTALL}"
-    needed = {m for other in kit.modules if other.exported.is_file() for m in other.needs()}
-    for module in kit.modules:
+    needed: set[Module] = set()
+    for module in reversed(kit.modules):
         try:
             state = module.in_package()
             if state in ("older", "edited") or (state == "nowhere" and module in needed):
                 yield False, IN_PACKAGE[state].format(m=module)
+            needed.update(module.needs() if module.begun else ())
         except Problem as problem:
             yield False, str(problem)
 

@@ -85,7 +85,9 @@ class Module:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        return read(self.notebook)["cells"]
+        """The cells of the student's notebook; Problem if it cannot be read."""
+        there = self.notebook.parent.is_dir()  # a kit may bring one module, and originals of all
+        return read(self.notebook)["cells"] if there else self.original
 
     @cached_property
     def theirs(self) -> dict[str, Cell]:
@@ -188,12 +190,12 @@ def read(path: Path) -> dict[str, Any]:
         return notebook
     except FileNotFoundError:
         others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb")))
-        beside = f" Beside it stands {others}: give your notebook this name." * bool(others)
-        raise Problem(f"{name} is not there.{beside}") from None
+        beside = f". Beside it stands {others}: give your notebook this name" * bool(others)
+        raise Problem(f"{name} is not there{beside}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem(
             f"{name} cannot be read as a notebook ({type(error).__name__}: {error}): save it again "
-            "in Jupyter, or go back to a copy of yours."
+            "in Jupyter, or go back to a copy of yours"
         ) from None
 
 

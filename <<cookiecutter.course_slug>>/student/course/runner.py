@@ -57,11 +57,11 @@ def told(error: BaseException, own: list[traceback.FrameSummary]) -> str:
     """Return an error as the test explains it, or else with the line where it arose."""
     if explained := getattr(error, "_render_traceback_", None):
         return "\n".join(explained())
-    lines = [(frame.lineno, frame.line) for frame in own]
+    lines, what = [(frame.lineno, frame.line) for frame in own], error
     if isinstance(error, SyntaxError) and error.text:
-        lines = [(error.lineno, error.text)]
+        lines, what = [(error.lineno, error.text)], error.msg
     at = f" · line {lines[-1][0]}: {lines[-1][1].strip()}" if lines else ""
-    return f"{type(error).__name__}: {error}{at}"
+    return f"{type(error).__name__}: {what}{at}"
 
 
 if __name__ == "__main__":
