@@ -121,7 +121,7 @@ def test_a_solved_notebook_passes_under_any_name_of_its_module(solved: Kit) -> N
 
 
 def test_an_untouched_notebook_is_not_begun_and_not_finished(kit: Kit) -> None:
-    assert kit.says("check") == ""
+    assert kit.says("check") == "No module is begun.\n"
     said = kit.says("check", "1", code=1)
     assert said.count("not finished: Exercise") == 13 and "0 of 63 points" in said
     assert f"{MODULE}: not begun; due Mon 25 Jan 2027" in kit.says("status")
@@ -402,7 +402,7 @@ def test_the_kit_shows_a_solution_only_where_the_instructor_says_so(
     (path,) = (spoilable.root / "dist").glob("*.zip")
     assert not [name for name in zipfile.ZipFile(path).namelist() if "/reference/" in name]
     settings = spoilable.root / "course.toml"
-    spoilable.edit(settings, "[grading]", '[kit]\nreference = ["01"]\n\n[grading]')
+    spoilable.edit(settings, "reference = []", 'reference = ["01"]')
     assert "[kit] reference names no module of this course: 01." in spoilable.refused("build")
     spoilable.edit(settings, '["01"]', f'["{MODULE}"]')
     spoilable.ok("build")
@@ -472,3 +472,16 @@ def test_what_submit_writes_is_collected(spoilable: Living, solved: Kit, tmp_pat
     of_jane = spoilable.root / "submitted" / "jdoe" / MODULE / "tensor_dev.ipynb"
     assert of_jane.read_bytes() == nb + b"\n"
     assert (there / "tensor_dev.ipynb").read_bytes() == nb
+
+
+def test_clones_of_the_kit_are_collected_without_what_is_no_work(
+    pair: Living, two: Kit, tmp_path: Path
+) -> None:
+    course = copy_of(pair.root, tmp_path / "course")
+    (course.root / "roster.csv").write_text("id,name\njdoe,Jane Doe\n", encoding="utf-8")
+    shutil.copy(two.root / "originals" / SECOND / two.notebook(SECOND).name, two.notebook(SECOND))
+    shutil.copytree(two.root, tmp_path / "clones" / "tensor-jdoe")
+    assert "1 taken, 0 newer" in course.ok("collect", str(tmp_path / "clones"))
+    there = course.root / "submitted" / "jdoe"
+    assert [path.name for path in there.iterdir()] == [MODULE]
+    assert (there / MODULE / "tensor_dev.ipynb").read_bytes() == two.notebook().read_bytes()

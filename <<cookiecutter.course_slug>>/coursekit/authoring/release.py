@@ -195,7 +195,7 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         else:
             text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
             files.write_text(kit / path.name, text)
-    shutil.copy(export.__file__, kit / "export.py")
+    shutil.copy(export.__file__, kit / "course" / "export.py")
     for name in PROVIDED:
         files.write_bytes(kit / course.package / name, (course.package_dir / name).read_bytes())
     return in_kit

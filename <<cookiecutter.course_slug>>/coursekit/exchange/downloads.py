@@ -24,6 +24,7 @@ ATTEMPT = re.compile(r"-\d+(?=\.\w+$)")
 # Moodle: "Jane Doe_1234567_assignsubmission_file_", a folder or the beginning of a file's name.
 MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file_(?P<file>.*)", re.S)
 GRADESCOPE = "submission_metadata.yml"
+ORIGINALS = "/originals/"
 PACKED = "submission.json"  # in what `course submit` writes
 MOST = 200_000_000  # bytes of one file in a zip
 
@@ -56,10 +57,25 @@ def found_in(path: Path) -> Iterator[Found]:
     if PACKED in inside and path.is_file():
         yield Found(path.name, (), path.name, path.read_bytes)
         return
-    for name, read in inside.items():
-        parts = PurePosixPath(name).parts
-        if suffix(PurePosixPath(name)) in KINDS:
-            yield one(name, parts, read, folder)
+    for name in work(inside):
+        yield one(name, PurePosixPath(name).parts, inside[name], folder)
+
+
+def work(inside: Files) -> Iterator[str]:
+    """Yield the files that may be work; of a student kit only notebooks that were begun, and zips.
+
+    A kit, a clone of one say, is a folder that holds originals/.
+    """
+    paths = {f"/{name}": name for name in inside if suffix(PurePosixPath(name)) in KINDS}
+    kits = {path.partition(ORIGINALS)[0] for path in paths if ORIGINALS in path}
+    for path, name in paths.items():
+        kit = next((kit for kit in kits if path.startswith(f"{kit}/")), None)
+        if kit is not None:
+            original = paths.get(f"{kit}{ORIGINALS}{path.removeprefix(f'{kit}/')}")
+            untouched = original and inside[original]() == inside[name]()
+            if path.startswith(kit + ORIGINALS) or path.endswith(".py") or untouched:
+                continue
+        yield name
 
 
 def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) -> Found:

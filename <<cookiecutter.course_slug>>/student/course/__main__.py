@@ -6,11 +6,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import export as exporting
-
 from . import check as checking
 from . import doctor as doctors
-from . import handin, kit
+from . import exporting, handin, kit
 from .check import DONE, FAILED
 from .kit import Kit, Module, Problem
 
@@ -59,6 +57,7 @@ def check(here: Kit, args: argparse.Namespace) -> int:
     """Run a notebook as grading does: what fails, and whose fault it is. All that are begun."""
     named = here.chosen(args.module) if args.module else None
     modules = named or [module for module in here.modules if module.begun]
+    tell([] if modules else ["No module is begun."])
     return max([show(module, args.exercise, args.as_graded) for module in modules], default=0)
 
 

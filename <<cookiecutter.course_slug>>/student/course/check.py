@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import export
-
+from .exporting import names_of
 from .kit import HEADING, IN_PACKAGE, Module, Part, Problem, about, grade_id, is_code, is_test, read
 from .runner import python
 
@@ -135,7 +134,7 @@ def bound(sources: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for source in sources:
         with suppress(SyntaxError, ValueError):
-            found |= export.names_of(python(source))[0]
+            found |= names_of(python(source))[0]
     return found
 
 

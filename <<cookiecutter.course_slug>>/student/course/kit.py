@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import export
+from .export import exported
+from .exporting import STUB, chosen
 
 Cell = dict[str, Any]
 HEADING = re.compile(r"^#+ ((Exercise|Question) (\w+).*)$", re.MULTILINE)
@@ -60,7 +61,7 @@ class Kit:
         """Return the modules named: 03_layers, 03, 3 or layers; Problem if there is none."""
         by_name = {module.name: module for module in self.modules}
         try:
-            return [by_name[name] for name in export.chosen(names, list(by_name))]
+            return [by_name[name] for name in chosen(names, list(by_name))]
         except ValueError as error:
             raise Problem(f"There is no module {error}, only: {', '.join(by_name)}.") from None
 
@@ -125,7 +126,7 @@ class Module:
     def is_open(self, part: Part) -> bool:
         """Tell whether a stub is left in an exercise, or a question has no answer."""
         cells = [self.theirs[name] for name in part.theirs if name in self.theirs]
-        stubs = [cell for cell in cells if is_code(cell) and export.STUB.search(cell["source"])]
+        stubs = [cell for cell in cells if is_code(cell) and STUB.search(cell["source"])]
         return bool(stubs) or not any(map(self.is_changed, cells))
 
     def unanswered(self) -> list[Part]:
@@ -145,7 +146,7 @@ class Module:
         if not self.exported.is_file():
             return "nowhere"
         text = self.exported.read_text(encoding="utf-8", errors="replace")
-        if text == export.exported(cell["source"] for cell in self.cells if is_code(cell)):
+        if text == exported(cell["source"] for cell in self.cells if is_code(cell)):
             return "notebook"
         reference = self.kit.root / "reference" / self.exported.name
         if not self.begun or (reference.is_file() and text == reference.read_text("utf-8")):

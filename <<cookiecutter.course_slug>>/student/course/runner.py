@@ -9,7 +9,7 @@ import sys
 import traceback
 import types
 
-import export
+from . import export
 
 
 class Shell:
