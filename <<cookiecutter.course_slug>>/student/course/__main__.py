@@ -1,4 +1,4 @@
-"""Check, export and hand in your notebooks. MODULE is 03_layers, 03, 3 or layers."""
+"""Check, export and hand in your notebooks. MODULE is 01_tensor, 01, 1 or tensor."""
 
 import argparse
 import datetime as dt

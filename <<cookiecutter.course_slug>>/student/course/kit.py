@@ -58,7 +58,7 @@ class Kit:
         return [Module(self, path.name) for path in sorted((self.root / "originals").glob("*_*"))]
 
     def chosen(self, *names: str) -> list["Module"]:
-        """Return the modules named: 03_layers, 03, 3 or layers; Problem if there is none."""
+        """Return the modules named: 01_tensor, 01, 1 or tensor; Problem if there is none."""
         by_name = {module.name: module for module in self.modules}
         try:
             return [by_name[name] for name in chosen(names, list(by_name))]
