@@ -34,9 +34,9 @@ INSTALLED = """
     zmq
 """
 CONTAINED = """
-    autograded backups bench build conftest course coursekit data demo dist docs env feedback
-    gradebook grades lab modules nbgrader_config node_modules noxfile release reports scripts site
-    source src staff student students submitted submissions tests venv
+    autograded backups bench build conftest course coursekit data demo dist docs env export feedback
+    gradebook grades lab modules nbgrader_config node_modules noxfile originals reference release
+    reports scripts site source src staff student students submissions submitted tests venv
 """
 TAKEN = frozenset((INSTALLED + CONTAINED).split())
 

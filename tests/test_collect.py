@@ -227,7 +227,7 @@ def test_clones_count_by_the_last_commit_of_the_notebook(canvas: Living, tmp_pat
         (["nowhere.zip"], "nowhere.zip is not there"),
         (["course.toml"], "course.toml is no zip and no folder"),
         (["--roster", "course.toml"], "no students found"),
-        (["student"], "No notebook, script or zip of one was found"),
+        ([".devcontainer"], "No notebook, script or zip of one was found"),
     ],
 )
 def test_what_is_no_download_is_one_line(canvas: Living, arguments: list, words: str) -> None:

@@ -133,4 +133,4 @@ def test_students_export_needs_nothing() -> None:
     """It is copied into the student kit as it is."""
     found = {name.split(".")[0] for name in imports(COURSEKIT / "export.py")}
     assert found <= sys.stdlib_module_names
-    assert len((COURSEKIT / "export.py").read_text(encoding="utf-8").splitlines()) <= 210
+    assert len((COURSEKIT / "export.py").read_text(encoding="utf-8").splitlines()) <= 70

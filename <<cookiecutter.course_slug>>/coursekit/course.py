@@ -82,6 +82,7 @@ class Course:
     timezone: str
     staff: tuple[Mapping[str, str], ...]
     schedule: Mapping[str, Any]  # the section of this name, complete
+    kit: Mapping[str, list[str]]  # likewise
     grading: Mapping[str, Any]  # likewise
     late: Mapping[str, float]  # likewise
     extension: tuple[Mapping[str, Any], ...] = ()  # each [[extension]]
@@ -169,6 +170,9 @@ def load(root: Path) -> Course:
             raise CourseError(f"{path}: [schedule] due.{name} is {day!r}; {example}.")
         if not (course.modules_dir / name).is_dir():
             raise CourseError(f"{path}: [schedule.due] names no module of this course: {name}.")
+    for name in course.kit["reference"]:
+        if not (course.modules_dir / name).is_dir():
+            raise CourseError(f"{path}: [kit] reference names no module of this course: {name}.")
     for each in course.extension:
         if not (course.modules_dir / each["module"]).is_dir():
             raise CourseError(

@@ -23,6 +23,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "staff": {"name": str, "email": str},  # several: [[staff]]
     "schedule": {"first_day": dt.date, "days_per_module": int, "due": {}},
     "extension": {"student": str, "module": str, "until": Moment, "reason": ""},  # several, too
+    "kit": {"reference": []},
     "grading": {
         "cell_seconds": 10.0,
         "notebook_seconds": 120.0,

@@ -1,12 +1,16 @@
 """nbgrader's release notebooks and the student kit, published only when every check holds."""
 
+import io
 import json
+import os
 import shutil
 import string
 import tempfile
+import time
 import tomllib
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -27,8 +31,6 @@ from coursekit.nbgrader_config import captured_log, config, reason
 
 Sources = checks.Sources
 
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: same content, same bytes
-
 
 def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
     """Sync, release these modules and pack the student kit.
@@ -37,7 +39,8 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
     and that came or went. CourseError, and nothing is released, if anything is wrong.
     """
     texts = [path for module in modules for path in (module.source, *module.beside)]
-    refuse(checks.check_conflicts([*texts, *(course.root / "student").iterdir()]))
+    students = filter(Path.is_file, (course.root / "student").rglob("*"))
+    refuse(checks.check_conflicts([*texts, *students]))
     sync(course, modules)
     sources = {module: notebook.read(module.source) for module in modules}
     refuse(checks.check_sources(sources))
@@ -49,6 +52,10 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
         all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}
         refuse([*checks.check_kit(all_sources, kit), *checks.check_release(sources, kit)])
         exports = exported(course, sources)
+        for module in in_kit:  # after the checks: this is meant to show solutions
+            if module.name in course.kit["reference"]:
+                package = assignment.reference(course, f"{module.name}~", exports)
+                files.write_text(kit / "reference" / f"{module.stem}.py", package[module.stem])
         built = assignments(course, sources, exports, staging)
         changes = record(course, sources, course.workspace, Path(folder) / "recorded")
         publish(staging, course.root / "release")
@@ -159,40 +166,58 @@ def publish(staging: Path, release: Path) -> None:
 
 
 def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
-    """Put the student kit together: what is built now, what was released before, student files."""
+    """Put the student kit together: modules built now, student files, all originals there are."""
     in_kit = []
     for module in course.modules():
         places = staging / module.name, course.root / "release" / module.name
         if released := next(filter(Path.is_dir, places), None):
-            shutil.copytree(released, kit / module.name)
+            original, name = kit / "originals" / module.name, module.notebook.name
+            files.write_bytes(original / name, (released / name).read_bytes())
             in_kit.append(module)
+            if released == places[0]:  # an older one would replace what students wrote
+                shutil.copytree(released, kit / module.name)
     groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
-    due = {m.name: f"{course.due(m):%A %d %B %Y, %H:%M} {course.timezone}" for m in in_kit}
+    days = {m.name: f"{course.due(m):%A %d %B %Y, %H:%M} {course.timezone}" for m in in_kit}
     values = {
         "title": course.title,
+        "slug": course.slug,
         "term": course.term,
         "package": course.package,
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
-        "schedule": "\n".join(f"| `{name}` | {day} |" for name, day in due.items()),
+        "schedule": "\n".join(f"| `{name}` | {day} |" for name, day in days.items()),
+        "due": '", "'.join(f"{m.name} {course.due(m).isoformat()}" for m in in_kit),
     }
     for path in sorted((course.root / "student").iterdir()):
-        text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
-        (kit / path.name).write_text(text, encoding="utf-8", newline="\n")
-    shutil.copy(export.__file__, kit / "export.py")
-    (kit / course.package).mkdir()
+        if path.is_dir():  # as it is
+            shutil.copytree(path, kit / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
+            files.write_text(kit / path.name, text)
+    shutil.copy(export.__file__, kit / "course" / "export.py")
     for name in PROVIDED:
-        shutil.copy(course.package_dir / name, kit / course.package)
+        files.write_bytes(kit / course.package / name, (course.package_dir / name).read_bytes())
     return in_kit
 
 
 def zip_folder(folder: Path, target: Path) -> Path:
-    """Zip a folder so that the same files always give the same bytes."""
-    target.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            info = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), ZIP_DATE)
+    """Zip a folder, with today's date unless SOURCE_DATE_EPOCH says another.
+
+    A zip that holds the same files stays as it is: same content, same bytes.
+    """
+    held = {
+        path.relative_to(folder.parent).as_posix(): path.read_bytes()
+        for path in sorted(filter(Path.is_file, folder.rglob("*")))
+    }
+    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(target) as archive:
+        if {name: archive.read(name) for name in archive.namelist()} == held:
+            return target
+    when, made = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))), io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in held.items():
+            info = zipfile.ZipInfo(name, when[:6])
             info.external_attr = 0o644 * 65536  # the upper 16 bits are the Unix mode
-            archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED)
+    files.write_bytes(target, made.getvalue())
     return target

@@ -18,8 +18,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from coursekit.course import Course, Module, naive_utc
 from coursekit.errors import CourseError
 from coursekit.exchange import downloads, roster
-from coursekit.exchange.downloads import Found
-from coursekit.intake.collect import TIMESTAMP, plain, printable, suffix
+from coursekit.exchange.downloads import PACKED, Found
+from coursekit.exchange.packed import Packed, described, opened
+from coursekit.exchange.roster import Roster, Student
+from coursekit.intake.collect import STUDENT_ID, TIMESTAMP, plain, printable, suffix
 from coursekit.intake.times import handed_in
 
 ATTEMPTS = "downloaded"
@@ -74,20 +76,29 @@ def digest(data: bytes) -> str:
 
 def collect(course: Course, paths: Iterable[Path], module: Module | None = None) -> Collected:
     """Take in downloads; `module` is whose they are where a file's name does not say it."""
-    students, result = roster.read(course), Collected()
+    known, result = (course.root / roster.NAME).is_file(), Collected()
+    students = roster.read(course) if known else Roster([])
     attempts: dict[tuple[str, Module], list[Attempt]] = defaultdict(list)
     for path in paths:
         for found in downloads.found_in(path):
             where = f"{path.name}: {printable(found.where, 200)}"
             try:
-                student = students.find(*found.names)
                 data = found.read()
+                if packed := opened(data):
+                    found, data = described(found, packed), packed.notebook
+                    if not known and STUDENT_ID.fullmatch(packed.id):  # by their own word
+                        students = Roster([*students.students, Student(packed.id)])
+                student = students.find(*found.names)
                 of = module_of(course, found, data) or module
                 if not of:
                     raise LookupError("its name is that of no module; name it with --module")
                 attempts[student.id, of].append(Attempt(student.id, of, found, data))
+                if packed:
+                    result.notes += differences(packed, student, where)
             except (LookupError, CourseError, OSError) as error:
                 result.problems.append(f"{where}: {error}")
+    if result.problems and not known:
+        roster.read(course)  # says how to make one
     if not attempts and not result.problems:
         listed = ", ".join(map(str, paths))
         raise CourseError(f"No notebook, script or zip of one was found in {listed}.")
@@ -101,6 +112,14 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         absent = [s.id for s in students.students if s.id not in have]
         result.missing[of.name] = absent
     return result
+
+
+def differences(packed: Packed, student: Student, where: str) -> Iterator[str]:
+    """Yield what `course submit` wrote of a file and what is not so."""
+    if packed.changed:
+        yield f"{where}: the notebook was changed after submit"
+    if packed.id.casefold() not in student.keys:
+        yield f"{where}: is {student.id}'s, says the LMS, and {packed.id}'s, says {PACKED}"
 
 
 def module_of(course: Course, found: Found, data: bytes) -> Module | None:

@@ -1,7 +1,8 @@
 """What an LMS gives to download: files, and whose they are. Nothing is decided here.
 
 Known by their form: Canvas's and Moodle's zips of submissions, Gradescope's export, folders of
-cloned repositories, and folders named by students. Each may be a zip or a folder.
+cloned repositories, of files of `course submit`, and folders named by students. Each may be a zip
+or a folder.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import stat
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from coursekit.errors import CourseError
@@ -23,6 +24,8 @@ ATTEMPT = re.compile(r"-\d+(?=\.\w+$)")
 # Moodle: "Jane Doe_1234567_assignsubmission_file_", a folder or the beginning of a file's name.
 MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file_(?P<file>.*)", re.S)
 GRADESCOPE = "submission_metadata.yml"
+ORIGINALS = "/originals/"
+PACKED = "submission.json"  # in what `course submit` writes
 MOST = 200_000_000  # bytes of one file in a zip
 
 
@@ -36,6 +39,7 @@ class Found:
     read: Callable[[], bytes]
     time: dt.datetime | None = None  # with a time zone
     late: bool = False  # the LMS says so, and not by how much
+    by_lms: bool = False  # says whose it is
 
 
 Files = dict[str, Callable[[], bytes]]
@@ -48,24 +52,40 @@ def found_in(path: Path) -> Iterator[Found]:
     inside = in_zip(path) if path.is_file() else in_folder(path)
     folder = path if path.is_dir() else None
     if metadata := next((name for name in inside if name.endswith(GRADESCOPE)), ""):
-        yield from gradescope(inside, metadata)
+        yield from (replace(found, by_lms=True) for found in gradescope(inside, metadata))
         return
-    for name, read in inside.items():
-        parts = PurePosixPath(name).parts
-        if suffix(PurePosixPath(name)) in KINDS:
-            yield one(name, parts, read, folder)
+    if PACKED in inside and path.is_file():
+        yield Found(path.name, (), path.name, path.read_bytes)
+        return
+    for name in work(inside):
+        yield one(name, PurePosixPath(name).parts, inside[name], folder)
+
+
+def work(inside: Files) -> Iterator[str]:
+    """Yield the files that may be work; of a student kit only notebooks that were begun, and zips.
+
+    A kit, a clone of one say, is a folder that holds originals/.
+    """
+    paths = {f"/{name}": name for name in inside if suffix(PurePosixPath(name)) in KINDS}
+    kits = {path.partition(ORIGINALS)[0] for path in paths if ORIGINALS in path}
+    for path, name in paths.items():
+        kit = next((kit for kit in kits if path.startswith(f"{kit}/")), None)
+        if kit is not None:
+            original = paths.get(f"{kit}{ORIGINALS}{path.removeprefix(f'{kit}/')}")
+            untouched = original and inside[original]() == inside[name]()
+            if path.startswith(kit + ORIGINALS) or path.endswith(".py") or untouched:
+                continue
+        yield name
 
 
 def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) -> Found:
     """Return a file with whatever its name and those of its folders say."""
     for number, part in enumerate(parts):
         if match := MOODLE.fullmatch(part):
-            return Found(name, (match["name"],), match["file"] or parts[-1], read)
+            return Found(name, (match["name"],), match["file"] or parts[-1], read, by_lms=True)
         if number == len(parts) - 1 and (match := CANVAS.fullmatch(part)):
-            file = ATTEMPT.sub("", match["file"])
-            return Found(
-                name, (match["lms_id"], match["name"]), file, read, late=bool(match["late"])
-            )
+            file, names = ATTEMPT.sub("", match["file"]), (match["lms_id"], match["name"])
+            return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
     owners = parts[:-1]
     time = committed(folder / parts[0], "/".join(parts[1:])) if folder and len(parts) > 1 else None
     # GitHub Classroom calls a repository ASSIGNMENT-LOGIN; a login may have dashes itself.
