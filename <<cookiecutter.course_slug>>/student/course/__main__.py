@@ -135,7 +135,7 @@ def main() -> int:
     """Run one command; what a person has to mend is a line, not a traceback."""
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     sys.stderr.reconfigure(encoding="utf-8", errors="replace")
-    args = parser().parse_args()
+    args = parser().parse_args(sys.argv[1:] or ["--help"])
     try:
         return args.action(kit.find(Path.cwd()), args)
     except Problem as problem:
