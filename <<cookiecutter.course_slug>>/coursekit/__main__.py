@@ -77,7 +77,8 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     with screen.progress(console, len(submissions)) as advance:
         results, ended = grading.run(submissions, advance)
     strays = collect.strays(course, workspace)
-    report = page.write(course, workspace, results, strays, people.names, over=args.demo)
+    names = {student.id: (student.name, student.section) for student in people.students}
+    report = page.write(course, workspace, results, strays, names, over=args.demo)
     rows = results.of(ended)
     console.print(screen.table(rows), screen.summary(rows), sep="")
     for name in assignment.changed_since_build(course, {s.module for s in submissions}):

@@ -254,9 +254,9 @@ def attempts(course: Course, student: str, module: Module) -> list[tuple[Path, s
         about = f"{time:%Y-%m-%d %H:%M} UTC" if time else "no time"
         name = source.read_text(encoding="utf-8") if source.is_file() else "was in submitted/"
         counts = " (counts)" if contents(path) == here else ""
-        order = time or dt.datetime.min, path.stat().st_mtime
-        found.append((order, path, f"{about}, {printable(name)}{counts}"))
-    return [(path, line) for _, path, line in sorted(found)]
+        order = time or dt.datetime.min, path.stat().st_mtime, path
+        found.append((order, f"{about}, {printable(name)}{counts}"))
+    return [(order[-1], line) for order, line in sorted(found)]
 
 
 def listed(course: Course, student: str) -> Iterator[str]:

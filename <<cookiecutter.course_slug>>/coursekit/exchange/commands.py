@@ -76,5 +76,4 @@ def compare(course: Course, args: argparse.Namespace) -> None:
     from coursekit.exchange import compare as comparing
 
     for module in course.modules(args.modules):
-        page, lines = comparing.write(course, module, args.others)
-        print(*lines, f"Look at {page.relative_to(course.root)}.", sep="\n")
+        print(*comparing.write(course, module, args.others), sep="\n")

@@ -26,9 +26,7 @@ from coursekit.intake import parse
 from coursekit.intake.collect import printable, read_file
 
 TOKENS, WORDS = 16, 8  # in a row that make a passage
-FEW = 10  # students; what more have brings no pair together
 MOST = 100  # pairs on a page
-LEXER = PythonLexer()
 Passage = tuple[int, list[slice]]  # a digest of some tokens in a row; where in a cell they stand
 Part = tuple[str, int | None]  # of a cell, and how many others have it, too; None: it is not shared
 Pair = tuple[list[str], dict[str, list[list[Part]]]]  # their names; by cell, the parts of each
@@ -47,32 +45,33 @@ class Work:
         return {digest for _, own in self.cells.values() for digest, _ in own}
 
 
-def write(course: Course, module: Module, earlier: Sequence[Path]) -> tuple[Path, list[str]]:
-    """Write compare/MODULE.html; return it, and a line for each thing to know."""
+def write(course: Course, module: Module, earlier: Sequence[Path]) -> list[str]:
+    """Write compare/MODULE.html; return a line for each thing to know."""
     works, notes, assignment = [], [], assignments.load(course, module)
     for folder in (course.workspace.autograded, *earlier):
-        held = list(read(course, assignment, folder, folder in earlier, notes))
-        if not held:
+        before = len(works)
+        works += read(course, assignment, folder, notes)
+        if len(works) == before:
             what = f"{folder} holds no STUDENT/{module.name}/{assignment.file}"
             raise CourseError(what + ("." if folder in earlier else ": run `nox -s grade` first."))
-        works += held
-    found, loader = pairs(works), FileSystemLoader(Path(__file__).parent)
-    env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    values = {"course": course, "module": module, "pairs": found, "works": works, "few": FEW}
+    few = max(10, len(works) // 10)  # students; what more have brings no pair together
+    values = {"course": course, "module": module, "works": works, "few": few}
+    values["pairs"], here = pairs(works, few), FileSystemLoader(Path(__file__).parent)
+    env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     path = course.root / "compare" / f"{module.name}.html"
     files.write_text(path, env.get_template("compare.html.j2").render(values))
-    return path, [*notes, f"{len(found)} pairs share what few others have."]
+    return [*notes, f"{len(values['pairs'])} pairs share what few others have.",
+            f"Look at {path.relative_to(course.root)}."]  # fmt: skip
 
 
-def read(
-    course: Course, assignment: Assignment, folder: Path, earlier: bool, notes: list[str]
-) -> Iterator[Work]:
+def read(course: Course, known: Assignment, folder: Path, notes: list[str]) -> Iterator[Work]:
     """Yield what each student wrote, with the passages that are not of the release."""
-    given = [(c["cell_type"], t) for c, t in zip(assignment.cells, assignment.given, strict=True)]
+    given = [(c["cell_type"], text) for c, text in zip(known.cells, known.given, strict=True)]
     names = {word for kind, text in given for *_, word in tokens(kind, text)}
     release = {p[0] for kind, text in given for p in passages(kind, text, names)}
-    provided = {notebook.grade_id(c) for c in assignment.cells if notebook.is_provided(c)}
-    for path in sorted(folder.glob(f"*/{assignment.name}/{assignment.file}")):
+    provided = {notebook.grade_id(c) for c in known.cells if notebook.is_provided(c)}
+    earlier = folder != course.workspace.autograded
+    for path in sorted(folder.glob(f"*/{known.name}/{known.file}")):
         student = printable(path.parent.parent.name)
         work = Work(f"{student} ({folder})" if earlier else student, earlier, {})
         try:
@@ -83,7 +82,7 @@ def read(
             continue
         for number, cell in enumerate(cells, 1):
             name, text = notebook.grade_id(cell), cell["source"]
-            if name not in provided and text not in assignment.given:
+            if name not in provided and text not in known.given:
                 found = passages(cell["cell_type"], text, names)
                 own = [passage for passage in found if passage[0] not in release]
                 work.cells[name or f"cell {number}"] = text, own
@@ -93,7 +92,7 @@ def read(
 def tokens(kind: str, text: str) -> Iterator[tuple[bool, bool, int, str]]:
     """Yield of each token whether it is prose, whether students may name it, its place, itself."""
     before = ""
-    code = LEXER.get_tokens_unprocessed(text) if kind == "code" else [(0, Comment, text)]
+    code = PythonLexer().get_tokens_unprocessed(text) if kind == "code" else [(0, Comment, text)]
     for start, of, value in code:
         if of in Comment or of in String.Doc:
             for word in re.finditer(r"\w+", value):
@@ -107,17 +106,14 @@ def passages(kind: str, text: str, names: Collection[str]) -> Iterator[Passage]:
     """Yield all runs of tokens, and of words; `names` are those that the task gives."""
     found = list(tokens(kind, text))
     for wanted, length in ((True, WORDS), (False, TOKENS)):
-        run = [
-            ("" if named and word not in names else word, slice(start, start + len(word)))
-            for prose, named, start, word in found
-            if prose == wanted
-        ]
+        run = [("" if named and word not in names else word, slice(start, start + len(word)))
+               for prose, named, start, word in found if prose == wanted]  # fmt: skip
         for first in range(len(run) - length + 1):
             words, places = zip(*run[first : first + length], strict=True)
             yield hash(words), list(places)
 
 
-def pairs(works: Sequence[Work]) -> list[Pair]:
+def pairs(works: Sequence[Work], few: int) -> list[Pair]:
     """Return the pairs that share most, where a passage counts the more the fewer have it."""
     have: dict[int, list[int]] = defaultdict(list)
     for number, work in enumerate(works):
@@ -125,21 +121,21 @@ def pairs(works: Sequence[Work]) -> list[Pair]:
             have[digest].append(number)
     shared: dict[tuple[int, int], float] = defaultdict(float)
     for numbers in have.values():
-        for pair in combinations(numbers, 2) if len(numbers) <= FEW else ():
+        for pair in combinations(numbers, 2) if len(numbers) <= few else ():
             if not all(works[number].earlier for number in pair):
                 shared[pair] += 1 / (len(numbers) - 1)
     most = sorted(shared, key=lambda pair: (-round(shared[pair], 6), pair))[:MOST]
-    return [side_by_side(works[first], works[second], have) for first, second in most]
+    return [side_by_side(works[a], works[b], have, few) for a, b in most]
 
 
-def side_by_side(first: Work, second: Work, have: dict[int, list[int]]) -> Pair:
+def side_by_side(first: Work, second: Work, have: dict[int, list[int]], few: int) -> Pair:
     """Return the cells of two students in which there is anything that few others have."""
     both = {digest: len(have[digest]) - 2 for digest in first.digests & second.digests}
     cells = {}
     for name in {**first.cells, **second.cells}:
-        of_each = [marked(*work.cells.get(name, ("", [])), both) for work in (first, second)]
-        if any(others is not None and others <= FEW - 2 for p in of_each for _, others in p):
-            cells[name] = of_each
+        parts = [marked(*work.cells.get(name, ("", [])), both) for work in (first, second)]
+        if any(others is not None and others <= few - 2 for side in parts for _, others in side):
+            cells[name] = parts
     return [first.who, second.who], cells
 
 

@@ -83,11 +83,6 @@ class Roster:
             for key in student.keys:
                 self.known[key].append(student)
 
-    @property
-    def names(self) -> dict[str, tuple[str, str]]:
-        """Return names and sections by id."""
-        return {student.id: (student.name, student.section) for student in self.students}
-
     def find(self, *names: str) -> Student:
         """Return the student whom these names mean, the first that anyone has; LookupError."""
         for name in names:
