@@ -17,8 +17,7 @@ def options(command: Callable, add: Callable[..., Any]) -> None:
         add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
         add("--module", metavar="MODULE", help="of these files, if no name says it")
         add("--attempts", metavar="STUDENT", help="list what was kept")
-        words = "STUDENT", "MODULE", "NUMBER"
-        add("--attempt", nargs=3, metavar=words, help="let this one count, until a new one")
+        add("--attempt", nargs=3, metavar=("STUDENT", "MODULE", "NUMBER"), help="let it count")
     elif command is mark:
         add("what", nargs="+", metavar="MODULE|FILE", help="to mark; of marks, or a folder")
         add("--split", default="me", metavar="NAME,NAME", help="a page for each")

@@ -1,13 +1,13 @@
 """What students' work on a module has in common beyond the release: pairs, side by side.
 
 A passage is a run of Python's tokens, or of words in comments and texts. What counts is how few
-others have it: where a task leaves little room all write alike, and that says nothing. Names that
-students choose all count as one, so that renaming changes nothing.
+others have it: where a task leaves little room all write alike, and that says nothing. Names, but
+for attributes and built-ins, all count as one, so that renaming changes nothing.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, groupby
@@ -60,15 +60,14 @@ def write(course: Course, module: Module, earlier: Sequence[Path]) -> list[str]:
     env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     path = course.root / "compare" / f"{module.name}.html"
     files.write_text(path, env.get_template("compare.html.j2").render(values))
-    return [*notes, f"{len(values['pairs'])} pairs share what few others have.",
-            f"Look at {path.relative_to(course.root)}."]  # fmt: skip
+    shown = f"{len(values['pairs'])} of them at {path.relative_to(course.root)}."
+    return [*notes, f"Pairs of students who share what few others have: {shown}"]
 
 
 def read(course: Course, known: Assignment, folder: Path, notes: list[str]) -> Iterator[Work]:
     """Yield what each student wrote, with the passages that are not of the release."""
     given = [(c["cell_type"], text) for c, text in zip(known.cells, known.given, strict=True)]
-    names = {word for kind, text in given for *_, word in tokens(kind, text)}
-    release = {p[0] for kind, text in given for p in passages(kind, text, names)}
+    release = {digest for kind, text in given for digest, _ in passages(kind, text)}
     provided = {notebook.grade_id(c) for c in known.cells if notebook.is_provided(c)}
     earlier = folder != course.workspace.autograded
     for path in sorted(folder.glob(f"*/{known.name}/{known.file}")):
@@ -83,7 +82,7 @@ def read(course: Course, known: Assignment, folder: Path, notes: list[str]) -> I
         for number, cell in enumerate(cells, 1):
             name, text = notebook.grade_id(cell), cell["source"]
             if name not in provided and text not in known.given:
-                found = passages(cell["cell_type"], text, names)
+                found = passages(cell["cell_type"], text)
                 own = [passage for passage in found if passage[0] not in release]
                 work.cells[name or f"cell {number}"] = text, own
         yield work
@@ -102,11 +101,11 @@ def tokens(kind: str, text: str) -> Iterator[tuple[bool, bool, int, str]]:
             before = value
 
 
-def passages(kind: str, text: str, names: Collection[str]) -> Iterator[Passage]:
-    """Yield all runs of tokens, and of words; `names` are those that the task gives."""
+def passages(kind: str, text: str) -> Iterator[Passage]:
+    """Yield all runs of tokens, and of words."""
     found = list(tokens(kind, text))
     for wanted, length in ((True, WORDS), (False, TOKENS)):
-        run = [("" if named and word not in names else word, slice(start, start + len(word)))
+        run = [("" if named else word, slice(start, start + len(word)))
                for prose, named, start, word in found if prose == wanted]  # fmt: skip
         for first in range(len(run) - length + 1):
             words, places = zip(*run[first : first + length], strict=True)
