@@ -118,7 +118,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def collect(session: nox.Session) -> None:
-    """Take in what an LMS gives to download: PATH … [--roster FILE] [--module MODULE]"""
+    """Take in what an LMS gives to download: PATH … [--roster FILE] … (-- --help)"""
     coursekit(session, "collect")
 
 
@@ -132,6 +132,12 @@ def grade(session: nox.Session) -> None:
 def mark(session: nox.Session) -> None:
     """Make pages to mark answers on: MODULE [--split NAME,…]; take in what they save: FILE …"""
     coursekit(session, "mark")
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Show what students' work has in common, pair by pair. MODULE [--with FOLDER]"""
+    coursekit(session, "compare")
 
 
 @nox.session

@@ -202,6 +202,57 @@ submission_1:
     assert "is older than what is there" in said and submitted(canvas) == there
 
 
+def test_gradescope_credits_all_who_handed_in_together(canvas: Living, tmp_path: Path) -> None:
+    metadata = """
+submission_1:
+  :submitters:
+  - :name: Zoë O'Brien
+    :sid: u99
+  - :name: nobody
+    :email: jdoe
+  - :name: a guest
+"""
+    files = {
+        "export/submission_metadata.yml": metadata.encode(),
+        "export/submission_1/tensor_dev.ipynb": canvas.notebook.read_bytes(),
+    }
+    done = canvas.call("collect", str(zipped(tmp_path / "gradescope.zip", files)))
+    assert {path.split("/")[0] for path in submitted(canvas)} == {"zobrien", "jdoe"}
+    assert done.returncode and "nobody in roster.csv is called a guest" in done.stdout
+
+
+def test_another_attempt_counts_by_hand_until_a_new_one_comes(
+    canvas: Living, tmp_path: Path
+) -> None:
+    nb = canvas.notebook.read_bytes()
+
+    def hand_in(number: int) -> str:
+        files = {f"doejane_3145_{number}_tensor_dev-{number}.ipynb": nb + b" " * number}
+        return canvas.ok("collect", str(zipped(tmp_path / f"{number}.zip", files)))
+
+    def counts() -> int:
+        return len(submitted(canvas)[f"jdoe/{MODULE}/tensor_dev.ipynb"]) - len(nb)
+
+    hand_in(0)
+    hand_in(1)
+    lines = canvas.ok("collect", "--attempts", "jdoe").splitlines()
+    assert [line.endswith("(counts)") for line in lines] == [False, True]
+    assert lines[0].startswith(f"{MODULE} 1: no time, doejane_3145_0")
+    assert "attempt 1 counts" in canvas.ok("collect", "--attempt", "jdoe", "1", "1")
+    assert counts() == 0
+    assert "another counts" in hand_in(1) and counts() == 0, "the same download changes nothing"
+    by_hand = canvas.root / "submitted" / "jdoe" / MODULE
+    (by_hand / "timestamp.txt").write_text("2027-01-25 20:00:00 UTC\n", encoding="utf-8")
+    assert "attempt 2 counts" in canvas.ok("collect", "--attempt", "jdoe", "1", "2")
+    assert counts() == 1 and not (by_hand / "timestamp.txt").exists()
+    lines = canvas.ok("collect", "--attempts", "jdoe").splitlines()
+    assert f"{MODULE} 3: 2027-01-25 20:00 UTC, was in submitted/" in lines, "nothing is lost"
+    assert "1 newer" in hand_in(2) and counts() == 2
+    for wrong in ("0", "9", "x"):
+        assert "--attempts jdoe" in canvas.refused("collect", "--attempt", "jdoe", "1", wrong)
+    assert "no attempt of ada" in canvas.refused("collect", "--attempts", "ada")
+
+
 def test_clones_count_by_the_last_commit_of_the_notebook(canvas: Living, tmp_path: Path) -> None:
     clone = tmp_path / "clones" / "tensor-jdoe"
     (clone / MODULE).mkdir(parents=True)

@@ -103,6 +103,20 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
         replaced("[schedule.due] ", "[schedule.due]\n77_magic = 2027-02-01 "),
         ["[schedule.due]", "77_magic"],
     ),
+    "a section's date of no module": (
+        replaced(
+            "[schedule.due] ", "[schedule.sections.Evening]\n77_magic = 2027-02-01\n[schedule.due] "
+        ),
+        ["[schedule.sections.Evening]", "77_magic"],
+    ),
+    "a section's date as text": (
+        replaced("[schedule.due] ", '[schedule.sections.A]\n01_tensor = "May"\n[schedule.due] '),
+        ["sections.A.01_tensor is 'May'", "2027-02-01"],
+    ),
+    "a section that is a date": (
+        replaced("[schedule.due] ", "[schedule.sections]\nA = 2027-02-01\n[schedule.due] "),
+        ["sections.A is ", "make it [schedule.sections.A]"],
+    ),
     "a zone that is none": (
         replaced('timezone = "UTC"', 'timezone = "Middle/Earth"'),
         ["'Middle/Earth'", "Europe/Paris"],

@@ -121,6 +121,7 @@ def test_work_in_the_wrong_place_is_named(spoilable: Living) -> None:
     shown = spoilable.ok("grade")
     for stray in ("tensor_dev.ipynb", "pam/tensor_dev.ipynb", "uma/1_tensor"):
         assert f"Not looked at: submitted/{stray}" in shown
+    assert "nox -s collect -- FOLDER" in shown, "it may be what an LMS gave"
 
 
 def test_a_cell_pasted_twice_costs_nothing(spoilable: Living) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from coursekit import assignment
 from coursekit.course import Module, load
 from coursekit.grading.late import LatePolicy
@@ -251,6 +252,54 @@ reason = "illness"
     spoilable.ok("grade")
     row = grades(spoilable)["ben"]
     assert row["note"] == "1:00:00 late, costs 8 points"
+
+
+def test_a_sections_date_counts_for_its_students_and_an_extension_before_it(
+    spoilable: Living,
+) -> None:
+    roster = "id,name,section\nada,,Evening\nben,,Morning\ncyd,,Evening\ndan,,Morning and Evening\n"
+    (spoilable.root / "roster.csv").write_text(roster, encoding="utf-8")
+    for student in ("ada", "ben", "cyd", "dan", "eve"):
+        spoilable.hand_in(student, spoilable.solved(), stamp="2027-01-27 11:00:00 UTC")
+    settings = spoilable.root / "course.toml"
+    spoilable.edit(settings, "percent_per_day = 0", "percent_per_day = 10")
+    dates = """[schedule.sections.Evening]
+01_tensor = 2027-01-27 12:00:00
+
+[[extension]]
+student = "cyd"
+module = "01_tensor"
+until = 2027-01-26
+
+[grading]"""
+    spoilable.edit(settings, "[grading]", dates)
+    spoilable.ok("grade")
+    rows = grades(spoilable)
+    late = {name: float(row["late_penalty"]) for name, row in rows.items()}
+    assert late == {"ada": 0, "ben": 16, "cyd": 8, "dan": 0, "eve": 16}
+    assert rows["ada"]["note"] == "", "nobody extended it"
+    assert rows["cyd"]["note"].endswith("extended to 2027-01-26 23:59: no reason")
+    page = BeautifulSoup(
+        (spoilable.root / "report.html").read_text(encoding="utf-8"), "html.parser"
+    )
+    shown = [" ".join(row.get_text(" ").split()) for row in page.select(".dates tbody tr")]
+    assert shown == [
+        "Evening Wed 27 Jan 12:00 2 of 2",
+        "cyd Tue 26 Jan 23:59 0 d 11 h late no reason",
+    ]
+
+
+@pytest.mark.parametrize("roster", ["id,section\nada,Morning\n", None])
+def test_dates_of_a_section_that_nobody_is_in_are_refused(
+    spoilable: Living, roster: str | None
+) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    if roster:
+        (spoilable.root / "roster.csv").write_text(roster, encoding="utf-8")
+    dates = "[schedule.sections.Evning]\n01_tensor = 2027-01-27\n\n[grading]"
+    spoilable.edit(spoilable.root / "course.toml", "[grading]", dates)
+    said = spoilable.refused("grade")
+    assert ("Evning" in said and "Morning" in said) if roster else "roster.csv is not there" in said
 
 
 DUE = dt.datetime(2027, 1, 25, 23, 59)

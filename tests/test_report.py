@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup, Tag
+from chromium import Chromium
 from delimiters import ROOT
 from gradebooks import MODULE, NOTEBOOK, hand_in, opened, url_of, with_module
 from living import Living, table
@@ -81,9 +82,10 @@ class Term:
         with Gradebook(self.workspace.gradebook) as gradebook:
             return results.collect(self.course, gradebook, self.workspace, ended or {})
 
-    def page(self, ended: dict | None = None) -> Tag:
-        found = self.results(ended)
-        return parsed(report_page.write(self.course, self.workspace, found))
+    def page(self, ended: dict | None = None, people: dict | None = None, over: bool = True) -> Tag:
+        """Return the page; without more words all is due, whenever the test runs."""
+        found, about = self.results(ended), (self.course, self.workspace)
+        return parsed(report_page.write(*about, found, people=people, over=over))
 
     def csv(self) -> dict[str, dict[str, str]]:
         results.write_csv(self.results(), self.workspace.root / "grades.csv")
@@ -363,6 +365,53 @@ def test_a_student_without_work_has_a_row(term: Term) -> None:
     term.hand_in(FOUR)
     term.book.add_student("idle")
     assert everyone(term.page())["idle"] == ["0", "0%", "–"]
+
+
+PEOPLE = {"ada": ("Byron, Ada", "Evening"), "zoe": ("O'Brien, Zoë", ""), "eve": ("<b>", "Evening")}
+
+
+def due(term: Term, day: dt.datetime) -> None:
+    term.book.find_assignment(MODULE).duedate = day
+
+
+def test_who_is_missing_is_named_and_only_what_is_due_counts(term: Term) -> None:
+    term.hand_in({"ada": ([10, 10, 0], [None, None, 5])})
+    due(term, dt.datetime(2000, 1, 1))
+    term.course = replace(term.course, extension=(
+        {"student": "eve", "module": MODULE, "until": dt.date(2900, 1, 1), "section": "Evening"},
+    ))  # fmt: skip
+    page = term.page(people=PEOPLE, over=False)
+    assert rows_below(page, "missing") == [f"{MODULE} 1 zoe O'Brien, Zoë"], "eve has time left"
+    assert everyone(page) == {
+        "ada": ["Byron, Ada", "Evening", "25", "83%", "25"],
+        "eve": ["<b>", "Evening", "–", "–", "·"],
+        "zoe": ["O'Brien, Zoë", "", "0", "0%", "–"],
+    }
+    due(term, dt.datetime(2900, 1, 1))
+    page = term.page(people=PEOPLE, over=False)
+    assert not page.find(id="missing")
+    assert everyone(page)["ada"] == ["Byron, Ada", "Evening", "–", "–", "25"], "not in a sum yet"
+    assert page.select(".everyone td.early")
+    assert len(rows_below(term.page(people=PEOPLE), "missing")) == 1, "of a made-up term all is due"
+
+
+def test_a_field_finds_people_by_id_name_and_section(term: Term, tmp_path: Path) -> None:
+    term.hand_in(FOUR)
+    term.page(people=PEOPLE)
+    shown = "[...document.querySelectorAll('.everyone [data-who]')].filter((x) => !x.hidden).length"
+    with Chromium(tmp_path / "browser") as tab:
+        tab.open(term.workspace.root / "report.html")
+        everybody = tab.run(shown)
+        for words, count in (("obrien", 0), ("ZOE", 1), ("evening byr", 1), ("evening", 2)):
+            tab.press("/", *words)
+            assert tab.run(shown) == count, words
+            tab.press("Escape")
+            assert tab.run(shown) == everybody == len(everyone(term.page(people=PEOPLE)))
+        heads = "[...document.querySelectorAll('.everyone thead tr:first-child th button')]"
+        tab.run(f"{heads}.find((x) => x.textContent === 'Section').click()")
+        last = "document.querySelector('.everyone tbody').rows"
+        assert tab.run(f"[...{last}].at(-1).cells[2].textContent") == "Evening"
+        assert not tab.errors
 
 
 def test_questions_have_the_titles_and_the_order_of_what_was_built(

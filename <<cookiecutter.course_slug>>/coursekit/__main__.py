@@ -13,7 +13,8 @@ from rich.markup import escape
 from coursekit import course as course_file
 from coursekit.course import Course
 from coursekit.errors import CourseError
-from coursekit.exchange.commands import collect, mark
+from coursekit.exchange import commands as exchange
+from coursekit.exchange.commands import collect, compare, mark
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console(highlight=False)
@@ -56,6 +57,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     """Autograde submissions; write feedback/, grades.csv and report.html."""
     from coursekit import assignment
     from coursekit.exchange import publish as publishing
+    from coursekit.exchange import roster
     from coursekit.grading.grade import Grading
     from coursekit.intake import collect
     from coursekit.report import console as screen
@@ -66,22 +68,27 @@ def grade(course: Course, args: argparse.Namespace) -> int:
         from coursekit.authoring import demo
 
         workspace = demo.make_anew(course, modules)
+    # A made-up term has nobody of the roster.
+    people = roster.Roster([]) if args.demo else roster.known(course)
+    course.extension = (*roster.extensions(course, people), *course.extension)
     submissions = collect.find(course, workspace, modules, args.student)
     how = {"sandboxed": not args.no_sandbox, "jobs": args.jobs, "scheduler": args.scheduler}
     grading = Grading(course, workspace, **how, force=args.force)
     with screen.progress(console, len(submissions)) as advance:
         results, ended = grading.run(submissions, advance)
     strays = collect.strays(course, workspace)
-    report = page.write(course, workspace, results, strays)
+    names = {student.id: (student.name, student.section) for student in people.students}
+    report = page.write(course, workspace, results, strays, names, over=args.demo)
     rows = results.of(ended)
     console.print(screen.table(rows), screen.summary(rows), sep="")
     for name in assignment.changed_since_build(course, {s.module for s in submissions}):
         print(f"{name} has changed since the last build, which is what was graded: build first.")
     for stray in strays[:10]:
         print(f"Not looked at: {stray}. Notebooks belong in submitted/STUDENT_ID/MODULE/.")
-    if len(strays) > 10:
-        print(f"… and {len(strays) - 10} more: report.html has all of them.")
-    for path in publishing.publish(course, workspace, results):
+    if strays:
+        print(f"{len(strays)} such in all: report.html lists them. If an LMS gave you these, move "
+              "them out of submitted/, then: nox -s collect -- FOLDER")  # fmt: skip
+    for path in publishing.publish(course, workspace, people, results):
         print("For your LMS:", path.relative_to(course.root))
     where = workspace.root.relative_to(course.root)
     print(f"Look at {report.relative_to(course.root)}. Also: {where / 'grades.csv'}, "
@@ -130,21 +137,13 @@ def parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for action in (sync, build, collect, grade, mark, test, lint, lab):
+    for action in (sync, build, collect, grade, mark, compare, test, lint, lab):
         name, flag = action.__name__, {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
         sub.set_defaults(action=action)
         add = sub.add_argument
-        if action is collect:
-            add("paths", nargs="*", type=Path, metavar="PATH", help="a download, zip or folder")
-            add("--roster", type=Path, metavar="FILE", help="make roster.csv from an LMS's CSV")
-            add("--module", metavar="MODULE", help="of these files, if no name says it")
-        elif action is mark:
-            add("what", nargs="+", metavar="MODULE|FILE", help="to mark; of marks, or a folder")
-            add("--split", default="me", metavar="NAME,NAME", help="a page for each")
-            add("--anonymous", **flag, help="pages show codes in place of names")
-            add("--yes", **flag, help="take files in without asking")
-            add("--overwrite", **flag, help="also where somebody else gave another mark")
+        if action in {collect, mark, compare}:
+            exchange.options(action, add)
         elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:

@@ -85,7 +85,7 @@ class Course:
     kit: Mapping[str, list[str]]  # likewise
     grading: Mapping[str, Any]  # likewise
     late: Mapping[str, float]  # likewise
-    extension: tuple[Mapping[str, Any], ...] = ()  # each [[extension]]
+    extension: tuple[Mapping[str, Any], ...] = ()  # each [[extension]]; of one student's the last
 
     def __post_init__(self) -> None:
         self.file = self.root / "course.toml"
@@ -116,17 +116,13 @@ class Course:
         return self.moment(self.schedule["due"].get(module.name, usual))
 
     def moment(self, day: dt.date) -> dt.datetime:
-        """Return a date's end, or a date and time, in the course's time zone unless it has one."""
+        """Return a date's end, or a date and time, in the course's time zone."""
         if not isinstance(day, dt.datetime):
             day = dt.datetime.combine(day, dt.time(23, 59))
-        return day if day.tzinfo else day.replace(tzinfo=self.zone)
-
-    def due_utc(self, module: Module) -> dt.datetime:
-        """Return when a module is due as nbgrader stores dates: in UTC, without a zone."""
-        return naive_utc(self.due(module))
+        return day.astimezone(self.zone) if day.tzinfo else day.replace(tzinfo=self.zone)
 
     def extensions(self, module: str) -> dict[str, dt.datetime]:
-        """Return who has more time for a module, and until when: naive, in UTC."""
+        """Return for whom a module is due at another time, and when: naive, in UTC."""
         of_it = [each for each in self.extension if each["module"] == module]
         return {each["student"]: naive_utc(self.moment(each["until"])) for each in of_it}
 
@@ -148,6 +144,7 @@ class Course:
 
 
 def naive_utc(moment: dt.datetime) -> dt.datetime:
+    """Return a moment as nbgrader stores it: in UTC, without a zone."""
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
@@ -164,12 +161,16 @@ def load(root: Path) -> Course:
             f"{path}: [course] package is {course.package!r}, but {course.package}/__init__.py "
             "does not exist. Rename the package's folder, too, and its name in the modules."
         )
-    for name, day in course.schedule["due"].items():
-        if not isinstance(day, dt.date):
-            example = "write it as 2027-02-01, or 2027-02-01 12:00:00"
-            raise CourseError(f"{path}: [schedule] due.{name} is {day!r}; {example}.")
-        if not (course.modules_dir / name).is_dir():
-            raise CourseError(f"{path}: [schedule.due] names no module of this course: {name}.")
+    sections = {f"sections.{name}": days for name, days in course.schedule["sections"].items()}
+    for of, days in {"due": course.schedule["due"], **sections}.items():
+        if not isinstance(days, dict):
+            raise CourseError(f"{path}: [schedule] {of} is {days!r}; make it [schedule.{of}].")
+        for name, day in days.items():
+            if not isinstance(day, dt.date):
+                example = "write it as 2027-02-01, or 2027-02-01 12:00:00"
+                raise CourseError(f"{path}: [schedule] {of}.{name} is {day!r}; {example}.")
+            if not (course.modules_dir / name).is_dir():
+                raise CourseError(f"{path}: [schedule.{of}]: {name} is no module of this course.")
     for name in course.kit["reference"]:
         if not (course.modules_dir / name).is_dir():
             raise CourseError(f"{path}: [kit] reference names no module of this course: {name}.")

@@ -121,8 +121,9 @@ class Gradebook(AbstractContextManager):
         for row in rows:
             found[row.id] = submission = record.empty(row.student_id)
             fill(submission, row)
-            if submission.due and row.extension and row.student_id not in record.extensions:
-                submission.due += row.extension
+            if record.due and row.extension:  # given in nbgrader: the later date counts
+                own = record.extensions.get(row.student_id)
+                submission.due = max(filter(None, (record.due + row.extension, own)))
         for of, known in (("grades", marks), ("comments", said)):
             for row in known:
                 if submission := found.get(row.notebook_id):

@@ -24,7 +24,7 @@ from coursekit.assignment import Assignment
 from coursekit.authoring import checks, decoys
 from coursekit.authoring.align import align_cells
 from coursekit.authoring.sync import sync
-from coursekit.course import PROVIDED, Course, Module, Workspace
+from coursekit.course import PROVIDED, Course, Module, Workspace, naive_utc
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
 from coursekit.nbgrader_config import captured_log, config, reason
@@ -151,7 +151,7 @@ def record(course: Course, sources: Sources, workspace: Workspace, folder: Path)
             changes += align_cells(url, module.name, module.notebook.stem, cells, backups)
             generate(course, module, folder, url)
             with Gradebook(url) as gradebook:
-                gradebook.set_due(gradebook.module(module.name), course.due_utc(module))
+                gradebook.set_due(gradebook.module(module.name), naive_utc(course.due(module)))
     return changes
 
 
@@ -177,7 +177,10 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
             if released == places[0]:  # an older one would replace what students wrote
                 shutil.copytree(released, kit / module.name)
     groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
-    days = {m.name: f"{course.due(m):%A %d %B %Y, %H:%M} {course.timezone}" for m in in_kit}
+    due = {f"`{m.name}`": course.due(m) for m in in_kit}
+    for section, dates in course.schedule["sections"].items():
+        due |= {f"`{m}`, {section}": course.moment(d) for m, d in dates.items() if f"`{m}`" in due}
+    when = f"%A %d %B %Y, %H:%M {course.timezone}"
     values = {
         "title": course.title,
         "slug": course.slug,
@@ -186,7 +189,7 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
-        "schedule": "\n".join(f"| `{name}` | {day} |" for name, day in days.items()),
+        "schedule": "\n".join(f"| {what} | {due[what]:{when}} |" for what in sorted(due)),
         "due": '", "'.join(f"{m.name} {course.due(m).isoformat()}" for m in in_kit),
     }
     for path in sorted((course.root / "student").iterdir()):

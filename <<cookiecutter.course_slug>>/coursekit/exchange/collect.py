@@ -41,16 +41,15 @@ class Collected:
     missing: dict[str, list[str]] = field(default_factory=dict)  # students, by module
 
     def lines(self) -> Iterator[str]:
-        """Yield all of it that a person should know."""
-        yield from (*self.notes, *self.older, *(f"Not taken: {p}" for p in self.problems))
+        """Yield all of it, a line each: what to know, who is missing, and the counts."""
+        yield from (*self.notes, *self.older, *(f"Not taken: {line}" for line in self.problems))
         for name, students in self.missing.items():
             more = f" and {len(students) - 10} more" if len(students) > 10 else ""
             yield f"Missing of {name}: {', '.join(students[:10]) or 'nobody'}{more}."
         kinds = ("taken", "newer than before", "the same", "older", "not taken")
         lists = (self.taken, self.newer, self.same, self.older, self.problems)
-        yield (
-            ", ".join(f"{len(each)} {kind}" for kind, each in zip(kinds, lists, strict=True)) + "."
-        )
+        counts = zip(kinds, lists, strict=True)
+        yield ", ".join(f"{len(each)} {kind}" for kind, each in counts) + "."
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,9 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         raise CourseError(f"No notebook, script or zip of one was found in {listed}.")
     for those in attempts.values():
         newest = newest_of(those, result)
+        take(course, newest, result)
         for attempt in those:
             keep(course, attempt)
-        take(course, newest, result)
     for of in sorted({of for _, of in attempts}, key=lambda of: of.name):
         have = {path.parent.name for path in course.workspace.submitted.glob(f"*/{of.name}")}
         absent = [s.id for s in students.students if s.id not in have]
@@ -149,12 +148,23 @@ def newest_of(attempts: list[Attempt], result: Collected) -> Attempt:
     return newest
 
 
+def place_of(course: Course, student: str, module: Module) -> Path:
+    """Return the folder of somebody's attempts."""
+    return course.root / ATTEMPTS / module.name / student
+
+
 def keep(course: Course, attempt: Attempt) -> None:
-    """Keep one attempt, once."""
-    place = course.root / ATTEMPTS / attempt.module.name / attempt.student
-    if not (place / attempt.name).is_dir():
-        write(attempt, place / attempt.name)
-        (place / attempt.name / SOURCE).write_text(attempt.found.where, encoding="utf-8")
+    """Keep one attempt, once, with what the last download called it."""
+    kept = place_of(course, attempt.student, attempt.module) / attempt.name
+    if not kept.is_dir():
+        write(attempt, kept)
+    (kept / SOURCE).write_text(attempt.found.where, encoding="utf-8")
+
+
+def is_known(course: Course, attempt: Attempt) -> bool:
+    """Tell whether it was taken in before: the same content, time and name."""
+    source = place_of(course, attempt.student, attempt.module) / attempt.name / SOURCE
+    return source.is_file() and source.read_text(encoding="utf-8") == attempt.found.where
 
 
 def write(attempt: Attempt, folder: Path) -> None:
@@ -162,25 +172,41 @@ def write(attempt: Attempt, folder: Path) -> None:
 
     The file gets the notebook's name, under which intake finds it, and keeps its suffix.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     kind = suffix(PurePosixPath(attempt.found.file))
-    (partial / attempt.module.notebook.with_suffix(kind).name).write_bytes(attempt.data)
+    files = {attempt.module.notebook.with_suffix(kind).name: attempt.data}
     if attempt.found.time:
         text = f"{attempt.found.time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n"
-        (partial / TIMESTAMP).write_text(text, encoding="utf-8")
+        files[TIMESTAMP] = text.encode()
+    put(files, folder)
+
+
+def put(files: dict[str, bytes], folder: Path) -> None:
+    """Write a folder of files in place of the one before."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for name, data in files.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        (partial / name).write_bytes(data)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
 
 def take(course: Course, attempt: Attempt, result: Collected) -> None:
-    """Put an attempt into submitted/ unless newer work stands there; what it replaces is kept."""
+    """Put an attempt into submitted/ unless newer work stands there; what it replaces is kept.
+
+    One that was taken in before stays where it is: a person may have chosen another since.
+    """
     folder = course.workspace.submitted / attempt.student / attempt.module.name
     who, time = f"{attempt.student}, {attempt.module.name}", attempt.found.time
     there = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != TIMESTAMP]
     if any(path.read_bytes() == attempt.data for path in there):
         result.same.append(who)
+        return
+    if there and is_known(course, attempt):
+        result.older.append(
+            f"{who}: {printable(attempt.found.where)} was taken in before, and another counts; "
+            f"which, says --attempts {attempt.student}"
+        )
         return
     if there:
         path = folder / TIMESTAMP
@@ -190,7 +216,7 @@ def take(course: Course, attempt: Attempt, result: Collected) -> None:
                 f"{who}: {printable(attempt.found.where)} is older than what is there"
             )
             return
-        aside(course, attempt, folder)
+        aside(course, attempt.student, attempt.module)
     write(attempt, folder)
     (result.newer if there else result.taken).append(who)
     if attempt.found.late and not time:
@@ -200,10 +226,57 @@ def take(course: Course, attempt: Attempt, result: Collected) -> None:
         )
 
 
-def aside(course: Course, attempt: Attempt, folder: Path) -> None:
-    """Copy what stands in submitted/ to the attempts: it may have come there by hand."""
-    held = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    name = f"replaced-{digest(b''.join(p.name.encode() + p.read_bytes() for p in held))}"
-    target = course.root / ATTEMPTS / attempt.module.name / attempt.student / name
-    if not target.is_dir():
-        shutil.copytree(folder, target)
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder, but for what a download calls them."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SOURCE]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def aside(course: Course, student: str, module: Module) -> None:
+    """Keep what stands in submitted/ among the attempts: it may have come there by hand."""
+    folder = course.workspace.submitted / student / module.name
+    held, place = contents(folder), place_of(course, student, module)
+    if held and held not in [contents(path) for path in place.glob("[!.]*")]:
+        name = digest(b"".join(part for name in held for part in (name.encode(), held[name])))
+        shutil.copytree(folder, place / f"replaced-{name}", dirs_exist_ok=True)
+
+
+# ---- By hand: which attempt counts
+
+
+def attempts(course: Course, student: str, module: Module) -> list[tuple[Path, str]]:
+    """Return somebody's attempts, the oldest first, with a line about each."""
+    here = contents(course.workspace.submitted / student / module.name)
+    found = []
+    for path in filter(Path.is_dir, place_of(course, student, module).glob("[!.]*")):
+        stamp, source = path / TIMESTAMP, path / SOURCE
+        time, _ = handed_in(stamp.read_bytes() if stamp.is_file() else None, course.zone)
+        about = f"{time:%Y-%m-%d %H:%M} UTC" if time else "no time"
+        name = source.read_text(encoding="utf-8") if source.is_file() else "was in submitted/"
+        counts = " (counts)" if contents(path) == here else ""
+        order = time or dt.datetime.min, path.stat().st_mtime, path
+        found.append((order, f"{about}, {printable(name)}{counts}"))
+    return [(order[-1], line) for order, line in sorted(found)]
+
+
+def listed(course: Course, student: str) -> Iterator[str]:
+    """Yield a numbered line for each attempt of a student. CourseError if there are none."""
+    of = {module: attempts(course, student, module) for module in course.modules()}
+    if not any(of.values()):
+        raise CourseError(f"{course.root / ATTEMPTS} holds no attempt of {student}.")
+    for module, those in of.items():
+        yield from (f"{module.name} {number}: {line}" for number, (_, line) in enumerate(those, 1))
+
+
+def choose(course: Course, student: str, module: Module, number: str) -> str:
+    """Put a kept attempt into submitted/, until a new one comes; keep what it replaces."""
+    those = attempts(course, student, module)
+    if number not in map(str, range(1, len(those) + 1)):
+        raise CourseError(
+            f"{student} has {len(those)} attempts of {module.name}, and no number {number}: see "
+            f"nox -s collect -- --attempts {student}"
+        )
+    path, line = those[int(number) - 1]
+    aside(course, student, module)
+    put(contents(path), course.workspace.submitted / student / module.name)
+    return f"{student}, {module.name}: attempt {number} counts, {line}"

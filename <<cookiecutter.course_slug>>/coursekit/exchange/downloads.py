@@ -113,14 +113,15 @@ def gradescope(inside: Files, metadata: str) -> Iterator[Found]:
     for submission, about in (table or {}).items():
         about = {str(key).strip(":"): value for key, value in about.items()}
         who = [{str(k).strip(":"): v for k, v in s.items()} for s in about.get("submitters", [])]
-        names = tuple(str(s[key]) for s in who for key in ("sid", "email", "name") if s.get(key))
+        people = [tuple(str(s[k]) for k in ("sid", "email", "name") if s.get(k)) for s in who]
         time = about.get("created_at")
         time = dt.datetime.fromisoformat(time) if isinstance(time, str) else time
         if time and not time.tzinfo:
             time = time.replace(tzinfo=dt.UTC)
         for name, read in inside.items():
             if name.startswith(f"{top}{submission}/") and suffix(PurePosixPath(name)) in KINDS:
-                yield Found(name, names, PurePosixPath(name).name, read, time)
+                for names in people or [()]:  # a group hands in once
+                    yield Found(name, names, PurePosixPath(name).name, read, time)
 
 
 def in_folder(folder: Path) -> Files:

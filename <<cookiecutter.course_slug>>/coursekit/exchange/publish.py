@@ -28,10 +28,8 @@ Table = list[list[object]]
 CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section")
 
 
-def publish(course: Course, workspace: Workspace, results: Results) -> list[Path]:
+def publish(course: Course, workspace: Workspace, people: Roster, results: Results) -> list[Path]:
     """Write all that can be written; return what an LMS takes."""
-    known = (course.root / roster.NAME).is_file() and workspace.root == course.root
-    people = roster.read(course) if known else Roster([])  # a made-up term has nobody of it
     tables = {"exercises.csv": exercises(course, people, results)}
     if people.students:
         tables["moodle.csv"] = moodle(people, results)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from coursekit import files
 from coursekit.course import Course
@@ -41,6 +42,11 @@ class Student:
     email: str = ""
     lms_id: str = ""
     section: str = ""
+
+    @property
+    def sections(self) -> set[str]:
+        """Return the section as it stands there, and each of several as an LMS joins them."""
+        return {self.section, *re.split(", | and ", self.section)} - {""}
 
     @property
     def keys(self) -> set[str]:
@@ -99,6 +105,28 @@ def read(course: Course) -> Roster:
             "gradebook or Moodle's participants as CSV, then: nox -s collect -- --roster FILE"
         )
     return of_rows(path, list(rows(path)))
+
+
+def known(course: Course) -> Roster:
+    """Return the roster, empty if there is none. CourseError if dates of a section are nobody's."""
+    sections = course.schedule["sections"]
+    people = read(course) if (course.root / NAME).is_file() or sections else Roster([])
+    taken = {name for student in people.students for name in student.sections}
+    for name in sections.keys() - taken:
+        raise CourseError(
+            f"{course.file}: [schedule.sections.{name}] is nobody's; the sections in {NAME} are: "
+            f"{', '.join(sorted(taken)) or 'none'}."
+        )
+    return people
+
+
+def extensions(course: Course, people: Roster) -> Iterator[dict[str, Any]]:
+    """Yield the dates of sections as what they are: extensions of all who are in one."""
+    for section, dates in course.schedule["sections"].items():
+        for student in people.students:
+            if section in student.sections:
+                about = {"student": student.id, "section": section, "reason": ""}
+                yield from (about | {"module": name, "until": day} for name, day in dates.items())
 
 
 def of_rows(path: Path, table: list[dict[str, str]]) -> Roster:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from coursekit import assignment as assignments
 from coursekit import files
 from coursekit.assignment import sha256
-from coursekit.course import Course, Module, Submission, Workspace
+from coursekit.course import Course, Module, Submission, Workspace, naive_utc
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
 from coursekit.grading import cluster, results, state, worker
@@ -85,7 +85,7 @@ class ModuleGrader:
 
     def run(self, submissions: Iterable[Submission]) -> None:
         """Grade submissions; save them whenever there are enough."""
-        course, due = self.grading.course, self.grading.course.due_utc(self.module)
+        course, due = self.grading.course, naive_utc(self.grading.course.due(self.module))
         extensions = course.extensions(self.module.name)
         known = self.gradebook.module(self.module.name)
         self.record = replace(known, due=due, extensions=extensions)

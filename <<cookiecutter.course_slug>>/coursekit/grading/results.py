@@ -118,7 +118,10 @@ def collect(
     """Read all results; `ended` says of the submissions that were just looked at how they ended."""
     modules = gradebook.modules()
     records = [replace(gradebook.module(m), extensions=course.extensions(m)) for m in modules]
-    reasons = {(e["student"], e["module"]): e["reason"] for e in course.extension}
+    extended = {
+        (e["student"], e["module"]): f"extended to {course.moment(e['until']):%Y-%m-%d %H:%M}: "
+        + (e["reason"] or "no reason") for e in course.extension if "section" not in e
+    }  # fmt: skip
     known = {(who, r.module): s for r in records for who, s in gradebook.read(r).items()}
     policy = LatePolicy(**course.late, timezone=course.timezone)
     rows = {}
@@ -129,11 +132,7 @@ def collect(
         last = state.read(workspace.autograded / student / module)
         status = ended.get(key) or last.status or "graded"
         if key in known:
-            extended = ""
-            if key in reasons:
-                until = known[key].due.replace(tzinfo=dt.UTC).astimezone(course.zone)
-                extended = f"extended to {until:%Y-%m-%d %H:%M}: {reasons[key] or 'no reason'}"
-            rows[key] = result(known[key], status, last, policy, extended)
+            rows[key] = result(known[key], status, last, policy, extended.get(key, ""))
         else:
             why = NO_ID if status == "refused" else last
             rows[key] = Result(printable(student), module, status, why, why.note)

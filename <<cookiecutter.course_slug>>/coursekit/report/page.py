@@ -10,7 +10,7 @@ import hashlib
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from coursekit import files, notebook
 from coursekit.assignment import stored
-from coursekit.course import Course, Module, Workspace
+from coursekit.course import Course, Module, Workspace, naive_utc
 from coursekit.grades import Cell, ModuleRecord
 from coursekit.grading.results import Result, Results
 
@@ -55,6 +55,8 @@ class ModuleFigures:
     points: float
     results: Sequence[Result]
     tallies: Sequence[Tally]  # in the notebook's order
+    early: Collection[str]  # students for whom it is not due yet
+    missing: Sequence[str]  # students who should have handed it in, and have not
 
     def of(self, kind: str) -> list[Tally]:
         return [tally for tally in self.tallies if tally.cell.cell_type == kind]
@@ -73,15 +75,20 @@ class ModuleFigures:
         return bins
 
 
-def figures(course: Course, results: Results) -> Iterator[ModuleFigures]:
-    """Yield the figures of each module that anybody handed in."""
+def figures(
+    course: Course, results: Results, students: Iterable[str], now: dt.datetime
+) -> Iterator[ModuleFigures]:
+    """Yield the figures of each module that anybody handed in; `now` is naive, in UTC."""
     for record in results.records:
         rows = [r for r in results.graded if r.module == record.module]
         if rows:
             most = max(row.points for row in rows)
             counted = list(tallies(course, record, [row for row in rows if row.ran]))
             due = record.due and record.due.replace(tzinfo=dt.UTC).astimezone(course.zone)
-            yield ModuleFigures(record.module, due, most, rows, counted)
+            dates = {student: record.extensions.get(student, record.due) for student in students}
+            early = {student for student, day in dates.items() if day and day > now}
+            missing = sorted(dates.keys() - early - {row.student for row in rows})
+            yield ModuleFigures(record.module, due, most, rows, counted, early, missing)
 
 
 def tallies(course: Course, record: ModuleRecord, rows: Sequence[Result]) -> Iterator[Tally]:
@@ -101,11 +108,13 @@ def tallies(course: Course, record: ModuleRecord, rows: Sequence[Result]) -> Ite
 
 
 def write(
-    course: Course, workspace: Workspace, results: Results, strays: Iterable[str] = ()
-) -> Path:
+    course: Course, workspace: Workspace, results: Results, strays: Iterable[str] = (),
+    people: Mapping[str, tuple[str, str]] | None = None, *, over: bool = False,
+) -> Path:  # fmt: skip
     """Write the page, in place of the one before only when all of it is written; return its path.
 
-    `strays` are paths in submitted/ where no submission belongs.
+    `strays` are paths in submitted/ where no submission belongs; `people` are names and sections by
+    id. A term that is over is one where all is due.
     """
 
     def link(result: Result, folder: str, suffix: str) -> str:
@@ -123,12 +132,16 @@ def write(
     env.filters |= {"cut": cut, "points": points, "percent": percent, "duration": duration}
     env.filters |= {"median": statistics.median, "mean": statistics.fmean}
     env.filters |= {"link": link, "sha256": sha256}
-    graded, modules = results.graded, list(figures(course, results))
+    graded, made, people = results.graded, dt.datetime.now(course.zone), people or {}
+    students = sorted({*results.students, *people})
+    now = dt.datetime.max if over else naive_utc(made)
+    modules = list(figures(course, results, students, now))
     handed_in = [{result.student: result for result in module.results} for module in modules]
     ran = [result for result in graded if result.ran]
     text = env.get_template("page.html.j2").render(
         course=course,
-        made=dt.datetime.now(course.zone),
+        made=made,
+        roster=people,
         modules=modules,
         results=graded,
         untouched=[r.module for r in results.records if r.module not in {m.name for m in modules}],
@@ -136,7 +149,7 @@ def write(
         strays=[*strays],
         repaired=grouped((note, result) for result in graded for note in result.state.repaired),
         broke=grouped((result.state.reason, result) for result in ran if result.state.reason),
-        table={student: [of.get(student) for of in handed_in] for student in results.students},
+        table={student: [of.get(student) for of in handed_in] for student in students},
     )
     path = workspace.root / "report.html"
     files.write_text(path, text)
