@@ -62,7 +62,7 @@ def test_what_is_rare_comes_first_and_what_many_have_brings_nobody_together(
     spoilable: Living,
 ) -> None:
     common = COPIED.replace("+ 3", "- 5").replace("Tuesday", "week, and then another day,")
-    works = {f"s{n:02}": work(spoilable, common) for n in range(11)}
+    works = {f"s{n:02}": work(spoilable, common) for n in range(14)}
     graded(spoilable, works | {"s03": work(spoilable, common, COPIED)})
     assert pairs(page_of(spoilable)) == []
     few = {"s05": work(spoilable, COPIED), "s06": work(spoilable, COPIED, NASTY)}

@@ -285,7 +285,7 @@ until = 2027-01-26
     shown = [" ".join(row.get_text(" ").split()) for row in page.select(".dates tbody tr")]
     assert shown == [
         "Evening Wed 27 Jan 12:00 2 of 2",
-        "cyd Tue 26 Jan 23:59 0 d 11 h late no reason",
+        "cyd Tue 26 Jan 23:59 11 h 1 min late no reason",
     ]
 
 
