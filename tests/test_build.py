@@ -77,6 +77,19 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     assert "25 January 2027" in readme, "the due date of Module 01 is not in the student's README"
 
 
+def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_stay: None) -> None:
+    dates = "[schedule.sections.Evening]\n01_tensor = 2027-01-27 12:00:00\n\n[grading]"
+    spoilable.edit(spoilable.root / "course.toml", "[grading]", dates)
+    spoilable.ok("build")
+    (path,) = (spoilable.root / "dist").glob("*.zip")
+    readme = zipfile.ZipFile(path).read(f"{path.stem}/README.md").decode()
+    rows = [line for line in readme.splitlines() if line.startswith("| `01_tensor`")]
+    assert rows == [
+        "| `01_tensor` | Monday 25 January 2027, 23:59 UTC |",
+        "| `01_tensor`, Evening | Wednesday 27 January 2027, 12:00 UTC |",
+    ]
+
+
 def test_the_same_sources_give_the_same_kit(spoilable: Living) -> None:
     folders = [spoilable.root / name for name in ("release", "dist", ".coursekit/built")]
     before = [snapshot(folder) for folder in folders]

@@ -13,7 +13,11 @@ def same(first, second):
     rows = [[x * y + 3 for x in first] for y in second]
     return max(abs(p - q) for p, q in zip(sum(rows, []), reversed(sum(rows, [])))) < 1e-7
 '''
-RENAMED = COPIED.replace("rows", "total").replace("first", "axis")
+RENAMED = """
+def check(one, two):
+    found = [[u * v + 3 for u in one] for v in two]
+    return max(abs(m - n) for m, n in zip(sum(found, []), reversed(sum(found, [])))) < 1e-7
+"""
 NASTY = "</pre><script>alert(1)</script> " + " ".join(f"word{number}" for number in range(20))
 
 
@@ -53,7 +57,7 @@ def test_a_copy_is_found_whatever_its_names_and_the_task_itself_is_not(spoilable
     page = page_of(spoilable)
     assert pairs(page) == ["ada and bob"], "the release is in all four"
     marked = [[mark.get_text() for mark in side.find_all("mark")] for side in page.find_all("pre")]
-    assert sum("abs(p - q)" in "".join(texts) for texts in marked) == 2
+    assert all("for" in texts[0] and texts[-1].endswith("1e-7") for texts in marked)
     assert {mark["title"] for mark in page.select("pre mark")} == {"nobody else has this"}
     assert "says nothing about a person" in " ".join(page.get_text().split())
 
