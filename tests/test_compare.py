@@ -64,6 +64,18 @@ def test_a_copy_is_found_whatever_its_names_and_the_task_itself_is_not(spoilable
     assert "says nothing about a person" in " ".join(page.get_text().split())
 
 
+def test_the_text_of_a_task_is_not_marked_where_a_solution_follows_it(spoilable: Living) -> None:
+    nb = work(spoilable)
+    text = "# a list has no dtype so we ask NumPy first of all\n    here = [1, 2][0] + len((3, 4))"
+    cell = next(c for c in solutions(nb) if "# YOUR CODE HERE" in c.source and "# HINT" in c.source)
+    hint = cell.source.partition("# HINT")[2].splitlines()[1].strip("# -")
+    cell.source = cell.source.replace("# YOUR CODE HERE", text)
+    graded(spoilable, {"ada": nb, "bob": nb})
+    marked = " ".join(mark.get_text() for mark in page_of(spoilable).pre.find_all("mark"))
+    assert "no dtype so we ask NumPy first of all" in marked
+    assert len(hint) > 20 and hint not in marked
+
+
 def test_what_is_rare_comes_first_and_what_many_have_brings_nobody_together(
     spoilable: Living,
 ) -> None:

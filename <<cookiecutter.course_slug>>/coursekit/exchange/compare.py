@@ -82,8 +82,10 @@ def read(course: Course, known: Assignment, folder: Path, notes: list[str]) -> I
         for number, cell in enumerate(cells, 1):
             name, text = notebook.grade_id(cell), cell["source"]
             if name not in provided and text not in known.given:
-                found = passages(cell["cell_type"], text)
-                own = [passage for passage in found if passage[0] not in release]
+                found = list(passages(cell["cell_type"], text))
+                off = {p.start for digest, places in found if digest in release for p in places}
+                own = [(digest, [p for p in places if p.start not in off])
+                       for digest, places in found if digest not in release]  # fmt: skip
                 work.cells[name or f"cell {number}"] = text, own
         yield work
 
