@@ -56,9 +56,8 @@ def test_a_copy_is_found_whatever_its_names_and_the_task_itself_is_not(spoilable
     graded(spoilable, works | {"cyd": work(spoilable), "dan": work(spoilable, "import math")})
     page = page_of(spoilable)
     assert pairs(page) == ["ada and bob"], "the release is in all four"
-    sides = [side.find_all("mark") for side in page.find_all("pre")]
-    marked = [[mark.get_text() for mark in marks] for marks in sides if marks]
-    assert len(marked) == 2, "what is no cell of the other stands beside nothing"
+    marked = [[mark.get_text() for mark in side.find_all("mark")] for side in page.find_all("pre")]
+    assert len(marked) == 2, "a copy does not stand beside its own, in whichever cell it is"
     for text in map("".join, marked):
         assert "+ 3 for" in text and "< 1e-7" in text and "Tuesday" not in text
     assert {mark["title"] for mark in page.select("pre mark")} == {"nobody else has this"}

@@ -79,14 +79,17 @@ def read(course: Course, known: Assignment, folder: Path, notes: list[str]) -> I
         except (Ungradable, OSError, RecursionError) as error:
             notes.append(f"Left out: {work.who}: {error}.")
             continue
-        for number, cell in enumerate(cells, 1):
-            name, text = notebook.grade_id(cell), cell["source"]
+        texts: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for cell in cells:  # those that students added: side by side, wherever they stand
+            name, kind, text = notebook.grade_id(cell), cell["cell_type"], cell["source"]
             if name not in provided and text not in known.given:
-                found = list(passages(cell["cell_type"], text))
-                off = {p.start for digest, places in found if digest in release for p in places}
-                own = [(digest, [p for p in places if p.start not in off])
-                       for digest, places in found if digest not in release]  # fmt: skip
-                work.cells[name or f"cell {number}"] = text, own
+                texts[name or f"{kind} cells of their own", kind].append(text)
+        for (name, kind), parts in texts.items():
+            found = list(passages(kind, text := "\n\n".join(parts)))
+            off = {p.start for digest, places in found if digest in release for p in places}
+            own = [(digest, [p for p in places if p.start not in off])
+                   for digest, places in found if digest not in release]  # fmt: skip
+            work.cells[name] = text, own
         yield work
 
 
