@@ -118,8 +118,15 @@ def test_a_canvas_download(canvas: Living, tmp_path: Path) -> None:
     assert "doejane_3145_507_homework.ipynb: its name is that of no module" in out
     assert f"wang, {MODULE}: late, says the LMS, but not when it came" in out
     assert f"Missing of {MODULE}: jdoe." in out
-    assert "3 taken, 0 newer than before, 0 the same, 0 older, 2 not taken." in out
+    assert "doejane_3145_506_notes.pdf: this is no notebook, script or zip of one" in out
+    assert "3 taken, 0 newer than before, 0 the same, 0 older, 3 not taken." in out
     assert snapshot(tmp_path / "submissions.zip") == before
+
+
+def test_an_extension_for_nobody_is_named(canvas: Living) -> None:
+    of = f'[[extension]]\nstudent = "jdo"\nmodule = "{MODULE}"\nuntil = 2027-02-08\n\n[grading]'
+    canvas.edit(canvas.root / "course.toml", "\n[grading]", f"\n{of}")
+    assert "student 'jdo' is no id in roster.csv; did you mean jdoe?" in canvas.refused("grade")
 
 
 def test_every_attempt_is_kept_and_the_newest_is_graded(canvas: Living, tmp_path: Path) -> None:
@@ -240,7 +247,7 @@ def test_another_attempt_counts_by_hand_until_a_new_one_comes(
     assert lines[0].startswith(f"{MODULE} 1: no time, doejane_3145_0")
     assert "attempt 1 counts" in canvas.ok("collect", "--attempt", "jdoe", "1", "1")
     assert counts() == 0
-    assert "another counts" in hand_in(1) and counts() == 0, "the same download changes nothing"
+    assert "another one counts" in hand_in(1) and counts() == 0, "the same download changes nothing"
     by_hand = canvas.root / "submitted" / "jdoe" / MODULE
     (by_hand / "timestamp.txt").write_text("2027-01-25 20:00:00 UTC\n", encoding="utf-8")
     assert "attempt 2 counts" in canvas.ok("collect", "--attempt", "jdoe", "1", "2")

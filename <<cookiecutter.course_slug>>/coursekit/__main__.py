@@ -90,6 +90,8 @@ def grade(course: Course, args: argparse.Namespace) -> int:
               "them out of submitted/, then: nox -s collect -- FOLDER")  # fmt: skip
     for path in publishing.publish(course, workspace, people, results):
         print("For your LMS:", path.relative_to(course.root))
+    if any(row.waiting for row in results.graded):
+        print("Answers wait for their marks: give feedback out after that.")
     where = workspace.root.relative_to(course.root)
     print(f"Look at {report.relative_to(course.root)}. Also: {where / 'grades.csv'}, "
           f"{where / 'feedback'}/")  # fmt: skip

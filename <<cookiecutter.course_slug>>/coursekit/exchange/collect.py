@@ -21,7 +21,7 @@ from coursekit.exchange import downloads, roster
 from coursekit.exchange.downloads import PACKED, Found
 from coursekit.exchange.packed import Packed, described, opened
 from coursekit.exchange.roster import Roster, Student
-from coursekit.intake.collect import STUDENT_ID, TIMESTAMP, plain, printable, suffix
+from coursekit.intake.collect import KINDS, STUDENT_ID, TIMESTAMP, plain, printable, suffix
 from coursekit.intake.times import handed_in
 
 ATTEMPTS = "downloaded"
@@ -82,6 +82,8 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         for found in downloads.found_in(path):
             where = f"{path.name}: {printable(found.where, 200)}"
             try:
+                if suffix(PurePosixPath(found.file)) not in KINDS:
+                    raise LookupError("this is no notebook, script or zip of one")
                 data = found.read()
                 if packed := opened(data):
                     found, data = described(found, packed), packed.notebook
@@ -204,8 +206,8 @@ def take(course: Course, attempt: Attempt, result: Collected) -> None:
         return
     if there and is_known(course, attempt):
         result.older.append(
-            f"{who}: {printable(attempt.found.where)} was taken in before, and another counts; "
-            f"which, says --attempts {attempt.student}"
+            f"{who}: {printable(attempt.found.where)} was taken in before, and another one counts "
+            f"(--attempts {attempt.student} lists them)"
         )
         return
     if there:

@@ -57,8 +57,15 @@ def found_in(path: Path) -> Iterator[Found]:
     if PACKED in inside and path.is_file():
         yield Found(path.name, (), path.name, path.read_bytes)
         return
-    for name in work(inside):
+    for name in [*work(inside), *filter(is_misplaced, inside)]:
         yield one(name, PurePosixPath(name).parts, inside[name], folder)
+
+
+def is_misplaced(name: str) -> bool:
+    """Tell whether an LMS says that somebody handed this in, and it is nothing of a module."""
+    path = PurePosixPath(name)
+    named = CANVAS.fullmatch(path.name) or any(map(MOODLE.fullmatch, path.parts))
+    return bool(named) and suffix(path) not in KINDS
 
 
 def work(inside: Files) -> Iterator[str]:

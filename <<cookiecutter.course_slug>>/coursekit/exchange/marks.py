@@ -92,7 +92,7 @@ def take_in(course: Course, paths: Iterable[Path], *, overwrite: bool, yes: bool
         for name in sorted({mark.grades.module for mark in marks}):
             known = gradebook.read(gradebook.module(name)).values()
             left = sum(grade.needs_manual_grade for s in known for grade in s.grades.values())
-            yield f"{name}: {left} answers are left to mark; nox -s grade counts the others."
+            yield f"{name}: {left} answers are left to mark. Now nox -s grade: it counts these."
     if problems:
         raise CourseError("Not all marks were taken: the lines above say which, and why.")
 

@@ -18,6 +18,7 @@ from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.intake.collect import STUDENT_ID
 from coursekit.intake.parse import decoded
+from coursekit.settings import meant
 
 NAME = "roster.csv"
 CANVAS_EXPORT = "canvas-gradebook.csv"  # as it was given, for the marks that go back
@@ -108,7 +109,7 @@ def read(course: Course) -> Roster:
 
 
 def known(course: Course) -> Roster:
-    """Return the roster, empty if there is none. CourseError if dates of a section are nobody's."""
+    """Return the roster, empty if there is none. CourseError if any dates are nobody's."""
     sections = course.schedule["sections"]
     people = read(course) if (course.root / NAME).is_file() or sections else Roster([])
     taken = {name for student in people.students for name in student.sections}
@@ -117,6 +118,11 @@ def known(course: Course) -> Roster:
             f"{course.file}: [schedule.sections.{name}] is nobody's; the sections in {NAME} are: "
             f"{', '.join(sorted(taken)) or 'none'}."
         )
+    ids = {student.id for student in people.students}
+    for each in course.extension:
+        if ids and each["student"] not in ids:
+            what = f"[[extension]] student {each['student']!r} is no id in {NAME}"
+            raise CourseError(f"{course.file}: {what}{meant(each['student'], ids)}")
     return people
 
 
