@@ -45,6 +45,9 @@ JOIN submitted_notebook n ON n.id = g.notebook_id
 JOIN submitted_assignment a ON a.id = n.assignment_id
 """
 PLAIN = """
+import os
+
+os.environ["PYTHONPATH"] = os.getcwd()  # where notebooks find the package that tests are made with
 c = get_config()
 c.CourseDirectory.source_directory = "modules"
 c.CourseDirectory.ignore = ["*_dev.py", "mutants.toml"]
