@@ -123,6 +123,38 @@ def test_a_canvas_download(canvas: Living, tmp_path: Path) -> None:
     assert snapshot(tmp_path / "submissions.zip") == before
 
 
+def damaged(path: Path, name: str) -> Path:
+    """Spoil the middle of a file in a zip, as a broken download or upload does."""
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.getinfo(name)
+    data = bytearray(path.read_bytes())
+    start = entry.header_offset + 30 + len(name.encode()) + entry.compress_size // 2
+    data[start : start + 64] = b"\xff" * 64
+    path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_file_in_a_download_stops_no_other(canvas: Living, tmp_path: Path) -> None:
+    nb = canvas.notebook.read_bytes()
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tensor_dev.ipynb", nb)
+        archive.writestr("submission.json", '{"id": "wang", "module": "01_tensor"}')
+    names = [f"{name}_tensor_dev.ipynb" for name in ("obrienzoë_3143_501", "doejane_3145_502")]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(names[0], nb)
+        archive.writestr(names[1], nb)
+        archive.writestr(
+            "王小明_3144_503_tensor.zip", damaged(packed, "tensor_dev.ipynb").read_bytes()
+        )
+    done = canvas.call("collect", str(damaged(tmp_path / "all.zip", names[0])), "--module", "01")
+    assert (done.returncode, done.stderr) == (1, "")
+    why = "has a password or is damaged: download it, or have it handed in, once more"
+    assert f"{names[0]} {why}" in done.stdout
+    assert f"王小明_3144_503_tensor.zip: tensor_dev.ipynb {why}" in done.stdout
+    assert [*submitted(canvas)] == [f"jdoe/{MODULE}/tensor_dev.ipynb"]
+
+
 def test_an_extension_for_nobody_is_named(canvas: Living) -> None:
     of = f'[[extension]]\nstudent = "jdo"\nmodule = "{MODULE}"\nuntil = 2027-02-08\n\n[grading]'
     canvas.edit(canvas.root / "course.toml", "\n[grading]", f"\n{of}")

@@ -220,7 +220,7 @@ def edited_in_the_package(kit: Kit) -> str:
 def test_the_earlier_module_at_fault_is_named(two: Kit, spoil: Callable[[Kit], str]) -> None:
     expected = spoil(two)
     said = two.says("check", "2", code=1)
-    assert expected in said
+    assert said.count(expected) == 1
     assert "In grading the earlier modules are your instructor's" in said
 
 

@@ -160,10 +160,15 @@ def in_zip(path: Path) -> Files:
 
 
 def unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return the bytes of a file in a zip. CourseError if it is too large, locked or damaged."""
     if entry.file_size > MOST:
         raise CourseError(f"{entry.filename} has {entry.file_size / 1e6:.0f} MB, and is left out.")
-    with archive.open(entry) as file:
-        data = file.read(MOST + 1)
+    try:
+        with archive.open(entry) as file:
+            data = file.read(MOST + 1)
+    except Exception:  # its parts raise whatever they raise: zlib.error, EOFError, RuntimeError
+        what = "has a password or is damaged: download it, or have it handed in, once more"
+        raise CourseError(f"{entry.filename} {what}.") from None
     if len(data) > MOST:
         raise CourseError(f"{entry.filename} is larger than it says, and is left out.")
     return data

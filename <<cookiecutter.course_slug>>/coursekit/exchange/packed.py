@@ -23,11 +23,12 @@ class Packed:
 
 
 def opened(data: bytes) -> Packed | None:
-    """Return what is in such a file; None if it is anything else."""
+    """Return what is in such a file; None if it is anything else, CourseError if it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             (entry,) = [each for each in archive.infolist() if each.filename != PACKED]
-            said, notebook = json.loads(archive.read(PACKED)), unpacked(archive, entry)
+            said = json.loads(unpacked(archive, archive.getinfo(PACKED)))
+            notebook = unpacked(archive, entry)
         changed = hashlib.sha256(notebook).hexdigest() != said["sha256"]
         time = dt.datetime.fromisoformat(said["time"])
         about = str(said["id"]), str(said["module"]), entry.filename, notebook

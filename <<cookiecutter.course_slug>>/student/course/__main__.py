@@ -63,7 +63,8 @@ def check(here: Kit, args: argparse.Namespace) -> int:
 
 def show(module: Module, number: str | None, as_graded: bool) -> int:
     """Print what came of a module, or of one exercise; return 1 if anything needed is not done."""
-    tell([] if as_graded else checking.exports(module))
+    stale = [] if as_graded else list(checking.exports(module))
+    tell(stale)
     checked = checking.check(module, as_graded)
     marks = [each for each in checked.marks if number in (None, each[0].number)]
     if not marks:
@@ -73,9 +74,12 @@ def show(module: Module, number: str | None, as_graded: bool) -> int:
     for part, mark, _ in marks:
         print(f"  {mark} {part.title}" + f" ({part.points} points)" * (mark == DONE))
     failures = [text for _, mark, text in marks if mark == FAILED]
-    blames = (failures or any(checked.failed_in)) and not as_graded
+    fails = (failures or any(checked.failed_in)) and not as_graded
+    blames = checking.blame(checked) if fails else []
+    if fails and (blames or stale):
+        blames.append(checking.YOURS)
     total = [] if number else [f"{module.name}: {checked} of the tests you see."]
-    tell([*checked.notes, *failures[:1], *(checking.blame(checked) if blames else ()), *total])
+    tell([*checked.notes, *failures[:1], *blames, *total])
     return int(any(mark != DONE and (number or not part.deeper) for part, mark, _ in marks))
 
 

@@ -104,7 +104,8 @@ def export(folder: Path, package: Path, named: bool = False) -> tuple[bool, str]
     before = target.read_text(encoding="utf-8") if target.is_file() else code
     if not named and len(STUB.findall(before)) < len(STUB.findall(code)):
         why = f"{package.name}/{target.name} holds what is not finished here"
-        return False, f"{name}: not exported, because {why}; named, it is: export {folder.name}"
+        anyway = f"To replace that all the same: course export {folder.name}"
+        return False, f"{name}: not exported, because {why}. {anyway}"
     partial = target.with_suffix(".partial")
     partial.write_text(code, encoding="utf-8")
     partial.replace(target)  # whole or not at all
