@@ -78,7 +78,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
 
 
 def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_stay: None) -> None:
-    dates = "[schedule.sections.Evening]\n01_tensor = 2027-01-27 12:00:00\n\n[grading]"
+    dates = "[schedule.sections.'Evening \"B\"']\n01_tensor = 2027-01-27 12:00:00\n\n[grading]"
     spoilable.edit(spoilable.root / "course.toml", "[grading]", dates)
     spoilable.ok("build")
     (path,) = (spoilable.root / "dist").glob("*.zip")
@@ -86,8 +86,12 @@ def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_s
     rows = [line for line in readme.splitlines() if line.startswith("| `01_tensor`")]
     assert rows == [
         "| `01_tensor` | Monday 25 January 2027, 23:59 UTC |",
-        "| `01_tensor`, Evening | Wednesday 27 January 2027, 12:00 UTC |",
+        '| `01_tensor`, Evening "B" | Wednesday 27 January 2027, 12:00 UTC |',
     ]
+    with zipfile.ZipFile(path).open(f"{path.stem}/pyproject.toml") as file:
+        due = tomllib.load(file)["tool"]["course"]["due"]
+    evening = '01_tensor 2027-01-27T12:00:00+00:00 Evening "B"'
+    assert due == ["01_tensor 2027-01-25T23:59:00+00:00", evening]
 
 
 def test_the_same_sources_give_the_same_kit(spoilable: Living) -> None:

@@ -4,14 +4,17 @@ The shapes are those of real downloads: Canvas's and Moodle's zips, Gradescope's
 """
 
 import csv
+import hashlib
 import io
+import json
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, copy_of, snapshot
+from living import MODULE, Living, copy_of, grades, snapshot
 
 CANVAS_GRADEBOOK = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Tensor (101),Final Score
     Points Possible,,,,,100,(read only)
@@ -43,7 +46,7 @@ def canvas(course: Living, tmp_path: Path) -> Living:
     return course
 
 
-def zipped(path: Path, files: dict[str, bytes]) -> Path:
+def zipped(path: Path, files: Mapping[str, bytes | str]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -290,6 +293,35 @@ def test_another_attempt_counts_by_hand_until_a_new_one_comes(
     for wrong in ("0", "9", "x"):
         assert "--attempts jdoe" in canvas.refused("collect", "--attempt", "jdoe", "1", wrong)
     assert "no attempt of ada" in canvas.refused("collect", "--attempts", "ada")
+
+
+def test_the_best_attempt_counts_where_the_course_says_so(course: Living, tmp_path: Path) -> None:
+    settings = course.root / "course.toml"
+    course.edit(settings, 'attempt = "last"', 'attempt = "most"')
+    assert "[schedule] attempt is 'most'" in course.refused("grade")
+    course.edit(settings, 'attempt = "most"', 'attempt = "best"')
+    # The third is the best, but late; the last is untouched.
+    for day, exercises in ((20, 3), (24, 9), (27, 99), (28, 0)):
+        nb = nbformat.writes(course.solved(lambda n, most=exercises: n < most)).encode()
+        about = {"id": "ada", "name": "Ada", "module": MODULE, "time": f"2027-01-{day}T12:00+00:00"}
+        about["sha256"] = hashlib.sha256(nb).hexdigest()
+        files = {"tensor_dev.ipynb": nb, "submission.json": json.dumps(about)}
+        course.ok("collect", str(zipped(tmp_path / f"ada_{day}.zip", files)))
+    course.hand_in("bob", course.solved(lambda n: n < 3))
+    assert "attempt 3 counts, 2027-01-27" in course.ok("grade")
+    best = {name: float(row["total"]) for name, row in grades(course).items()}
+    assert best["ada"] == 80 and best["bob"] > 0
+    assert "attempt" not in course.ok("grade"), "said once"
+    course.edit(settings, "percent_per_day = 0", "percent_per_day = 45")
+    said = course.ok("grade")
+    assert "attempt 2 counts, 2027-01-24" in said and "points by tests (others: " in said
+    assert best["bob"] < float(grades(course)["ada"]["total"]) < 80
+    extension = f'[[extension]]\nstudent = "ada"\nmodule = "{MODULE}"\nuntil = 2027-01-27\n\n'
+    course.edit(settings, "[grading]", extension + "[grading]")
+    assert "attempt 3 counts" in course.ok("grade")
+    assert float(grades(course)["ada"]["total"]) == 80
+    kept = list((course.root / "downloaded" / MODULE / "ada").rglob("*.ipynb"))
+    assert len(kept) == 4, "nothing is lost, nothing kept twice"
 
 
 def test_clones_count_by_the_last_commit_of_the_notebook(canvas: Living, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "grading.plain": {*GROUND, "execution", "intake", "sandbox", "nbgrader_config"},
     "report": {*GROUND, "grading.results", "grading.state"},
     "exchange": {*GROUND, "intake", "grading.results"},
+    "exchange.attempts": {*GROUND, "intake", "grading"},
     "__main__": {
         *GROUND,
         "exchange",

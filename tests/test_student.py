@@ -272,6 +272,15 @@ def test_status_says_how_far_one_is_and_what_is_next(two: Kit) -> None:
     assert last == f"Next: {MODULE}, Exercise 13: Factories and luck"
 
 
+def test_status_says_when_it_is_due_in_each_section(kit: Kit) -> None:
+    settings = kit.root / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8")
+    later = '", "01_tensor 2027-01-27T12:00:00+00:00 Evening, group B"]'
+    settings.write_text(text.replace('"]\n', later + "\n"), encoding="utf-8")
+    said = kit.says("status")
+    assert "; due all others: Mon 25 Jan 2027" in said and "; Evening, group B: Wed 27 Jan" in said
+
+
 def test_submit_writes_one_file_whatever_the_tests_say(solved: Kit) -> None:
     solved.says("reset", "1", "13")
     said = solved.says("submit", "1", "--id", "zobrien", "--name", "Zoë O'Brien")

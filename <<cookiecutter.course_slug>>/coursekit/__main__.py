@@ -71,9 +71,14 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     # A made-up term has nobody of the roster.
     people = roster.Roster([]) if args.demo else roster.known(course)
     course.extension = (*roster.extensions(course, people), *course.extension)
-    submissions = collect.find(course, workspace, modules, args.student)
     how = {"sandboxed": not args.no_sandbox, "jobs": args.jobs, "scheduler": args.scheduler}
     grading = Grading(course, workspace, **how, force=args.force)
+    if course.schedule["attempt"] == "best" and not args.demo:
+        from coursekit.exchange.attempts import choose_best
+
+        for line in choose_best(grading, modules, args.student):
+            print(line)
+    submissions = collect.find(course, workspace, modules, args.student)
     with screen.progress(console, len(submissions)) as advance:
         results, ended = grading.run(submissions, advance)
     strays = collect.strays(course, workspace)

@@ -161,6 +161,8 @@ def load(root: Path) -> Course:
             f"{path}: [course] package is {course.package!r}, but {course.package}/__init__.py "
             "does not exist. Rename the package's folder, too, and its name in the modules."
         )
+    if (which := course.schedule["attempt"]) not in {"last", "best"}:
+        raise CourseError(f"{path}: [schedule] attempt is {which!r}; it must be 'last' or 'best'.")
     sections = {f"sections.{name}": days for name, days in course.schedule["sections"].items()}
     for of, days in {"due": course.schedule["due"], **sections}.items():
         if not isinstance(days, dict):

@@ -21,7 +21,13 @@ class Moment:
 SETTINGS: dict[str, dict[str, Any]] = {
     "course": dict.fromkeys(("title", "slug", "package", "term", "institution", "timezone"), str),
     "staff": {"name": str, "email": str},  # several: [[staff]]
-    "schedule": {"first_day": dt.date, "days_per_module": int, "due": {}, "sections": {}},
+    "schedule": {
+        "first_day": dt.date,
+        "days_per_module": int,
+        "attempt": "last",
+        "due": {},
+        "sections": {},
+    },
     "extension": {"student": str, "module": str, "until": Moment, "reason": ""},  # several, too
     "kit": {"reference": []},
     "grading": {

@@ -177,9 +177,9 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
             if released == places[0]:  # an older one would replace what students wrote
                 shutil.copytree(released, kit / module.name)
     groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
-    due = {f"`{m.name}`": course.due(m) for m in in_kit}
+    due = {(m.name, ""): course.due(m) for m in in_kit}
     for section, dates in course.schedule["sections"].items():
-        due |= {f"`{m}`, {section}": course.moment(d) for m, d in dates.items() if f"`{m}`" in due}
+        due |= {(m, section): course.moment(d) for m, d in dates.items() if (m, "") in due}
     when = f"%A %d %B %Y, %H:%M {course.timezone}"
     values = {
         "title": course.title,
@@ -189,8 +189,14 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
-        "schedule": "\n".join(f"| {what} | {due[what]:{when}} |" for what in sorted(due)),
-        "due": '", "'.join(f"{m.name} {course.due(m).isoformat()}" for m in in_kit),
+        "schedule": "\n".join(
+            f"| {f'`{name}`, {section}'.rstrip(', ')} | {due[name, section]:{when}} |"
+            for name, section in sorted(due)
+        ),
+        "due": '", "'.join(
+            json.dumps(f"{name} {due[name, section].isoformat()} {section}".rstrip())[1:-1]
+            for name, section in sorted(due)
+        ),
     }
     for path in sorted((course.root / "student").iterdir()):
         if path.is_dir():  # as it is

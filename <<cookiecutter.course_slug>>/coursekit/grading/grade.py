@@ -42,9 +42,13 @@ class Grading:
     force: bool = False
 
     def run(
-        self, submissions: list[Submission], each: Callable[[Submission], None] = lambda s: None
+        self,
+        submissions: list[Submission],
+        each: Callable[[Submission], None] = lambda s: None,
+        grader: "type[ModuleGrader] | None" = None,
     ) -> tuple[Results, dict[Key, str]]:
         """Grade submissions; return all results, and how each of these ended."""
+        grader = grader or ModuleGrader
         bubblewrap.check(wanted=self.sandboxed and not self.scheduler)
         ended: dict[Key, str] = {}
 
@@ -64,7 +68,7 @@ class Grading:
             try:
                 with graders as (submit, check):
                     for module, group in itertools.groupby(ordered, key=lambda s: s.module):
-                        ModuleGrader(self, module, gradebook, submit, check, report).run(group)
+                        grader(self, module, gradebook, submit, check, report).run(group)
             finally:
                 found = results.collect(self.course, gradebook, self.workspace, ended)
                 results.write_csv(found, self.workspace.root / "grades.csv")
@@ -145,12 +149,16 @@ class ModuleGrader:
                 except (CourseError, cf.CancelledError):
                     raise
                 except Exception as error:  # a fault of ours, or of the machine: it stops nobody
-                    folder = self.grading.workspace.graded(submission)
-                    reason = f"failed: {type(error).__name__}: {error}"
-                    state.write(folder, State(status="failed", reason=reason))
-                    self.report(submission, "failed")
+                    self.failed(submission, error)
                 else:
                     yield submission, graded, graded.state.status
+
+    def failed(self, submission: Submission, error: Exception) -> None:
+        """Say of a submission that it could not be graded, and why; it will be tried again."""
+        reason = f"failed: {type(error).__name__}: {error}"
+        folder = self.grading.workspace.graded(submission)
+        state.write(folder, State(status="failed", reason=reason))
+        self.report(submission, "failed")
 
     def save(self, batch: list[Done]) -> None:
         """Save what was graded in one transaction; publish each; only then mark it done."""

@@ -24,9 +24,8 @@ def status(here: Kit, args: argparse.Namespace) -> int:
     """Say how far you are, when what is due, and what is next."""
     todo, problems = [], 0
     for module in here.modules:
-        due = here.due[module.name]
-        left = (due - dt.datetime.now(dt.UTC)).days
-        days = "over" if left < 0 else f"{left} days left"
+        dates = {section: until(due) for section, due in here.due[module.name].items()}
+        due = "; ".join(f"{section or 'all others'}: {date}" for section, date in dates.items())
         try:
             missing, how = module.parts("Exercise"), "not begun"
             if module.begun:
@@ -38,7 +37,7 @@ def status(here: Kit, args: argparse.Namespace) -> int:
             todo += [f"{module.name}, {part.title}" for part in missing]
         except Problem as problem:
             how, problems = str(problem), 1
-        print(f"{module.name}: {how}; due {local(due)}, {days}")
+        print(f"{module.name}: {how}; due {due if len(dates) > 1 else dates['']}")
     print("Next:", todo[0] if todo else "what is said above" if problems else "hand in")
     return problems
 
@@ -46,6 +45,13 @@ def status(here: Kit, args: argparse.Namespace) -> int:
 def tell(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
+
+
+def until(due: dt.datetime) -> str:
+    """Return a time by the clock of this machine, and how far away it is."""
+    left = (due - dt.datetime.now(dt.UTC)).days
+    days = "over" if left < 0 else f"{left} days left"
+    return f"{local(due)}, {days}"
 
 
 def local(moment: dt.datetime) -> str:

@@ -51,7 +51,7 @@ class Kit:
     requirements: list[str]
     package: str
     cell_seconds: float
-    due: dict[str, dt.datetime]
+    due: dict[str, dict[str, dt.datetime]]  # of each module, by section; "" is for all others
 
     @cached_property
     def modules(self) -> list["Module"]:
@@ -208,7 +208,10 @@ def find(folder: Path) -> Kit:
             try:
                 table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
                 course = table["tool"]["course"]
-                due = {k: dt.datetime.fromisoformat(v) for k, v in map(str.split, course["due"])}
+                due: dict[str, dict[str, dt.datetime]] = {}
+                for line in course["due"]:
+                    name, date, *section = line.split(maxsplit=2)
+                    due.setdefault(name, {})["".join(section)] = dt.datetime.fromisoformat(date)
                 seconds, needs = float(course["cell_seconds"]), table["project"]["dependencies"]
                 return Kit(root, needs, course["package"], seconds, due)
             except (ValueError, KeyError, TypeError) as error:

@@ -1,0 +1,94 @@
+"""`attempt = "best"`: of several hand-ins the one with the most points by tests counts.
+
+Each attempt is graded once, for its points alone. The best is put into submitted/, to be graded as
+anything there is; what it replaces stays in downloaded/.
+"""
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+from coursekit import files
+from coursekit.assignment import sha256
+from coursekit.course import Course, Module, Submission, naive_utc
+from coursekit.exchange.collect import ATTEMPTS, attempts, choose, contents
+from coursekit.grading.grade import Done, Grading, ModuleGrader
+from coursekit.grading.late import LatePolicy
+from coursekit.grading.submission import Work
+from coursekit.intake.collect import TIMESTAMP, read
+from coursekit.intake.times import handed_in
+
+Points = dict[str, tuple[str, float]]  # by STUDENT/ATTEMPT: the key of what was graded, and points
+
+
+class PointsOnly(ModuleGrader):
+    """Grades attempts, and keeps their points, of which neither gradebook nor student hears."""
+
+    def begin(self, submission: Submission) -> Iterator[Done]:
+        """Have an attempt graded, unless its points are known."""
+        course = self.grading.course
+        work = read(submission, 1e6 * course.grading["file_mb"])
+        key = sha256(self.assignment.key, *work.contents())
+        known = points_of(course, self.module).get(name_of(submission.folder), ("", 0))
+        if known[0] != key or self.grading.force:
+            work = Work(work, self.record.empty(submission.student), key, self.policy, {})
+            asked = self.assignment.key, self.data, pickle.dumps(work)
+            self.waiting[self.submit(*asked)] = submission
+        yield from ()
+
+    def save(self, batch: list[Done]) -> None:
+        """Keep the points of attempts."""
+        found = points_of(self.grading.course, self.module)
+        for submission, graded, _ in batch:
+            found[name_of(submission.folder)] = graded.state.key, graded.grades.score
+        files.write_text(file_of(self.grading.course, self.module), json.dumps(found))
+
+    def failed(self, submission: Submission, error: Exception) -> None:
+        """An attempt that brings down its grader twice has no points."""
+
+
+def file_of(course: Course, module: Module) -> Path:
+    return course.root / ATTEMPTS / module.name / ".points.json"  # no student id starts with a dot
+
+
+def points_of(course: Course, module: Module) -> Points:
+    """Return the points of attempts, as far as they are known."""
+    path = file_of(course, module)
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def name_of(attempt: Path) -> str:
+    return f"{attempt.parent.name}/{attempt.name}"
+
+
+def choose_best(grading: Grading, modules: list[Module], only: list[str]) -> Iterator[str]:
+    """Let the best attempts count, of these students or all. Yield a line for each that changed."""
+    course = grading.course
+    several: dict[tuple[str, Module], list[Path]] = {}
+    for module in modules:
+        for folder in sorted((course.root / ATTEMPTS / module.name).glob("[!.]*")):
+            paths = [path for path, _ in attempts(course, folder.name, module)]
+            if len(paths) > 1 and (not only or folder.name in only):
+                several[folder.name, module] = paths
+    each = [Submission(who, module, p) for (who, module), paths in several.items() for p in paths]
+    if each:
+        grading.run(each, grader=PointsOnly)
+    for (student, module), paths in several.items():
+        points = [after_penalty(course, Submission(student, module, path)) for path in paths]
+        best = max(range(len(paths)), key=lambda n: (points[n], n))  # of equals the newest
+        if contents(paths[best]) != contents(course.workspace.submitted / student / module.name):
+            others = ", ".join(f"{p:g}" for n, p in enumerate(points) if n != best)
+            line = choose(course, student, module, str(best + 1))
+            yield f"{line}: {points[best]:g} points by tests (others: {others})"
+
+
+def after_penalty(course: Course, attempt: Submission) -> float:
+    """Return the points of an attempt without what its lateness costs; -1 if it has none."""
+    key, points = points_of(course, attempt.module).get(name_of(attempt.folder), ("", -1.0))
+    stamp = attempt.folder / TIMESTAMP
+    time, _ = handed_in(stamp.read_bytes() if stamp.is_file() else None, course.zone)
+    usual = naive_utc(course.due(attempt.module))
+    due = course.extensions(attempt.module.name).get(attempt.student, usual)
+    policy = LatePolicy(**course.late, timezone=course.timezone)
+    return points - (policy.penalty(points, time, due) or 0.0) if key else points
