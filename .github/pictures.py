@@ -54,7 +54,7 @@ def main() -> None:
         picture(browser, page, "graph", 460, "main")
         picture(browser, root / "demo" / "report.html", "report", 1200, "#headline")
         page = feedback(root, folder / "course", ada)
-        picture(browser, page, "feedback", 900, "details:nth-of-type(2) pre")
+        picture(browser, page, "feedback", 900, "details:nth-of-type(2) .lost")
 
 
 def a_course() -> Path:
@@ -123,7 +123,8 @@ def picture(browser: Chromium, page: Path, name: str, width: int, until: str) ->
     browser.ask("Emulation.setDeviceMetricsOverride", **metrics)
     browser.open(page)
     box = f"document.querySelector({until!r}).getBoundingClientRect()"
-    clip = {"x": 0, "y": 0, "width": width, "height": browser.run(f"{box}.bottom"), "scale": 1}
+    height = browser.run(f"{box}.bottom") + 8
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
     shot = browser.ask("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
     image = Image.open(BytesIO(b64decode(shot["data"]))).convert("RGB")
     path = HERE / f"{name}.png"  # with a palette: a third of the size, no difference to be seen
