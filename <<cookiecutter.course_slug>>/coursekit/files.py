@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,3 +26,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def link(original: Path, path: Path) -> None:
+    """Let a file stand at another path, too: as a copy where file systems differ or cannot."""
+    path.unlink(missing_ok=True)
+    try:
+        os.link(original, path)
+    except OSError:
+        shutil.copyfile(original, path)

@@ -116,18 +116,18 @@ class Gradebook(AbstractContextManager):
         names = {cell.id: cell.name for cell in record.cells}
         ours = [select(of).where(of.c.cell_id.in_(names)) for of in (grades, comments)]
         with nullcontext(within) if within else self.engine.connect() as connection:
-            rows, marks, said = (connection.execute(query).all() for query in (joined, *ours))
+            rows, marks, said = (dicts(connection.execute(query)) for query in (joined, *ours))
         found: dict[str, SubmissionGrades] = {}
         for row in rows:
-            found[row.id] = submission = record.empty(row.student_id)
+            found[row["id"]] = submission = record.empty(row["student_id"])
             fill(submission, row)
-            if record.due and row.extension:  # given in nbgrader: the later date counts
-                own = record.extensions.get(row.student_id)
-                submission.due = max(filter(None, (record.due + row.extension, own)))
+            if record.due and row["extension"]:  # given in nbgrader: the later date counts
+                own = record.extensions.get(row["student_id"])
+                submission.due = max(filter(None, (record.due + row["extension"], own)))
         for of, known in (("grades", marks), ("comments", said)):
             for row in known:
-                if submission := found.get(row.notebook_id):
-                    fill(getattr(submission, of)[names[row.cell_id]], row)
+                if submission := found.get(row["notebook_id"]):
+                    fill(getattr(submission, of)[names[row["cell_id"]]], row)
         return {submission.student: submission for submission in found.values()}
 
     def save(self, record: ModuleRecord, batch: Sequence[SubmissionGrades]) -> None:
@@ -182,10 +182,16 @@ def ids(connection: Connection, by: Column, **of: str) -> dict[str, str]:
     return dict(connection.execute(rows).all())
 
 
-def fill(known: SubmissionGrades | Grade | Comment, row: sa.Row) -> None:
+def dicts(result: sa.CursorResult) -> list[dict[str, Any]]:
+    """Return all rows by their columns' names, which SQLAlchemy is slow to say of each."""
+    columns = tuple(result.keys())
+    return [dict(zip(columns, row, strict=True)) for row in result]
+
+
+def fill(known: SubmissionGrades | Grade | Comment, row: dict[str, Any]) -> None:
     """Set the fields that are named like columns of a row."""
-    fields, columns = vars(known), row._fields
-    fields.update({c: value for c, value in zip(columns, row, strict=True) if c in fields})
+    fields = vars(known)
+    fields.update((column, row[column]) for column in fields.keys() & row.keys())
 
 
 def row(submission: SubmissionGrades, of: Grade | Comment) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class ModuleGrader:
             )
         self.policy = LatePolicy(**course.late, timezone=course.timezone)
         self.data = pickle.dumps(replace(self.assignment))  # without what it cached
+        # The figures that formgrader shows: once on disk, not once for each student.
+        kept = self.grading.workspace.root / ".coursekit" / "beside" / self.module.name
+        self.beside = [kept / path.name for path in self.module.beside]
+        for path in self.beside:
+            files.write_bytes(path, (self.module.path / path.name).read_bytes())
         done = self.graded(submissions)
         while batch := list(itertools.islice(done, BATCH)):
             self.save(batch)
@@ -173,8 +178,9 @@ class ModuleGrader:
                 files.write_text(target, graded.notebook)
             else:
                 target.unlink(missing_ok=True)
-            for path in self.module.beside:
-                files.write_bytes(folder / path.name, path.read_bytes())
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in self.beside:
+                files.link(path, folder / path.name)
             files.write_text(workspace.page(submission), graded.page)
             state.write(folder, graded.state)
             self.report(submission, status)

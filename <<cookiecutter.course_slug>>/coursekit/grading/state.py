@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coursekit import files
@@ -32,7 +32,7 @@ class State:
 
 def write(folder: Path, state: State) -> None:
     """Write it into a submission's autograded folder: from now on this grading is done."""
-    files.write_text(folder / NAME, json.dumps(asdict(state)))
+    files.write_text(folder / NAME, json.dumps(vars(state)))
 
 
 def forget(folder: Path) -> None:
