@@ -115,9 +115,9 @@ roofline, where memory traffic counts.
 """
 ## Exercise 1: ReLU
 The ReLU of -2 is 0, that of 3 is 3: the simplest bend, and one of the most used. Write it, like
-everything here, with Tensor operations (`+ - * /`, comparisons, `where`, `maximum`, `exp`, `sum` and
-so on), not with `.data`: gradients will follow Tensor operations, and end where you take the array
-out. `@tensor_function` lets a faster version take its place one day.
+every function of a Tensor here, with Tensor operations (`+ - * /`, comparisons, `where`, `maximum`,
+`exp`, `sum` and so on), not with `.data`: gradients will follow Tensor operations, and end where you
+take the array out. `@tensor_function` lets a faster version take its place one day.
 """
 
 
@@ -1509,8 +1509,8 @@ outweigh the parameters from a batch of 0.31 or 0.1 times the width on. Why does
 - **GELU.** `jax.nn.gelu` takes the tanh form unless told otherwise, PyTorch and Keras the exact.
 - **Different here.** `dim` is -1 unless given, as in JAX and TensorFlow. PyTorch wants it given:
   else `softmax` warns, and takes dim 0 or 1 by the number of dimensions. PyTorch refuses integers
-  in `leaky_relu`, `gelu` and both softmaxes; yours take them (in the softmaxes small and unsigned ones
-  may wrap around). On a CPU its float32 sigmoid is 0 below -88.7, where yours goes on to -103.
+  in `leaky_relu`, `gelu` and both softmaxes; yours take them (in the softmaxes small and unsigned
+  ones may wrap around). On a CPU its float32 sigmoid is 0 below -88.7, where yours goes on to -103.
 
 Sources: PyTorch docs of `torch.nn`, `torch.compile` and `torch.utils.checkpoint`, and its
 `tools/autograd/derivatives.yaml`; JAX docs, `jax.nn`; Hendrycks and Gimpel, *GELUs*,

@@ -1801,10 +1801,10 @@ profile_share()
 
 # %% [markdown]
 """
-**Explain your bars.** The FLOPs of `Linear` run in BLAS near the peak. `ReLU` and `LayerNorm` wait for
-memory or a cache, because each Tensor operation reads or writes the whole batch: count the passes in
-your `LayerNorm`, seven or more, each with one FLOP for 4 to 12 bytes moved. `Dropout` waits for its
-random numbers, some nanoseconds for each element. So a good part of the time goes into 1 % of the
+**Explain your bars.** The FLOPs of `Linear` run in BLAS near the peak. `ReLU` and `LayerNorm` wait
+for memory or a cache, because each Tensor operation reads or writes the whole batch: count the passes
+in your `LayerNorm`, seven or more, each with one FLOP for 4 to 12 bytes moved. `Dropout` waits for
+its random numbers, some nanoseconds for each element. So a good part of the time goes into 1 % of the
 FLOPs.
 
 ## Part 3: Production Context
