@@ -530,7 +530,7 @@ inputs.
 def result_of(array, *inputs):
     """Wrap the array that an operation computed from inputs, without a copy.
 
-    A float dtype that none of the input Tensors has becomes float32.
+    A float dtype that none of the input Tensors has becomes float32, which copies.
     """
     array = np.asarray(array)
     rare = array.dtype.kind == "f" and array.dtype != np.float32
