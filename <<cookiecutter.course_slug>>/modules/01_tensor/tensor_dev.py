@@ -168,7 +168,7 @@ def __init__(self, data, dtype=None, requires_grad=False):
     # dtype('int64')
     #
     # HINTS
-    # - np.array(array, dtype=dtype) copies; np.asarray does not.
+    # - np.array(array, dtype=dtype) copies; np.asarray only where it must.
     # - type(data).__name__ is the name of its Python type.
     ### BEGIN SOLUTION
     array = np.asarray(data)
@@ -263,8 +263,9 @@ test_init_beyond()
 ## Exercise 2: Numbers in, numbers out
 Every `t + other` asks what `other` is. A number must become a plain Python `float` or `int`, which
 adapts to the array. NumPy's own numbers do not: `np.ones(2, np.float32) * np.float64(2)` is float64,
-16 bytes where 8 would do. So all operations below ask one function, `unwrap`, which lets Tensors and
-numbers in and nothing else. `item()` gets a Python number out again, say a loss to print.
+16 bytes where 8 would do. So whatever below computes with an `other` asks one function, `unwrap`,
+which lets Tensors and numbers in and nothing else. `item()` gets a Python number out again, say a
+loss to print.
 
 Provided beside it: `t.numpy()`, and what lets you print `f"{loss:.2f}"`.
 """
@@ -448,7 +449,7 @@ def broadcast_shape(a, b):
 # %% [markdown]
 """
 ### Testing the rule
-Each pair in both orders.
+Each pair that fits in both orders, and what is said of others.
 """
 
 
@@ -518,8 +519,8 @@ functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does t
 ![A Tensor plus a number: unwrap gives an array and a number, NumPy adds them, result_of wraps the new array and looks at the inputs](result.svg)
 
 Provided, and you need not read it: `result_of`. From int and float32 NumPy makes float64,
-PyTorch float32; `result_of` looks at the inputs and does as PyTorch does. Later, for gradients, it
-will note which inputs a result came from. So every operation returns through it, and passes all its
+PyTorch float32, and so does `result_of`, which looks at the inputs. Later, for gradients, it will
+note which inputs a result came from. So every operation returns through it, and passes all its
 inputs.
 """
 
@@ -529,7 +530,7 @@ inputs.
 def result_of(array, *inputs):
     """Wrap the array that an operation computed from inputs, without a copy.
 
-    A float dtype that none of the input Tensors has becomes float32.
+    A float dtype that none of the input Tensors has becomes float32, which copies.
     """
     array = np.asarray(array)
     rare = array.dtype.kind == "f" and array.dtype != np.float32
@@ -1049,7 +1050,7 @@ def contiguous_strides(shape, itemsize):
 
 def broadcast_strides(shape, strides, target):
     """Return the strides that show an array of a shape as target (np.broadcast_to)."""
-    # TODO: 0 for what is new or stretched, the old stride for the rest, in a tuple.
+    # TODO: 0 for what is new or had size 1, the old stride for the rest, in a tuple.
     ### BEGIN SOLUTION
     new = len(target) - len(shape)
     result = [0] * new
@@ -1490,7 +1491,7 @@ def __iter__(self):
 def __getitem__(self, index):
     """Return self[index]: ints, slices, ..., None give views, index Tensors copies.
 
-    One element of a matrix, t[0, 1], is a copy, too.
+    A single element, such as t[0, 1] of a matrix, is a copy, too.
     """
     # TODO: NumPy knows what to do with an index, even if it is a Tensor.
     ### BEGIN SOLUTION
@@ -1543,7 +1544,8 @@ def stack(tensors, axis=0):
 # %% [markdown]
 """
 ### Testing indices and joins
-Each kind of index, joins along each axis, what shares memory and what does not.
+Ints, slices, None and Tensors as an index; joins along each axis; what shares memory and what does
+not.
 """
 
 
@@ -1681,7 +1683,7 @@ def matmul_rows(a, b):
 # %% [markdown]
 """
 ### Testing the slow versions
-Rectangular matrices, in which no size can be taken for another.
+Rectangular matrices; in the first pair no size can be taken for another.
 """
 
 
@@ -1740,9 +1742,10 @@ column of the right.
 
 ![Matrices of shape (2, 3) and (3, 2): row 1 of the first, 4 5 6, and column 1 of the second, 0 1 3, give element (1, 1) of the product: 4 · 0 + 5 · 1 + 6 · 3 = 23](matmul.svg)
 
-`np.matmul` hands that to BLAS: decades of tuning for the caches and vector units of your processor.
-BLAS reads a transposed matrix where it lies, so `x.T @ w` needs no copy of `x`. `np.matmul` takes
-vectors and batches, too. What it lacks is an error message for people.
+`np.matmul` hands that, in float32 and float64, to BLAS: decades of tuning for the caches and vector
+units of your processor. (Integers and float16 get plain loops, many times slower.) BLAS reads a
+transposed matrix where it lies, so `x.T @ w` needs no copy of `x`. `np.matmul` takes vectors and
+batches, too. What it lacks is an error message for people.
 """
 
 
@@ -1894,7 +1897,10 @@ def full(shape, value, dtype=None, requires_grad=False):
 
 
 def arange(start, stop=None, step=1, dtype=None, requires_grad=False):
-    """Return start, start + step, ... before stop; arange(n) is 0, 1, ... Ints stay."""
+    """Return start, start + step, ... before stop; arange(n) is 0, 1, ... Ints stay.
+
+    With floats rounding may let stop in, as in PyTorch: arange(1, 1.3, 0.1) has 1.3.
+    """
     # TODO: np.arange takes the same three arguments.
     ### BEGIN SOLUTION
     array = np.arange(start, stop, step)
@@ -2284,7 +2290,8 @@ does it wait for?
   own `dim` and `keepdim`; its `max(dim)` returns indices, too. A broadcast that does not fit is a
   RuntimeError there, a ValueError here, NumPy's. PyTorch keeps float64 arrays float64, refuses `mean`
   of integers, and says nothing at `log(0)`, where NumPy warns. Beside a Tensor with dimensions its
-  0-dimensional one decides no dtype, here it does. Its `size()` is the shape, `numel()` your `size`.
+  0-dimensional one of the same kind, int or float, decides no dtype, here it does. Its `size()` is
+  the shape, `numel()` your `size`.
 
 ### The same in PyTorch
 ```python
@@ -2373,8 +2380,8 @@ Does it run as written? In place? Use your measured peaks, and name a danger of 
 ### BEGIN SOLUTION
 Each operand has 2 GB, so `a`, `b` and `c` take 6 GB. The expression peaked at 2.0 operands beyond
 them: 6 + 4 = 10 GB, which does not fit. In place it peaked at 1.0: 6 + 2 = 8 GB, which fits. The
-danger: whoever shares that memory (a view, or later the graph that needs `a * b` for gradients)
-sees other values than it should.
+danger: whoever shares that memory (a view, or later a graph that keeps the old values for its
+gradients) sees other values than it should.
 
 **Marking rubric (5 points)**
 - 1: 2 GB per operand. 2: both peaks from measured factors, and the right verdicts.

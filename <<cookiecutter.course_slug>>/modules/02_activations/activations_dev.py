@@ -95,8 +95,8 @@ stops it, and a slope of 0.25, the sigmoid's steepest, shrinks it.
 | `sigmoid` | σ(x) = 1 / (1 + e⁻ˣ) | (0, 1) |
 | `tanh` | (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) | (-1, 1) |
 | `gelu` | x Φ(x), where Φ(x) = ½ (1 + erf(x / √2)) is the normal distribution | [-0.17, ∞) |
-| `softmax` | exp(xᵢ) / Σⱼ exp(xⱼ), over one dimension | (0, 1), with sum 1 |
-| `log_softmax` | xᵢ - log Σⱼ exp(xⱼ) | (-∞, 0) |
+| `softmax` | exp(xᵢ) / Σⱼ exp(xⱼ), over one dimension | (0, 1], with sum 1 |
+| `log_softmax` | xᵢ - log Σⱼ exp(xⱼ) | (-∞, 0] |
 
 ### Computational Complexity
 
@@ -115,9 +115,9 @@ roofline, where memory traffic counts.
 """
 ## Exercise 1: ReLU
 The ReLU of -2 is 0, that of 3 is 3: the simplest bend, and one of the most used. Write it, like
-everything here, with Tensor operations (`+ - * /`, comparisons, `where`, `maximum`, `exp`, `sum` and
-so on), not with `.data`: gradients will follow Tensor operations, and end where you take the array
-out. `@tensor_function` lets a faster version take its place one day.
+every function of a Tensor here, with Tensor operations (`+ - * /`, comparisons, `where`, `maximum`,
+`exp`, `sum` and so on), not with `.data`: gradients will follow Tensor operations, and end where you
+take the array out. `@tensor_function` lets a faster version take its place one day.
 """
 
 
@@ -152,8 +152,8 @@ def relu(x):
 # %% [markdown]
 """
 ### Testing ReLU
-Here and below, each check wants more than the values: no warning from NumPy, the input left as it
-was, and Tensor operations all the way.
+Here and in most tests below, a check wants more than the values: no warning from NumPy, the input
+left as it was, and Tensor operations all the way.
 """
 
 
@@ -410,7 +410,7 @@ test_naive_beyond()
 # %% [markdown]
 """
 ## Exercise 4: A sigmoid that cannot overflow
-Past its limit the naive value is right by luck, 1 / ∞ = 0; its gradient would be ∞ · 0, NaN. The
+Past its limit the naive value, 1 / ∞ = 0, is close by luck; its gradient would be ∞ · 0, NaN. The
 figure shows two formulas, each safe on one side, but `where` computes both everywhere. Look at the
 second one as eˣ / (eˣ + e⁰), a softmax of the two scores x and 0. Subtract the same number from both
 exponents, and the fraction stays the same: at x = 2, e²/(e² + e⁰) and e⁰/(e⁰ + e⁻²) are both 0.88.
@@ -536,7 +536,10 @@ def tanh_naive(x):
 
 
 def tanh_by_sigmoid(x):
-    """Return tanh of each element from sigmoid: never warns, loses digits near 0."""
+    """Return tanh of each element from sigmoid: loses digits near 0.
+
+    Never warns unless 2x overflows.
+    """
     # TODO: express tanh by sigmoid.
     #
     # APPROACH
@@ -856,8 +859,8 @@ Unlike in the sigmoid there may be many lines, and each has a largest score of i
 def softmax(x, dim=-1):
     """Return e^x divided by the sum of e^x over dim (nn.functional.softmax).
 
-    A score of -inf gets probability 0. Never warns if each line has a finite maximum
-    and no difference overflows. IndexError if x has no such dim.
+    In a line with a finite maximum a score of -inf gets probability 0, and nothing
+    warns unless a difference overflows. IndexError if x has no such dim.
     """
     # TODO: write softmax so that nothing overflows and no line becomes 0 / 0.
     #
@@ -958,8 +961,8 @@ do not take the log of a result; take it on paper, before you compute anything.
 def log_softmax(x, dim=-1):
     """Return log(softmax(x, dim)) without forming softmax (nn.functional.log_softmax).
 
-    A score of -inf stays -inf. Never warns if each line has a finite maximum and no
-    difference overflows. IndexError if x has no such dim. Large scores keep their
+    In a line with a finite maximum a score of -inf stays -inf, and nothing warns unless
+    a difference overflows. IndexError if x has no such dim. Large scores keep their
     differences: nothing is rounded at their size.
     """
     # TODO: write log_softmax.
@@ -1385,8 +1388,8 @@ profile_memory()
 and composed GELU peak at about 4, although they make 7 and 9 arrays, for Python frees what nothing
 holds (with fewer or more names yours may peak at 3 or 5). Which are alive when sigmoid peaks? One
 buffer is faster than composed, for each new array is memory that the operating system must find and
-clear first. Blocks can gain again: 256 KB stay in a cache through all nine steps, while 16 MB may
-travel to memory and back each time.
+clear first. Blocks can gain again: 256 KB of `x` and 256 KB of `out` stay in a cache through all nine
+steps, while arrays of 16 MB may travel to memory and back each time.
 
 ### Speed
 """
@@ -1506,8 +1509,8 @@ outweigh the parameters from a batch of 0.31 or 0.1 times the width on. Why does
 - **GELU.** `jax.nn.gelu` takes the tanh form unless told otherwise, PyTorch and Keras the exact.
 - **Different here.** `dim` is -1 unless given, as in JAX and TensorFlow. PyTorch wants it given:
   else `softmax` warns, and takes dim 0 or 1 by the number of dimensions. PyTorch refuses integers
-  in `leaky_relu`, `gelu` and `softmax`; yours take them (in `softmax` small and unsigned ones may wrap
-  around). On a CPU its float32 sigmoid is 0 below about -88, where yours goes on to -103.
+  in `leaky_relu`, `gelu` and both softmaxes; yours take them (in the softmaxes small and unsigned
+  ones may wrap around). On a CPU its float32 sigmoid is 0 below -88.7, where yours goes on to -103.
 
 Sources: PyTorch docs of `torch.nn`, `torch.compile` and `torch.utils.checkpoint`, and its
 `tools/autograd/derivatives.yaml`; JAX docs, `jax.nn`; Hendrycks and Gimpel, *GELUs*,
@@ -1632,8 +1635,9 @@ fusion pays.
 """
 ### Question 3: A bigger batch
 Derive, from bytes per element, the batch from which activations outweigh parameters in your stack
-for ReLU and for GELU, and compare with your plot. Name two ways to ten times that batch in the
-same memory, and what each costs. (What must be kept? In how many bytes? All rows at once?)
+for ReLU and for GELU, and compare with your plot. Name two ways towards ten times that batch in the
+same memory: how far does each lead, and what does it cost? (What must be kept? In how many bytes?
+All rows at once?)
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
@@ -1641,14 +1645,15 @@ same memory, and what each costs. (What must be kept? In how many bytes? All row
 ### BEGIN SOLUTION
 A layer has 4 · 256² bytes of weights. An example leaves 256 · (4 + 4 + 1 + 4) bytes there with ReLU:
 `x @ w`, maximum, mask, product; that is equal at a batch of 4/13 · 256 = 79, as printed. With GELU it
-is 256 · (4 + 9 · 4), equal at 26. Ways: fused activations that keep one array only (somebody must
-write the kernel and its gradient); computing the steps again on the way back (another forward pass,
-about a third more time); 16-bit activations (half the bytes, less precision); ten small batches
-whose gradients are added (smaller matmuls).
+is 256 · (4 + 9 · 4), equal at 26. Ways: ten small batches whose gradients are added (all ten times;
+smaller matmuls); fused activations that keep one array only (with GELU 8 bytes instead of 40, five
+times; somebody must write the kernel and its gradient); 16-bit activations (half the bytes, twice;
+less precision); computing the steps of a layer again on the way back (with GELU 8 · 4 + 40 bytes
+instead of 8 · 40, over four times; another forward pass, about a third more time).
 
 **Marking rubric (5 points)**
 - 2: both batches, derived from bytes (13 and 40 per element). 1: compared with the plot.
-- 2: two ways that work, each with its cost.
+- 2: two ways that work, each with its factor and its cost.
 ### END SOLUTION
 """
 

@@ -79,7 +79,7 @@ of independent inputs are a **batch**.
 | Layer, on a batch of B rows | Parameters | Time | New memory |
 |---|---|---|---|
 | `Linear(n, m)` | n m + m | O(B n m): 2 B n m FLOPs | O(B m) |
-| `Flatten` | 0 | O(1) | O(1): a view |
+| `Flatten` | 0 | O(1), where a view will do | O(1): the view |
 | `Dropout`, rows of n | 0 | O(B n) random numbers | O(B n) |
 | `LayerNorm(n)` | 2 n | O(B n) | O(B n) |
 | `Embedding(v, n)` | v n | O(B n), whatever v is | O(B n) |
@@ -1134,7 +1134,7 @@ class LayerNorm(Layer):
         # 1. Here, as_tuple((normalized_shape,)) makes a tuple of an int, too.
         # 2. In forward, compare the last sizes of x with it.
         # 3. As for the row above, by Tensor operations. The variance divides by n, not
-        #    n - 1, and eps stands inside the root: a row of equal numbers becomes 0.
+        #    n - 1, and eps stands inside the root: a row of equal numbers is no 0 / 0.
         # 4. A float16 has no room for the square of 300: compute such x in float32.
         #
         # EXAMPLE
@@ -1214,7 +1214,7 @@ def test_layernorm():
     for bad in (ones(3, 2), ones(3, 1), Tensor(1.0)):
         call, what = (lambda bad=bad: norm(bad)), f"LayerNorm(3) of {bad.shape}"
         check_raises(RuntimeError, ["LayerNorm", "(3,)", str(bad.shape)], call, what)
-    print("✅ LayerNorm keeps the scale, whatever comes in")
+    print("✅ LayerNorm sets the scale, row by row")
 
 
 test_layernorm()
@@ -1801,10 +1801,10 @@ profile_share()
 
 # %% [markdown]
 """
-**Explain your bars.** The FLOPs of `Linear` run in BLAS near the peak. All others wait for memory,
-because each Tensor operation reads and writes the whole batch: count the passes in your
-`LayerNorm`, seven or more, each with one FLOP for 4 to 12 bytes moved. `Dropout` draws a random
-number for each element, which takes some nanoseconds. So a good part of the time goes into 1 % of the
+**Explain your bars.** The FLOPs of `Linear` run in BLAS near the peak. `ReLU` and `LayerNorm` wait
+for memory or a cache, because each Tensor operation reads or writes the whole batch: count the passes
+in your `LayerNorm`, seven or more, each with one FLOP for 4 to 12 bytes moved. `Dropout` waits for
+its random numbers, some nanoseconds for each element. So a good part of the time goes into 1 % of the
 FLOPs.
 
 ## Part 3: Production Context
@@ -1823,8 +1823,8 @@ FLOPs.
   default eps is 1e-5 in PyTorch, 1e-3 in Keras, 1e-6 in Flax. PyTorch computes float16 rows in
   float32, as you do, but returns float16.
 - **Embedding.** In PyTorch and TensorFlow a bad index is an error on the CPU. On a GPU PyTorch stops
-  with a device-side assert, and TensorFlow's `gather` returns zeros. JAX clamps the index of
-  `table[i]` everywhere, without a word.
+  with a device-side assert, and TensorFlow's `gather` returns zeros. JAX reads `table[-1]` as NumPy
+  does, and clamps an index beyond either end, everywhere and without a word.
 
 ### The same in PyTorch
 Mind the transposed weight.
