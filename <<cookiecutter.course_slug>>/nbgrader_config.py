@@ -9,7 +9,7 @@ sys.path.insert(
 )  # nbgrader reads this file from anywhere; coursekit is found from here
 
 from coursekit import course  # noqa: E402
-from coursekit.grading import plain  # noqa: E402
+from coursekit.grading import nbgrader_autograde  # noqa: E402
 
 c = get_config()  # noqa: F821  (nbgrader puts it here)
-c.merge(plain.config(course.load(ROOT)))
+c.merge(nbgrader_autograde.config(course.load(ROOT)))

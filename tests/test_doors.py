@@ -35,7 +35,7 @@ sys.path.insert(0, ".")
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from coursekit import course
-from coursekit.grading.plain import config
+from coursekit.grading.nbgrader_autograde import config
 from pathlib import Path
 c = config(course.load(Path()))
 done = NbGraderAPI(CourseDirectory(config=c), config=c).autograde("01_tensor", "eve")

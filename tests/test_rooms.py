@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "nbgrader_config": {*GROUND},
     "authoring": {*GROUND, "execution", "sandbox", "nbgrader_config"},
     "grading": {*GROUND, "execution", "intake", "sandbox"},
-    "grading.plain": {*GROUND, "execution", "intake", "sandbox", "nbgrader_config"},
+    "grading.nbgrader_autograde": {*GROUND, "execution", "intake", "sandbox", "nbgrader_config"},
     "report": {*GROUND, "grading.results", "grading.state"},
     "exchange": {*GROUND, "intake", "grading.results"},
     "exchange.attempts": {*GROUND, "intake", "grading"},
@@ -54,7 +54,12 @@ MAY_IMPORT = {
     },
 }
 # What takes seconds to import and changes with every version stays in few files.
-NBGRADER = {"nbgrader_config", "authoring.release", "authoring.checks", "grading.plain"}
+NBGRADER = {
+    "nbgrader_config",
+    "authoring.release",
+    "authoring.checks",
+    "grading.nbgrader_autograde",
+}
 
 
 def name_of(path: Path) -> str:
@@ -127,7 +132,7 @@ def test_all_of_it_can_be_read_in_a_day() -> None:
 
 def test_nobody_grades_by_nbgraders_doors() -> None:
     """They are for its own commands; to import them takes a second and a half."""
-    assert not [name for name, path in NAMES.items() if "grading.plain" in own(path)]
+    assert not [name for name, path in NAMES.items() if "grading.nbgrader_autograde" in own(path)]
 
 
 def test_students_export_needs_nothing() -> None:

@@ -54,7 +54,7 @@ def config(course: Course) -> Config:
 
 
 def with_doors(course: Course, rebuild: type, execute: type, late: type, hide: type) -> Config:
-    """Return those settings with our own steps in nbgrader's chains (grading/plain.py)."""
+    """Return those settings with our steps (grading/nbgrader_autograde.py) in nbgrader's chains."""
     c = config(course)
     c.Autograde.sanitize_preprocessors = [
         steps.ClearOutput,

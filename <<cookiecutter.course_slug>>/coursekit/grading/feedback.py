@@ -70,7 +70,7 @@ def page(assignment: Assignment, cells: Cells, grades: SubmissionGrades, state: 
     leave_out_what_is_too_much(parts)
     heading = notebook.HEADING.search(assignment.cells[0]["source"])
     penalty = grades.late_penalty or 0
-    return JINJA.get_template("page.html.j2").render(
+    return JINJA.get_template("feedback.html.j2").render(
         title=heading[1] if heading else assignment.name,
         score=max(0.0, grades.score - penalty),
         most=sum(grade.max_score for grade in grades.grades.values()),
