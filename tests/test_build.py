@@ -63,6 +63,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
             f"{MODULE}/tensor_dev.ipynb",
             *(f"{MODULE}/{name}" for name in figures),
             "README.md",
+            "syllabus.md",
             "export.py",
             ".gitignore",
             ".github/workflows/check.yml",
@@ -92,6 +93,42 @@ def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_s
         due = tomllib.load(file)["tool"]["course"]["due"]
     evening = '01_tensor 2027-01-27T12:00:00+00:00 Evening "B"'
     assert due == ["01_tensor 2027-01-25T23:59:00+00:00", evening]
+
+
+def test_the_syllabus_holds_what_course_toml_and_the_modules_say(pair: Living) -> None:
+    text = (pair.root / "dist" / "syllabus.md").read_text("utf-8")
+    for line in (
+        'Réseaux & "Deep" Learning: syllabus',
+        "| `02_activations` | You build the functions that stand between matrix products: ReLU, ",
+        " and their relatives, with PyTorch's names and rules. | 4 to 5 hours | 100 |",
+        "| `01_tensor` | Monday 25 January 2027, 23:59 UTC |",
+        "| `02_activations` | Monday 08 February 2027, 23:59 UTC |",
+        "Late work loses no points. If you need more time",
+    ):
+        assert line in text, text
+    assert "$" not in text
+    (kit,) = (pair.root / "dist").glob("*.zip")
+    assert zipfile.ZipFile(kit).read(f"{kit.stem}/syllabus.md").decode("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    "percent, grace, zero, said",
+    [
+        (0, 30, 0, "Late work loses no points."),
+        (10, 0, 0, "Late work loses 10 % of its points for each day begun."),
+        (0, 0, 7, "Late work gets no points when it is more than 7 days late."),
+        (
+            *(12.5, 15, 3),
+            "Late work loses 12.5 % of its points for each day begun and gets no points when it is "
+            "more than 3 days late. The first 15 minutes cost nothing.",
+        ),
+    ],
+)
+def test_the_syllabus_says_what_lateness_costs(
+    release: ModuleType, percent: float, grace: float, zero: float, said: str
+) -> None:
+    late = {"percent_per_day": percent, "grace_minutes": grace, "zero_after_days": zero}
+    assert release.late_rule(late) == said
 
 
 def test_the_same_sources_give_the_same_kit(spoilable: Living) -> None:
@@ -652,7 +689,11 @@ def test_a_staff_file_is_told_on_the_command_line(spoilable: Living) -> None:
     settings = spoilable.root / "coursekit" / "nbgrader_config.py"
     spoilable.edit(settings, ", *STAFF_FILES]", "]")  # nbgrader's own, without ours
     message = spoilable.run("coursekit", "build").stderr
-    assert "Nothing was released" in message and "tensor_dev.py is a staff file" in message
+    assert "Nothing was released" in message
+    for name in ("old/tensor_dev.py", "mutants.toml", "staff.md"):
+        assert (
+            f"in the student kit, {MODULE}/{name} is a staff file and would be released." in message
+        )
 
 
 def test_data_beside_a_notebook_reaches_students_byte_for_byte(

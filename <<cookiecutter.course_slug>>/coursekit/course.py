@@ -30,11 +30,12 @@ class Module:
         self.source = self.path / f"{self.stem}_dev.py"
         self.notebook = self.source.with_suffix(".ipynb")
         self.mutants = self.path / "mutants.toml"
+        self.notes = self.path / "staff.md"  # for whoever teaches it
 
     @property
     def beside(self) -> list[Path]:
         """What students find beside the notebook: the README, data of any kind."""
-        own = {self.source, self.notebook, self.mutants}
+        own = {self.source, self.notebook, self.mutants, self.notes}
         return sorted(path for path in self.path.iterdir() if path.is_file() and path not in own)
 
 

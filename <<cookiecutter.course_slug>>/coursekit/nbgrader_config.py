@@ -22,7 +22,7 @@ from traitlets.config import Config
 from coursekit.course import Course
 
 # nbgrader copies whatever else lies beside a notebook into the release.
-STAFF_FILES = ["*_dev.py", "mutants.toml"]
+STAFF_FILES = ["*_dev.py", "mutants.toml", "staff.md"]
 
 # About nbgrader's own queries and notebooks of an older format: nothing one could act on.
 warnings.filterwarnings("ignore", category=SAWarning)

@@ -1,15 +1,17 @@
 """nbgrader's release notebooks and the student kit, published only when every check holds."""
 
+import datetime as dt
 import io
 import json
 import os
+import re
 import shutil
 import string
 import tempfile
 import time
 import tomllib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from coursekit.gradebook import Gradebook, one_grader
 from coursekit.nbgrader_config import captured_log, config, reason
 
 Sources = checks.Sources
+Dates = dict[tuple[str, str], dt.datetime]  # by module and section
 
 
 def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
@@ -63,6 +66,8 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
             assignment.store(course, module, made)
         for module, text in exports.items():
             files.write_text(assignment.kept_file(course, module), text)
+        if (syllabus := kit / "syllabus.md").is_file():
+            files.write_bytes(course.root / "dist" / syllabus.name, syllabus.read_bytes())
         return zip_folder(kit, course.root / "dist" / f"{course.slug}.zip"), changes
 
 
@@ -177,10 +182,7 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
             if released == places[0]:  # an older one would replace what students wrote
                 shutil.copytree(released, kit / module.name)
     groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
-    due = {(m.name, ""): course.due(m) for m in in_kit}
-    for section, dates in course.schedule["sections"].items():
-        due |= {(m, section): course.moment(d) for m, d in dates.items() if (m, "") in due}
-    when = f"%A %d %B %Y, %H:%M {course.timezone}"
+    due = dates(course, in_kit)
     values = {
         "title": course.title,
         "slug": course.slug,
@@ -189,10 +191,11 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
-        "schedule": "\n".join(
-            f"| {f'`{name}`, {section}'.rstrip(', ')} | {due[name, section]:{when}} |"
-            for name, section in sorted(due)
-        ),
+        "institution": course.institution,
+        "schedule": schedule(course, due),
+        "whole_schedule": schedule(course, dates(course, course.modules())),
+        "modules": "\n".join(map(overview, course.modules())),
+        "late": late_rule(course.late),
         "due": '", "'.join(
             json.dumps(f"{name} {due[name, section].isoformat()} {section}".rstrip())[1:-1]
             for name, section in sorted(due)
@@ -208,6 +211,43 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
     for name in PROVIDED:
         files.write_bytes(kit / course.package / name, (course.package_dir / name).read_bytes())
     return in_kit
+
+
+def dates(course: Course, modules: list[Module]) -> Dates:
+    """Return when each of these modules is due: for all, "", and for a section that differs."""
+    due = {(m.name, ""): course.due(m) for m in modules}
+    for section, days in course.schedule["sections"].items():
+        due |= {(m, section): course.moment(day) for m, day in days.items() if (m, "") in due}
+    return due
+
+
+def schedule(course: Course, due: Dates) -> str:
+    """Return a table row for each of these dates."""
+    when = f"%A %d %B %Y, %H:%M {course.timezone}"
+    return "\n".join(
+        f"| {f'`{name}`, {section}'.rstrip(', ')} | {due[name, section]:{when}} |"
+        for name, section in sorted(due)
+    )
+
+
+def overview(module: Module) -> str:
+    """Return a table row about a module: its name; its README's first sentence, time and points."""
+    path = module.path / "README.md"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    about = r"^# .*\n\n(.+?\.)\s", r"^\*\*Time\*\* (.+?)[:.]", r"^\*\*Points\*\* (.+?)[:.]"
+    found = (re.search(each, text, re.MULTILINE) for each in about)
+    cells = [f"`{module.name}`", *(match[1] if match else "" for match in found)]
+    return f"| {' | '.join(cells)} |"
+
+
+def late_rule(late: Mapping[str, float]) -> str:
+    """Return in a sentence what [late] of course.toml says."""
+    percent, days = late["percent_per_day"], late["zero_after_days"]
+    costs = [f"loses {percent:g} % of its points for each day begun"] if percent else []
+    costs += [f"gets no points when it is more than {days:g} days late"] if days else []
+    grace = f"The first {late['grace_minutes']:g} minutes cost nothing. "
+    said = f"Late work {' and '.join(costs or ['loses no points'])}."
+    return f"{said} {grace if costs and late['grace_minutes'] else ''}".strip()
 
 
 def zip_folder(folder: Path, target: Path) -> Path:
