@@ -571,9 +571,9 @@ test_unbroadcast_beyond()
 # %% [markdown]
 """
 ## Exercise 5: Which Node is next
-A Node may pass its gradient on only when that is complete: when every Node computed from it has sent
-its part. In the picture, u = a · a goes into v and into y. If u's turn came before v's, what v sends
-would be lost.
+A Node may pass its gradient on only when that is complete: when every Node of the graph that was
+computed from it has sent its part. In the picture, u = a · a goes into v and into y. If u's turn came
+before v's, what v sends would be lost.
 
 ![The graph of y = u + v with u = a a and v = 3 u, twice: in the order y, u, v the gradient of a is 4, which is wrong; in the order y, v, u it is 16](order.svg)
 
@@ -1234,7 +1234,7 @@ The shapes tell.
 
 ![Shapes: A (2, 3) times B (3, 4) gives C (2, 4); G (2, 4) times B transposed (4, 3) gives the gradient of A (2, 3); A transposed (3, 2) times G (2, 4) gives the gradient of B (3, 4)](matmul.svg)
 
-So each matmul forward costs two backward.
+So each matmul forward costs two backward, if both of its sides need gradients.
 """
 
 
@@ -2361,10 +2361,11 @@ lead down, and yours to grow with the number of Nodes, some microseconds each. A
 would break a recursive backward at Python's limit of 1,000 calls; yours keeps a list of its own.
 
 ### What fusing saves
-Each Node costs some microseconds, and each array between two operations is written and read again.
-So PyTorch **fuses** what nearly every step uses: one operation, with a vjp by hand. The three below
-replace those of Modules 02 to 04 wherever they are called, since they are `tensor_function`s. Read the
-vjps: of all that cross-entropy computes, softmax is left, minus 1 at the right class.
+Each Node costs some microseconds, and each array between two operations is written and read again. So
+PyTorch **fuses** what nearly every step uses: one operation, with a vjp by hand (two for
+cross-entropy, `log_softmax` and `nll_loss`). The three below replace those of Modules 02 to 04
+wherever they are called, since they are `tensor_function`s. Read the vjps: of all that cross-entropy
+computes, softmax is left, minus 1 at the right class.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-fused", "locked": true, "schema_version": 3, "solution": false, "task": false}}
@@ -2478,11 +2479,11 @@ two vjps; `linear` was two Nodes only, one of them a matmul, which nothing makes
 fused ReLU keep no array that the next layer would not keep anyway?
 
 ## Part 3: Production Context
-- **Graph.** PyTorch records as you do: `grad_fn` is a Node, `next_functions` are its edges, and
-  a leaf has an `AccumulateGrad`. Its vjps stand in `derivatives.yaml`, one line for each input, and
-  the names in a line decide what is saved. The engine, in C++, counts for each Node the gradients still
-  to come, and of the Nodes that are ready it takes the one with the largest sequence number: latest
-  first. Each GPU has a thread of its own.
+- **Graph.** PyTorch records as you do: `grad_fn` is a Node, `next_functions` are its edges, and a
+  leaf has an `AccumulateGrad`. Its vjps stand in `derivatives.yaml`, mostly one line for each input,
+  and the names in a line decide what is saved. The engine, in C++, counts for each Node the gradients
+  still to come, and of the Nodes that are ready it takes the one with the largest sequence number:
+  latest first. Each GPU has a thread of its own.
 - **Saved arrays.** `save_for_backward` keeps them with a version number. Change one in place, and
   backward raises an error (not if through `.data`); yours silently uses the changed numbers.
 - **Less memory.** `torch.no_grad` is yours; `inference_mode` also drops version numbers.

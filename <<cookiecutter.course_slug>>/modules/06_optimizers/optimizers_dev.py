@@ -1113,7 +1113,8 @@ def clip_grad_norm_(parameters, max_norm):
     #
     # HINTS
     # - A generator can be read only once.
-    # - np.vdot(g, g) is the sum of the squares of all of g, whatever its shape.
+    # - np.vdot(g, g) is the sum of the squares of all of g, whatever its shape, in g's
+    #   dtype: in float16 it is inf where it exceeds 65,504.
     ### BEGIN SOLUTION
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad for p in parameters if p.grad is not None]
@@ -1631,7 +1632,7 @@ def load_state_dict(self, saved):
 """
 ### Testing stop and go
 A run interrupted and resumed; a parameter that never had a gradient; what is copied; the errors.
-The optimizer is a small one of the test's own.
+The optimizer is a small one of the test's own; an SGD must refuse what it saved.
 """
 
 
@@ -2360,7 +2361,8 @@ spot_the_bug()
   in float32, too, as **master weights**: 2 + 2 bytes for 16-bit weights and gradients, 4 + 4 + 4
   for master weights and Adam's state, 16 in all.
 - **Sharding.** ZeRO and PyTorch's FSDP (`fully_shard`) split state, then gradients, then weights
-  between N GPUs, each of which updates its part: 1/N of the memory, for more communication.
+  between N GPUs, each of which updates its part: 1/N of the memory. Splitting the weights, too, costs
+  more communication.
 - **Small states.** 8-bit optimizers (bitsandbytes) store m and v as bytes, with a scale per block;
   Adafactor keeps v of a matrix as one row and one column.
 - **Others.** In Optax (JAX) an optimizer is a pair of pure functions, `init` and `update`, and
