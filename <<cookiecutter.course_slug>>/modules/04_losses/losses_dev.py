@@ -82,7 +82,7 @@ loss you print should be near that.
 | `MSELoss`, `L1Loss`, `BCEWithLogitsLoss` of N elements | O(N) | O(N) |
 | `log_softmax` in `CrossEntropyLoss`, N rows and C classes | O(N C) | O(N C) |
 | picking the right class, checking labels | O(N) | O(N) |
-| the slope in each of P weights by nudging it | O(P) losses | O(1) |
+| the slope in each of P weights by nudging it | O(P) losses | that of one loss |
 
 All but the last do a few FLOPs per number, so memory limits them. The last is why autograd exists.
 """
@@ -452,8 +452,8 @@ test_l1_beyond()
 ## Exercise 4: Cross-entropy, as the textbook has it
 ![Left: logits 2, 1 and 0 become bars of height 0.67, 0.24 and 0.09 for cat, dog and owl; right: minus the logarithm of the bar of the truth, 1.41 for the dog](cross-entropy.svg)
 
-The logits 2, 1 and 0 become the probabilities 0.67, 0.24 and 0.09. The truth is a dog, so look at
-the bar of the dog alone: the loss is -log 0.24 = 1.41. Write this once without tricks, and watch it
+The logits 2, 1 and 0 become the probabilities 0.67, 0.24 and 0.09. The truth is a dog, so look at the
+bar of the dog alone: minus its log, 1.41, is the loss. Write this once without tricks, and watch it
 die: where the right class is far behind, its bar rounds to 0, and log 0 is -∞. Just there a loss
 matters most: the model is sure, and wrong. (This function stays out of the package.)
 """
@@ -552,10 +552,10 @@ test_naive_beyond()
 # %% [markdown]
 """
 ## Exercise 5: What may be wrong with labels
-Labels come from files and people. Give NumPy a wrong one, and it obliges: -1 is the last class,
-`[True, False]` is a mask, and a column of labels broadcasts. No error, but a wrong loss. So check
-before you compute. A good message says what came, what should have come, and what to do next; you
-will be its first reader.
+Labels come from files and people. Give NumPy wrong ones, and often it obliges: -1 is the last class,
+`[True, False]` is a mask of two classes, and a column of labels broadcasts. No error, but a wrong
+loss. So check before you compute. A good message says what came, what should have come, and what to
+do next; you will be its first reader.
 """
 
 
@@ -687,11 +687,11 @@ test_labels_beyond()
 ## Exercise 6: Cross-entropy, the real one
 ![The sum of exponentials of 1000, 1001 and 1002 overflows; shifted by 1002 the exponentials are 0.135, 0.368 and 1, and the log of their sum is 0.408](log-sum-exp.svg)
 
-The loss is log Σ exp(z) - zᵧ, and written so it overflows from logits of 89 on. Subtract the largest
-logit first, and the sum is at least 1, so neither `exp` nor `log` can fail: that is what
-`log_softmax` does. At logits 0 and 200 the loss is 200. The checks come first, with or without
-`label_smoothing`; if it is not 0, `forward` hands over to `self.smooth`, which Exercise 7 writes.
-`@tensor_function` lets a faster `cross_entropy` take the place of yours later.
+The loss is log Σ exp(z) - zᵧ, and written so it overflows in float32, from a logit of 89 on if not
+before. Subtract the largest logit first, and the sum is at least 1, so neither `exp` nor `log` can
+fail: that is what `log_softmax` does. At logits 0 and 200 the loss is 200. The checks come first,
+with or without `label_smoothing`; if it is not 0, `forward` hands over to `self.smooth`, which
+Exercise 7 writes. `@tensor_function` lets a faster `cross_entropy` take the place of yours later.
 """
 
 
@@ -863,9 +863,10 @@ test_cross_entropy_beyond()
 ## Exercise 7 (deeper): Label smoothing
 ![Left: the target is 1 for class 1 and 0 for three others; right: with ε = 0.2 it is 0.85 for class 1 and 0.05 for each other](smoothing.svg)
 
-A cross-entropy of 0 takes infinite logits, so training drives them apart forever. Leave some doubt
-in the target: a share ε of it is spread evenly over all C classes, the right one included. The loss
-is Σ -q log p with this target q. Part of that sum you have already: it is what the label alone costs.
+But for rounding, a cross-entropy of 0 takes infinite logits, so training drives them ever further
+apart. Leave some doubt in the target: a share ε of it is spread evenly over all C classes, the right
+one included. The loss is Σ -q log p with this target q. Part of that sum you have already: it is what
+the label alone costs.
 """
 
 
@@ -1244,8 +1245,8 @@ train_by_luck()
 # %% [markdown]
 """
 It works, with your losses, and without a single derivative. So why does nobody train like this? Take
-the simplest task there is: guess n numbers, with `MSELoss` between guess and truth. Same search, same
-number of tries, and 10, 100 or 1,000 numbers to find.
+the simplest task there is: guess n numbers, with `MSELoss` between guess and truth. The same search,
+2,500 tries each, and 10, 100 or 1,000 numbers to find.
 """
 
 
@@ -1490,7 +1491,7 @@ gets all slopes at once, for the price of a few forward passes.
 - **Wrong labels.** Kernels on a GPU cannot raise Python errors: TensorFlow returns NaN there, and
   PyTorch stops with a device-side assert. Optax does not look at the labels either: C or more gives
   nan, and -1 counts as the last class, as it does in your `cross_entropy` without `check_classes`.
-- **Different here.** If shapes differ, PyTorch's `MSELoss` and `L1Loss` only warn, and broadcast. It
+- **Different here.** If shapes differ but broadcast, PyTorch's `MSELoss` and `L1Loss` only warn. It
   checks `reduction` and `label_smoothing` at each call, not at construction, and wants labels in
   int64 or uint8. Here logits are (N, C), labels (N,), and there is no `ignore_index`.
 

@@ -18,8 +18,8 @@
 A network of a million weights has a million slopes, and training needs them all, at every step.
 Measured one by one they would take two million runs; `loss.backward()` finds them in the time of a
 few. For most people that line is magic. Here you build it, and it is shorter than you think: each
-result remembers where it came from, each operation knows one line of school calculus, and a loop
-of six lines does the rest.
+result remembers where it came from, each operation knows one line of school calculus, and six lines
+with a loop in them do the rest.
 
 **Learning Objectives:**
 - Build reverse-mode automatic differentiation into `Tensor`: record a graph, walk it back once.
@@ -108,7 +108,7 @@ that is g · b: one line of code.
 
 | What | Time | Memory |
 |---|---|---|
-| gradient by differences, P parameters | O(P F) | O(1) |
+| gradient by differences, P parameters | O(P F) | O(P) |
 | backward: all of the gradient at once | O(F), a few forward passes | O(A) |
 | a Jacobian of n results and n inputs | O(n²) | O(n²) |
 | the vjp of an elementwise operation on n numbers | O(n) | O(n) |
@@ -571,9 +571,9 @@ test_unbroadcast_beyond()
 # %% [markdown]
 """
 ## Exercise 5: Which Node is next
-A Node may pass its gradient on only when that is complete: when every Node computed from it has sent
-its part. In the picture, u = a · a goes into v and into y. If u's turn came before v's, what v sends
-would be lost.
+A Node may pass its gradient on only when that is complete: when every Node of the graph that was
+computed from it has sent its part. In the picture, u = a · a goes into v and into y. If u's turn came
+before v's, what v sends would be lost.
 
 ![The graph of y = u + v with u = a a and v = 3 u, twice: in the order y, u, v the gradient of a is 4, which is wrong; in the order y, v, u it is 16](order.svg)
 
@@ -734,7 +734,8 @@ vjp sends into an array that its target may keep.
 def initial_gradient(tensor, gradient=None):
     """Return what backward starts from: an array of tensor's shape and dtype.
 
-    None means 1, for one number. RuntimeErrors show the shape, or both shapes.
+    None means 1, for one number. RuntimeError if tensor requires no gradient, or, with
+    what was given, if a shape does not fit.
     """
     if not tensor.requires_grad:
         raise RuntimeError("nothing to differentiate: no input has requires_grad=True")
@@ -823,8 +824,9 @@ def backward(self, gradient=None):
 # %% [markdown]
 """
 ### Testing backward
-The table above, shared results, several calls, who holds which array, errors. The graphs are made
-by hand, so that only `accumulate`, `backward` and the order of Exercise 5 are tested.
+The table above, shared results, several calls, who holds which array, errors. The graphs are made by
+hand, so that only `accumulate`, `backward` and the order of Exercise 5 are tested; when you hand in,
+broadcasting needs Exercise 4, too.
 """
 
 
@@ -994,16 +996,16 @@ def spot_the_bug():
         print(f"slope of {text} in a, at a = 2, b = 3: {slope:.0f}, got {a.grad:.0f}")
 
 
-with contextlib.suppress(NotImplementedError):  # it needs Exercises 1 to 5
+with contextlib.suppress(NotImplementedError):  # it needs Exercises 1, 2, 3 and 5
     spot_the_bug()
 
 # %% [markdown]
 """
 ### Rules for what Module 01 computes
-You wrote `+` and `*` whole. For all other operations Module 01 computes forward, as it always did,
-and you only write the vjps, as **rules** in a table. `differentiable` joins the two; it is provided,
-and you need not read it. A rule asks by name for what it needs, and nothing else is kept alive:
-PyTorch's list of derivatives works like this, too.
+You wrote `+` and `*` whole. For nearly all others Module 01 computes forward, as it always did, and
+you only write the vjps, as **rules** in a table. `differentiable` joins the two; it is provided, and
+you need not read it. A rule asks by name for what it needs, and nothing else is kept alive: PyTorch's
+list of derivatives works like this, too.
 
 | A rule may ask for | and gets |
 |---|---|
@@ -1148,8 +1150,8 @@ Tensor.__abs__ = Tensor.abs
 # %% [markdown]
 """
 ### Testing the rules
-Each against central differences, on each side, with numbers and with shapes that broadcast. From
-here on the tests follow your vjps themselves, so a mistake in `backward` costs nothing here.
+Each against central differences, on each side, with numbers and with shapes that broadcast. From here
+to Exercise 12 the tests follow your vjps themselves, so a mistake in `backward` costs nothing.
 """
 
 
@@ -1232,7 +1234,7 @@ The shapes tell.
 
 ![Shapes: A (2, 3) times B (3, 4) gives C (2, 4); G (2, 4) times B transposed (4, 3) gives the gradient of A (2, 3); A transposed (3, 2) times G (2, 4) gives the gradient of B (3, 4)](matmul.svg)
 
-So each matmul forward costs two backward.
+So each matmul forward costs two backward, if both of its sides need gradients.
 """
 
 
@@ -1352,7 +1354,7 @@ back where it came from.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-shapes", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def restore_dims(array, axis, keepdims):
-    """Return array with the dimensions that a reduction dropped, as 1s. (Provided.)"""
+    """Return array, dropped dimensions back as 1s; 0-d fits as it is. (Provided.)"""
     return array if keepdims or axis is None else np.expand_dims(array, axis)
 
 
@@ -1362,8 +1364,8 @@ def sum_vjp(g, shape, axis, keepdims):
     #
     # APPROACH
     # 1. sum: give g its dropped dimensions back, then broadcast it to the shape.
-    # 2. mean: the same, divided by how many elements each mean has. No elements, no
-    #    means: then do not divide by 0.
+    # 2. mean: the same, divided by how many elements each mean has. If there are no
+    #    elements at all, do not divide by 0.
     # 3. reshape: back to the old shape.
     # 4. permute: if dimension 2 went to place 0, place 0 goes back to dimension 2.
     #
@@ -1412,7 +1414,7 @@ Tensor.T = property(recording("T", forward_T, [lambda g: g.T], "ab"))
 # %% [markdown]
 """
 ### Testing shapes
-Each rule by hand, then all of them against central differences.
+`sum` and `mean` by hand, then all four rules against central differences.
 """
 
 
@@ -1847,7 +1849,7 @@ def concatenate(tensors, axis=0):
 # %% [markdown]
 """
 ### Testing indices and joins
-The example, each kind of index, three parts joined along each axis.
+The example, five kinds of index, three parts joined along each axis.
 """
 
 
@@ -1924,8 +1926,10 @@ test_index_beyond()
 # %% [markdown]
 """
 ## Exercise 13 (deeper): Trust, but check
-Now you can check any function that anyone will ever write with these Tensors: backward must agree
-with the slopes of Exercise 1. A result of many numbers is first weighted with random ones, so that
+Now you can check what anyone will ever write with these Tensors: backward must agree with the slopes
+of Exercise 1. (It need not at a kink, such as relu's at 0, nor where a function draws random numbers
+or its result is so large that eps drowns in rounding.) When you hand in, all that you built is
+checked, so it needs Exercise 12. A result of many numbers is first weighted with random ones, so that
 mistakes do not cancel. Each slope is judged by its own size: an error of 0.5 in a slope of 1 counts,
 even where a neighbour's slope is a million.
 """
@@ -1938,7 +1942,7 @@ def gradcheck(function, *inputs, eps=1e-6, tolerance=1e-5):
 
     As torch.autograd.gradcheck. Inputs may be anything; Tensors that require gradients
     are checked, as float64 copies; ValueError ("requires_grad") if there are none.
-    An input that is not used has slopes of 0.
+    An input that is not used, beside one that is, has slopes of 0.
     RuntimeError where a slope is wrong or nan: with "input 0", or which, and its index.
     """
     # TODO: compare backward with numeric_gradient, input by input.
@@ -2028,7 +2032,7 @@ def test_gradcheck():
     call = functools.partial(gradcheck, lambda a, b: Tensor(a.data) * b, a, b)
     hint = "an input without a .grad has slopes of 0 by backward: compare them, too"
     check_raises(RuntimeError, ["input 0"], call, "an input that was cut off", hint)
-    print("✅ you can check any gradient there will ever be")
+    print("✅ you can check gradients yourself")
 
 
 test_gradcheck()
@@ -2357,10 +2361,11 @@ lead down, and yours to grow with the number of Nodes, some microseconds each. A
 would break a recursive backward at Python's limit of 1,000 calls; yours keeps a list of its own.
 
 ### What fusing saves
-Each Node costs some microseconds, and each array between two operations is written and read again.
-So PyTorch **fuses** what nearly every step uses: one operation, with a vjp by hand. The three below
-replace those of Modules 02 to 04 wherever they are called, since they are `tensor_function`s. Read the
-vjps: of all that cross-entropy computes, softmax is left, minus 1 at the right class.
+Each Node costs some microseconds, and each array between two operations is written and read again. So
+PyTorch **fuses** what nearly every step uses: one operation, with a vjp by hand (two for
+cross-entropy, `log_softmax` and `nll_loss`). The three below replace those of Modules 02 to 04
+wherever they are called, since they are `tensor_function`s. Read the vjps: of all that cross-entropy
+computes, softmax is left, minus 1 at the right class.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-fused", "locked": true, "schema_version": 3, "solution": false, "task": false}}
@@ -2474,11 +2479,11 @@ two vjps; `linear` was two Nodes only, one of them a matmul, which nothing makes
 fused ReLU keep no array that the next layer would not keep anyway?
 
 ## Part 3: Production Context
-- **Graph.** PyTorch records as you do: `grad_fn` is a Node, `next_functions` are its edges, and
-  a leaf has an `AccumulateGrad`. Its vjps stand in `derivatives.yaml`, one line for each input, and
-  the names in a line decide what is saved. The engine, in C++, counts for each Node the gradients still
-  to come, and of the Nodes that are ready it takes the one with the largest sequence number: latest
-  first. Each device has a thread of its own.
+- **Graph.** PyTorch records as you do: `grad_fn` is a Node, `next_functions` are its edges, and a
+  leaf has an `AccumulateGrad`. Its vjps stand in `derivatives.yaml`, mostly one line for each input,
+  and the names in a line decide what is saved. The engine, in C++, counts for each Node the gradients
+  still to come, and of the Nodes that are ready it takes the one with the largest sequence number:
+  latest first. Each GPU has a thread of its own.
 - **Saved arrays.** `save_for_backward` keeps them with a version number. Change one in place, and
   backward raises an error (not if through `.data`); yours silently uses the changed numbers.
 - **Less memory.** `torch.no_grad` is yours; `inference_mode` also drops version numbers.
@@ -2579,11 +2584,11 @@ keep for backward, in how many bytes, and which does it let go? What if tanh wer
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-MatMul keeps x and w: both exist anyway (40 MB and 4 MB), but x cannot be freed now. Add keeps
-no array, so the outputs of `@` and of `+ b`, 40 MB each, go as soon as nobody names them. Tanh keeps
-its output, 40 MB, which the next layer holds as its input, too. Composed, each `exp` keeps its
-output and the division both of its sides: 160 MB in place of 40. My list showed the same: only
-arrays that a rule asks for.
+MatMul keeps x and w: both exist anyway (40 MB and 4 MB), but x cannot be freed now. Add keeps no
+array but the leaf b (4 kB), so the outputs of `@` and of `+ b`, 40 MB each, go as soon as nobody
+names them. Tanh keeps its output, 40 MB, which the next layer holds as its input, too. Composed, each
+`exp` keeps its output and the division both of its sides: 160 MB in place of 40. My list showed the
+same: only arrays that a rule asks for.
 
 **Marking rubric (5 points)**
 - 2: x, w and tanh's output, and none of the two sums. 1: 40 MB, 4 MB, 40 MB.

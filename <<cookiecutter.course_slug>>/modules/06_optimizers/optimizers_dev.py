@@ -15,11 +15,11 @@
 """
 # Module 06: Optimizers
 
-A gradient says which way is uphill, and nothing else. How far to go, when to slow down, what to
-remember of the steps before: that is the optimizer's business, and it decides whether a network
-learns in an hour, in a week or never. It also holds up to half of the memory that a large model
-needs while it trains. Build the optimizers yourself, and your own framework will read handwritten
-digits before this notebook ends.
+A gradient says which way is uphill, how steep it is here, and nothing else. How far to go, when to
+slow down, what to remember of the steps before: that is the optimizer's business, and it decides
+whether a network learns in an hour, in a week or never. It also often holds half of the memory that a
+large model needs while it trains. Build the optimizers yourself, and your own framework will read
+handwritten digits before this notebook ends.
 
 **Learning Objectives:**
 - Build the optimizers that train nearly every network, SGD to AdamW, with PyTorch's names and
@@ -93,7 +93,7 @@ that follows fights a large κ:
   alternate they cancel. With the best η and momentum, √κ takes the place of κ.
 - **Adaptive steps** divide each number's gradient by its usual size: so the steep directions no
   longer decide how far the flat ones may go.
-- **Schedules** make η large at first, and small at the end.
+- **Schedules** make η large early on, and small at the end.
 
 ### Computational Complexity
 
@@ -107,8 +107,8 @@ that follows fights a large κ:
 | a scheduler | O(1) | 0 |
 | forward and backward, for comparison | O(B P) | all that backward needs |
 
-P parameters, B rows in a batch. A pass does one FLOP per number, so for large models memory is the
-limit of each.
+P parameters, B rows in a batch. A pass does a FLOP or two per number, so for large models memory is
+the limit of each.
 """
 
 
@@ -1113,7 +1113,8 @@ def clip_grad_norm_(parameters, max_norm):
     #
     # HINTS
     # - A generator can be read only once.
-    # - np.vdot(g, g) is the sum of the squares of all of g, whatever its shape.
+    # - np.vdot(g, g) is the sum of the squares of all of g, whatever its shape, in g's
+    #   dtype: in float16 it is inf where it exceeds 65,504.
     ### BEGIN SOLUTION
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad for p in parameters if p.grad is not None]
@@ -1420,8 +1421,8 @@ class CosineAnnealingLR(LRScheduler):
 # %% [markdown]
 """
 ### Testing warm-up and cosine
-The lr of epoch after epoch, past the end, and lines that fall. Only get_lr is tested, not your
-LRScheduler.
+The lr of epoch after epoch, past the end, and lines that fall. Only get_lr is judged; of your
+LRScheduler it needs no more than an `__init__` that runs.
 """
 
 
@@ -1631,7 +1632,7 @@ def load_state_dict(self, saved):
 """
 ### Testing stop and go
 A run interrupted and resumed; a parameter that never had a gradient; what is copied; the errors.
-The optimizer is a small one of the test's own.
+The optimizer is a small one of the test's own; an SGD must refuse what it saved.
 """
 
 
@@ -2207,13 +2208,13 @@ def profile_paths():
         return (1.0 - x) ** 2 + (y - x * x) ** 2 * 100.0
 
     def descend(make, loss, start, count):
-        p = leaf(start, np.float64)
-        optimizer, path = make([p]), [p.data.copy()]
+        point = [leaf([number], np.float64) for number in start]
+        optimizer, path = make(point), [start]
         for _ in range(count):
             optimizer.zero_grad()
-            loss(p[0], p[1]).backward()
+            loss(*point).backward()
             optimizer.step()
-            path.append(p.data.copy())
+            path.append([p.item() for p in point])
         return np.array(path).T
 
     def sgd(lr, momentum=0.0):
@@ -2360,14 +2361,15 @@ spot_the_bug()
   in float32, too, as **master weights**: 2 + 2 bytes for 16-bit weights and gradients, 4 + 4 + 4
   for master weights and Adam's state, 16 in all.
 - **Sharding.** ZeRO and PyTorch's FSDP (`fully_shard`) split state, then gradients, then weights
-  between N machines, each of which updates its part: 1/N of the memory, for more communication.
+  between N GPUs, each of which updates its part: 1/N of the memory. Splitting the weights, too, costs
+  more communication.
 - **Small states.** 8-bit optimizers (bitsandbytes) store m and v as bytes, with a scale per block;
   Adafactor keeps v of a matrix as one row and one column.
 - **Others.** In Optax (JAX) an optimizer is a pair of pure functions, `init` and `update`, and
   clipping, Adam, decay and schedule are **gradient transformations** to `chain`. Keras adds eps
   before the bias correction, the paper's "epsilon hat", and its default is 1e-7.
 - **Schedulers.** PyTorch 1.1 moved `scheduler.step()` after `optimizer.step()` and warns about the
-  old order. Its schedulers multiply the last lr; yours are formulas of `last_epoch`. Loading a
+  old order. Most of its schedulers change the last lr; yours are formulas of `last_epoch`. Loading a
   scheduler sets `optimizer.lr` here, not there.
 - **Different here.** PyTorch accepts parameters that require no gradients, and warns if one is
   there twice.
