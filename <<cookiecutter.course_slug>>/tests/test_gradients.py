@@ -174,6 +174,7 @@ def test_joins_and_choices(framework: SimpleNamespace, x, y, axis) -> None:
     differentiates(f, lambda s, t: f.concatenate([s, t, s], axis), x, y)
     differentiates(f, lambda s, t: f.stack([s, t], axis), x, y)
     differentiates(f, lambda s, t: f.where(s > 0, s, t), x, y)
+    differentiates(f, lambda s, t: f.where(s > 0, 1.0, b=t) * s.maximum(other=t), x, y)
 
 
 MATRICES = [((2, 3), (3, 2)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2))]

@@ -18,9 +18,10 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from coursekit import execution, notebook
-from coursekit.assignment import Assignment
-from coursekit.authoring import demo, mutants
+from coursekit.assignment import Assignment, package_file, write_package
+from coursekit.authoring import demo, mutants, release
 from coursekit.authoring.mutants import Mutant
+from coursekit.authoring.sync import sync
 from coursekit.course import Course, Module, Workspace
 from coursekit.grading.grade import Grading
 from coursekit.grading.results import Result
@@ -151,22 +152,32 @@ def test_runs_as_a_script(module: Module, nb: NotebookNode, package: Path) -> No
 
 @pytest.mark.slow
 def test_core_alone_runs_from_top_to_bottom(
-    built: Course, module: Module, nb: NotebookNode, package: Path, monkeypatch: pytest.MonkeyPatch
+    built: Course, module: Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What students are told to do before they hand in, with the deeper exercises left out."""
-    released = nbformat.read(
-        built.root / "release" / module.name / module.notebook.name, as_version=4
-    )
+    """What students are told to do before they hand in, with deeper exercises left out in all."""
+    sync(built, built.modules())
+    work = [core_alone(built, each, tmp_path / "release") for each in built.modules()]
+    write_package(built, module.name, tmp_path)
+    for earlier, nb in zip(built.modules(), work[:-1], strict=False):
+        file = tmp_path / built.package / f"{earlier.stem}.py"
+        file.write_text(package_file(nb.cells), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    NotebookClient(work[-1], timeout=120).execute()  # an error is an error here
+
+
+def core_alone(course: Course, module: Module, folder: Path) -> NotebookNode:
+    """Return a module's released notebook with the solutions of its core exercises."""
+    release.generate(course, module, folder)
+    released = nbformat.read(folder / module.name / module.notebook.name, as_version=4)
     work, deeper = copy.deepcopy(released), False
-    demo.solution_of(nb, work)
+    demo.solution_of(notebook.read(module.source), work)
     for cell, given in zip(work.cells, released.cells, strict=True):
         if "\n## Exercise" in f"\n{cell.source}":
             deeper = "(deeper)" in cell.source
         elif deeper and notebook.is_solution(cell):
             cell.source = given.source
-    monkeypatch.setenv("PYTHONPATH", str(package))
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    NotebookClient(work, timeout=120).execute()  # an error is an error here
+    return work
 
 
 @pytest.mark.slow

@@ -1044,7 +1044,8 @@ def differentiable(table):
 
 def recording(name, forward, rules, sides):
     """Return forward, but recorded, with a rule for each input (None: no gradient)."""
-    arguments = inspect.signature(forward).parameters
+    signature = inspect.signature(forward)
+    arguments = signature.parameters
     renamed = {"self": sides[0], "other": sides[1]}
     places = [renamed.get(n, n) for n in arguments]
     defaults = {n: p.default for n, p in arguments.items()}
@@ -1060,6 +1061,10 @@ def recording(name, forward, rules, sides):
     @functools.wraps(forward)
     def operation(*inputs, **options):
         result = forward(*inputs, **options)
+        if options:  # a Tensor given by its name is an input like any other
+            bound = signature.bind(*inputs, **options)
+            bound.apply_defaults()
+            inputs, options = bound.args, bound.kwargs
         needed = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
         if not (needed and grad_enabled):
             return result
