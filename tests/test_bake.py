@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import post_gen_project as post
-import pre_gen_project as pre
 import pytest
 import yaml
 from cookiecutter.prompt import render_variable
@@ -23,13 +22,14 @@ from hypothesis import strategies as st
 from living import only_folder
 from markdown_it import MarkdownIt
 
+import local_extensions as pre
+
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 DEFAULTS = {
     name: value
     for name, value in QUESTIONS.items()
     if isinstance(value, str) and not name.startswith("_")
 }
-CHOICES = {"last_module", "license"}
 OTHERS = {
     "course_title": "Neural Networks by Hand",
     "course_slug": "nn-by-hand",
@@ -92,7 +92,7 @@ def expected_files(answers: dict[str, str]) -> set[Path]:
     tag = re.compile(r"<<\s*cookiecutter\.(\w+)\s*>>")
     rendered = {Path(tag.sub(lambda match: answers[match[1]], name)) for name in names}
     left_out = {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
-    last = answers.get("last_module", QUESTIONS["last_module"][0])
+    last = answers["last_module"]
     later = {p for p in rendered if p.parts[0] == "modules" and p.parts[1] > last}
     return rendered - left_out - later
 
@@ -173,9 +173,20 @@ def test_default_license_is_mit(course):
     assert text.endswith("IN THE\nSOFTWARE.\n")
 
 
+@pytest.mark.parametrize(("name", "short"), [("CC-BY-4.0", "by"), ("CC-BY-SA-4.0", "by-sa")])
+def test_creative_commons_is_for_text_and_mit_for_code(name, short, course):
+    template = (ROOT / TEMPLATE / "LICENSE").read_text(encoding="utf-8")
+    text = derived(template, **(DEFAULTS | {"license": name}))
+    of_text, _, of_code = text.partition("MIT License")
+    assert (
+        f"\nhttps://creativecommons.org/licenses/{short}/4.0/\n\nCopyright (c) 2027 Ada" in of_text
+    )
+    assert f"MIT License{of_code}" == (course / "LICENSE").read_text(encoding="utf-8")
+
+
 def test_no_default_answer_is_left(bake, course):
     baked = Baked(bake(**OTHERS), OTHERS)
-    defaults = [*(DEFAULTS | {"course_slug": course.name}).values()]
+    defaults = [*(DEFAULTS | {"course_slug": course.name, "license": "MIT License"}).values()]
     left = {
         f"{path}: {default}"
         for path, text in baked.texts().items()
@@ -212,7 +223,7 @@ def type_answers(cookiecutter, folder: Path, **answers: str):
 
 def test_typed_answers_arrive_unharmed(cookiecutter, tmp_path):
     title = 'Réseaux & "Deep" \\ <Learning> {{ it\'s }}'
-    result = type_answers(cookiecutter, tmp_path, course_title=title, license="2")
+    result = type_answers(cookiecutter, tmp_path, course_title=title, license="BSD-3-Clause")
     assert result.returncode == 0, result.stderr
     course = tmp_path / "reseaux-deep-learning-it-s"
     settings = tomllib.loads((course / "course.toml").read_text(encoding="utf-8"))
@@ -229,9 +240,10 @@ def test_typed_delimiters_are_refused(cookiecutter, tmp_path):
 
 def test_every_question_is_explained():
     asked = {name for name in QUESTIONS if not name.startswith("_")}
-    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys() | CHOICES
-    for name in CHOICES:
-        assert QUESTIONS["__prompts__"][name].keys() == {"__prompt__", *QUESTIONS[name]}
+    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys()
+    for name, offered in {"last_module": pre.MODULES, "license": pre.LICENSES}.items():
+        _, *shown = QUESTIONS["__prompts__"][name].strip().splitlines()
+        assert [line.split()[0] for line in shown] == [*offered]
     # Rich would take square brackets in a prompt for markup.
     assert "[" not in json.dumps(QUESTIONS["__prompts__"])
 
@@ -239,13 +251,14 @@ def test_every_question_is_explained():
 def test_any_module_may_be_the_last():
     files = [path.relative_to(ROOT / TEMPLATE).parts for path in tracked_files(TEMPLATE)]
     modules = {parts[1] for parts in files if parts[0] == "modules"}
-    assert QUESTIONS["last_module"] == sorted(modules, reverse=True)
+    assert [*pre.MODULES] == sorted(modules)
+    assert QUESTIONS["last_module"] == pre.MODULES[-1]
 
 
-def derived(name: str, **answers: str) -> str:
-    """Render one derived variable of cookiecutter.json."""
+def derived(text: str, **answers: str) -> str:
+    """Render a derived variable of cookiecutter.json, or any other text."""
     environment = create_env_with_context({"cookiecutter": QUESTIONS})
-    return render_variable(environment, QUESTIONS[name], answers)
+    return render_variable(environment, QUESTIONS.get(text, text), answers)
 
 
 # YAML has no way to write the last two characters of the basic plane, which mean nothing.
@@ -284,10 +297,10 @@ def test_derived_slug_is_one_folder(title):
     assert not pre.faults("course_slug", slug) or slug in pre.WINDOWS_DEVICES
 
 
-@pytest.mark.parametrize("last", QUESTIONS["last_module"][1:])
+@pytest.mark.parametrize("last", pre.MODULES[:-1])
 def test_a_course_that_stops_earlier_names_no_later_module(bake, last):
     course = bake(last_module=last)
-    later = [name for name in QUESTIONS["last_module"] if name > last]
+    later = [name for name in pre.MODULES if name > last]
     titles = [f"{name[:2]} {name[3:].title()}" for name in later]
     words = "|".join([*later, *titles, *(f"Module {name[:2]}\\b" for name in later)])
     for path in sorted(course.rglob("*")):
