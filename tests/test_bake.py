@@ -94,6 +94,7 @@ def expected_files(answers: dict[str, str]) -> set[Path]:
     left_out = {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
     last = answers["last_module"]
     later = {p for p in rendered if p.parts[0] == "modules" and p.parts[1] > last}
+    later |= {Path(name) for name, module in post.NEEDED_FROM.items() if module > last}
     return rendered - left_out - later
 
 
@@ -297,16 +298,37 @@ def test_derived_slug_is_one_folder(title):
     assert not pre.faults("course_slug", slug) or slug in pre.WINDOWS_DEVICES
 
 
-@pytest.mark.parametrize("last", pre.MODULES[:-1])
-def test_a_course_that_stops_earlier_names_no_later_module(bake, last):
-    course = bake(last_module=last)
-    later = [name for name in pre.MODULES if name > last]
-    titles = [f"{name[:2]} {name[3:].title()}" for name in later]
-    words = "|".join([*later, *titles, *(f"Module {name[:2]}\\b" for name in later)])
-    for path in sorted(course.rglob("*")):
-        if path.suffix in {".py", ".md", ".svg", ".toml", ".txt"} and "tests" not in path.parts:
-            found = re.search(words, path.read_text(encoding="utf-8"))
-            assert not found, f"{path.relative_to(course)}: {found[0]}"
+@pytest.fixture(scope="module", params=pre.MODULES[:-1])
+def shorter(request, bake) -> Baked:
+    """Bake a course that ends after each module but the last."""
+    answers = DEFAULTS | {"last_module": request.param}
+    course = bake(last_module=request.param)
+    return Baked(course, answers | {"course_slug": course.name})
+
+
+def test_a_course_that_stops_earlier_names_no_later_module(shorter):
+    """Neither its folder, its number as a module, its title, nor what it adds to the package."""
+    package = DEFAULTS["package_name"]
+    names = []
+    for folder in pre.MODULES:
+        if folder > shorter.answers["last_module"]:
+            number, _, stem = folder.partition("_")
+            names += [folder, rf"{number} {stem.title()}", rf"Modules? [\d, andto]*\b{number}"]
+            names += [
+                rf"^\W*{stem.title()}\W*$",
+                rf'"{stem}"',
+                rf"{stem}\.py",
+                rf"{package}\.{stem}",
+            ]
+    word = re.compile("|".join(rf"(?<!\w)(?:{name})(?!\w)" for name in names), re.MULTILINE)
+    found = {path: word.search(text) for path, text in shorter.texts().items()}
+    assert {f"{path}: {match[0]}" for path, match in found.items() if match} == set()
+
+
+def test_a_course_that_stops_earlier_is_whole(shorter):
+    """Only the expected files, and no import that only a later module used."""
+    test_only_expected_files_exist(shorter)
+    test_ruff_has_nothing_to_say(shorter)
 
 
 def test_the_readmes_table_of_modules_is_true():
