@@ -209,7 +209,7 @@ def again(answers: Mapping[str, object]) -> list[str]:
         if (value := asked.params[option]) not in (None, "."):
             command += [f"--{option.replace('_', '-')}", value]
     return [
-        "\nTo be asked again, with your other answers as defaults:\n",
+        "\nTo be asked again, your other answers being defaults (maybe after `pipx run`, `uvx`):\n",
         f"    {shlex.join([*command, asked.params['template']])}\n",
     ]
 
