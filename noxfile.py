@@ -18,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
+COURSE = HERE / "<<cookiecutter.course_slug>>"
 
 
 def run_with_nox() -> int:
@@ -121,12 +122,19 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting with ruff, and Jinja's delimiters in the template. [--fix]"""
+    """Check style with ruff, Jinja's delimiters, and workflows. [--fix] [--actionlint]"""
     fix = ["--fix"] if "--fix" in session.posargs else []
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     session.run("ruff", "check", *fix)
     session.run("ruff", "format", *([] if fix else ["--check"]))
     session.run("python", "tests/delimiters.py")
+    homes = (HERE, COURSE, COURSE / "student")
+    workflows = [str(path) for home in homes for path in home.glob(".github/workflows/*.yml")]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--no-progress", *workflows)  # is every action pinned?
+    if "--actionlint" in session.posargs:
+        session.install(*nox.project.dependency_groups(PYPROJECT, "actionlint"))
+        session.run("actionlint", *workflows)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,20 @@ from pathlib import Path
 LICENSE = "<< cookiecutter.license >>"
 LAST_MODULE = "<< cookiecutter.last_module >>"
 LEFT_OUT = {"Proprietary": ["LICENSE"]}  # by license: the files its courses do without
+NEEDED_FROM = {  # tests of several modules, by the first that a course must reach to need them
+    "tests/test_integration.py": "04_losses",
+    "tests/test_gradients.py": "05_autograd",
+    "tests/test_bench.py": "06_optimizers",
+}
 
 
 def prune(course: Path, license_name: str, last_module: str) -> None:
     """Remove the files and the modules that the answers left out."""
     for name in LEFT_OUT.get(license_name, []):
         (course / name).unlink()
+    for name, module in NEEDED_FROM.items():
+        if module > last_module:
+            (course / name).unlink(missing_ok=True)
     for module in (course / "modules").iterdir():
         if module.name > last_module:
             shutil.rmtree(module)

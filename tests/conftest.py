@@ -14,7 +14,7 @@ from delimiters import ROOT, tracked_files
 from hypothesis import settings
 from living import Living, copy_of, only_folder
 
-sys.path[:0] = [str(ROOT / "hooks"), str(ROOT / "<<cookiecutter.course_slug>>")]
+sys.path[:0] = [str(ROOT), str(ROOT / "hooks"), str(ROOT / "<<cookiecutter.course_slug>>")]
 from coursekit.assignment import Assignment  # noqa: E402
 from coursekit.course import Course, Module  # noqa: E402
 
@@ -89,7 +89,7 @@ def cookiecutter(template, tmp_path_factory) -> Callable[..., subprocess.Complet
         return subprocess.run(
             [sys.executable, "-m", "cookiecutter", str(template), *arguments],
             cwd=folder,
-            env=outside | {"HOME": home, "USERPROFILE": home, "PWD": str(folder)},
+            env=outside | {"HOME": home, "USERPROFILE": home, "TMPDIR": home, "PWD": str(folder)},
             capture_output=True,
             encoding="utf-8",
             **options,

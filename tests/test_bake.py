@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import post_gen_project as post
-import pre_gen_project as pre
 import pytest
 import yaml
 from cookiecutter.prompt import render_variable
@@ -23,13 +22,14 @@ from hypothesis import strategies as st
 from living import only_folder
 from markdown_it import MarkdownIt
 
+import local_extensions as pre
+
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 DEFAULTS = {
     name: value
     for name, value in QUESTIONS.items()
     if isinstance(value, str) and not name.startswith("_")
 }
-CHOICES = {"last_module", "license"}
 OTHERS = {
     "course_title": "Neural Networks by Hand",
     "course_slug": "nn-by-hand",
@@ -92,8 +92,9 @@ def expected_files(answers: dict[str, str]) -> set[Path]:
     tag = re.compile(r"<<\s*cookiecutter\.(\w+)\s*>>")
     rendered = {Path(tag.sub(lambda match: answers[match[1]], name)) for name in names}
     left_out = {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
-    last = answers.get("last_module", QUESTIONS["last_module"][0])
+    last = answers["last_module"]
     later = {p for p in rendered if p.parts[0] == "modules" and p.parts[1] > last}
+    later |= {Path(name) for name, module in post.NEEDED_FROM.items() if module > last}
     return rendered - left_out - later
 
 
@@ -173,9 +174,20 @@ def test_default_license_is_mit(course):
     assert text.endswith("IN THE\nSOFTWARE.\n")
 
 
+@pytest.mark.parametrize(("name", "short"), [("CC-BY-4.0", "by"), ("CC-BY-SA-4.0", "by-sa")])
+def test_creative_commons_is_for_text_and_mit_for_code(name, short, course):
+    template = (ROOT / TEMPLATE / "LICENSE").read_text(encoding="utf-8")
+    text = derived(template, **(DEFAULTS | {"license": name}))
+    of_text, _, of_code = text.partition("MIT License")
+    assert (
+        f"\nhttps://creativecommons.org/licenses/{short}/4.0/\n\nCopyright (c) 2027 Ada" in of_text
+    )
+    assert f"MIT License{of_code}" == (course / "LICENSE").read_text(encoding="utf-8")
+
+
 def test_no_default_answer_is_left(bake, course):
     baked = Baked(bake(**OTHERS), OTHERS)
-    defaults = [*(DEFAULTS | {"course_slug": course.name}).values()]
+    defaults = [*(DEFAULTS | {"course_slug": course.name, "license": "MIT License"}).values()]
     left = {
         f"{path}: {default}"
         for path, text in baked.texts().items()
@@ -212,7 +224,7 @@ def type_answers(cookiecutter, folder: Path, **answers: str):
 
 def test_typed_answers_arrive_unharmed(cookiecutter, tmp_path):
     title = 'Réseaux & "Deep" \\ <Learning> {{ it\'s }}'
-    result = type_answers(cookiecutter, tmp_path, course_title=title, license="2")
+    result = type_answers(cookiecutter, tmp_path, course_title=title, license="BSD-3-Clause")
     assert result.returncode == 0, result.stderr
     course = tmp_path / "reseaux-deep-learning-it-s"
     settings = tomllib.loads((course / "course.toml").read_text(encoding="utf-8"))
@@ -229,9 +241,10 @@ def test_typed_delimiters_are_refused(cookiecutter, tmp_path):
 
 def test_every_question_is_explained():
     asked = {name for name in QUESTIONS if not name.startswith("_")}
-    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys() | CHOICES
-    for name in CHOICES:
-        assert QUESTIONS["__prompts__"][name].keys() == {"__prompt__", *QUESTIONS[name]}
+    assert QUESTIONS["__prompts__"].keys() == asked == pre.RULES.keys()
+    for name, offered in {"last_module": pre.MODULES, "license": pre.LICENSES}.items():
+        _, *shown = QUESTIONS["__prompts__"][name].strip().splitlines()
+        assert [line.split()[0] for line in shown] == [*offered]
     # Rich would take square brackets in a prompt for markup.
     assert "[" not in json.dumps(QUESTIONS["__prompts__"])
 
@@ -239,13 +252,14 @@ def test_every_question_is_explained():
 def test_any_module_may_be_the_last():
     files = [path.relative_to(ROOT / TEMPLATE).parts for path in tracked_files(TEMPLATE)]
     modules = {parts[1] for parts in files if parts[0] == "modules"}
-    assert QUESTIONS["last_module"] == sorted(modules, reverse=True)
+    assert [*pre.MODULES] == sorted(modules)
+    assert QUESTIONS["last_module"] == pre.MODULES[-1]
 
 
-def derived(name: str, **answers: str) -> str:
-    """Render one derived variable of cookiecutter.json."""
+def derived(text: str, **answers: str) -> str:
+    """Render a derived variable of cookiecutter.json, or any other text."""
     environment = create_env_with_context({"cookiecutter": QUESTIONS})
-    return render_variable(environment, QUESTIONS[name], answers)
+    return render_variable(environment, QUESTIONS.get(text, text), answers)
 
 
 # YAML has no way to write the last two characters of the basic plane, which mean nothing.
@@ -284,16 +298,37 @@ def test_derived_slug_is_one_folder(title):
     assert not pre.faults("course_slug", slug) or slug in pre.WINDOWS_DEVICES
 
 
-@pytest.mark.parametrize("last", QUESTIONS["last_module"][1:])
-def test_a_course_that_stops_earlier_names_no_later_module(bake, last):
-    course = bake(last_module=last)
-    later = [name for name in QUESTIONS["last_module"] if name > last]
-    titles = [f"{name[:2]} {name[3:].title()}" for name in later]
-    words = "|".join([*later, *titles, *(f"Module {name[:2]}\\b" for name in later)])
-    for path in sorted(course.rglob("*")):
-        if path.suffix in {".py", ".md", ".svg", ".toml", ".txt"} and "tests" not in path.parts:
-            found = re.search(words, path.read_text(encoding="utf-8"))
-            assert not found, f"{path.relative_to(course)}: {found[0]}"
+@pytest.fixture(scope="module", params=pre.MODULES[:-1])
+def shorter(request, bake) -> Baked:
+    """Bake a course that ends after each module but the last."""
+    answers = DEFAULTS | {"last_module": request.param}
+    course = bake(last_module=request.param)
+    return Baked(course, answers | {"course_slug": course.name})
+
+
+def test_a_course_that_stops_earlier_names_no_later_module(shorter):
+    """Neither its folder, its number as a module, its title, nor what it adds to the package."""
+    package = DEFAULTS["package_name"]
+    names = []
+    for folder in pre.MODULES:
+        if folder > shorter.answers["last_module"]:
+            number, _, stem = folder.partition("_")
+            names += [folder, rf"{number} {stem.title()}", rf"Modules? [\d, andto]*\b{number}"]
+            names += [
+                rf"^\W*{stem.title()}\W*$",
+                rf'"{stem}"',
+                rf"{stem}\.py",
+                rf"{package}\.{stem}",
+            ]
+    word = re.compile("|".join(rf"(?<!\w)(?:{name})(?!\w)" for name in names), re.MULTILINE)
+    found = {path: word.search(text) for path, text in shorter.texts().items()}
+    assert {f"{path}: {match[0]}" for path, match in found.items() if match} == set()
+
+
+def test_a_course_that_stops_earlier_is_whole(shorter):
+    """Only the expected files, and no import that only a later module used."""
+    test_only_expected_files_exist(shorter)
+    test_ruff_has_nothing_to_say(shorter)
 
 
 def test_the_readmes_table_of_modules_is_true():

@@ -445,6 +445,18 @@ def test_without_bubblewrap_it_says_how_to_go_on(monkeypatch) -> None:
     bubblewrap.check(wanted=False)
 
 
+@pytest.mark.parametrize(("restricted", "said"), [("1", "sysctl -w"), ("0", "forbids it")])
+def test_where_bubblewrap_fails_it_says_why(tmp_path, monkeypatch, restricted, said) -> None:
+    setting = tmp_path / "apparmor_restrict_unprivileged_userns"
+    setting.write_text(restricted + "\n", encoding="utf-8")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/bwrap")
+    monkeypatch.setattr(bubblewrap, "wrapped", lambda *given: ["sh", "-c", "exit 1", "sh"])
+    monkeypatch.setattr(bubblewrap, "RESTRICTED", setting)
+    with pytest.raises(Exception, match=said) as caught:
+        bubblewrap.check()
+    assert "install" not in str(caught.value)
+
+
 def test_when_the_grader_is_gone_nothing_stays(reference: Path) -> None:
     """As after its SIGKILL: the input of the parent ends while a student's code runs."""
     engine = Engine(reference, LIMITS, sandboxed=False)

@@ -1,19 +1,22 @@
-"""The hooks: each rule by itself, then as Cookiecutter runs them."""
+"""Answers and hooks: each rule by itself, then as Cookiecutter runs them."""
 
 import ast
+import json
 import keyword
 import os
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import post_gen_project as post
-import pre_gen_project as pre
 import pytest
 from delimiters import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+
+import local_extensions as pre
 
 GOOD = {name: example for name, (_, example) in pre.RULES.items()}
 BAD = [
@@ -96,11 +99,10 @@ FINE = [
 ]
 
 
-@pytest.mark.parametrize(("hook", "tags"), [("pre_gen_project.py", 1), ("post_gen_project.py", 2)])
-def test_hook_is_python_before_rendering(hook, tags):
-    text = (ROOT / "hooks" / hook).read_text(encoding="utf-8")
+def test_hook_is_python_before_rendering():
+    text = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
     ast.parse(text)
-    assert [text.count("<" + mark) for mark in "<%#"] == [tags, 0, 0]
+    assert [text.count("<" + mark) for mark in "<%#"] == [2, 0, 0]
 
 
 def test_examples_are_good_answers():
@@ -118,7 +120,7 @@ def test_refusal_names_answer_reason_and_example(name, value, reason):
     assert any(reason in line for line in refused)
     for line in refused:
         assert line.strip().startswith(f"{name}: {value!r}")
-        assert line.endswith(f"for example: {GOOD[name]}")
+        assert line.replace('"', "").endswith(f"for example: {GOOD[name]}")
 
 
 def test_names_in_use_are_refused():
@@ -147,53 +149,95 @@ def test_every_day_is_accepted_as_iso_only(day):
     assert pre.faults("first_day", day.strftime("%d/%m/%Y"))
 
 
-def test_answers_given_with_delimiters_are_judged_as_given():
-    given_answers = GOOD | {"course_title": "Shift << 8 >> 8", "course_slug": "<< default >>"}
-    answers = pre.as_typed(GOOD | {"course_title": "Shift 8 8"}, given_answers)
-    assert answers == GOOD | {"course_title": "Shift << 8 >> 8"}
+def answered(cookiecutter, folder: Path, way: str, answers: dict[str, str]):
+    """Run Cookiecutter with answers given in one of the ways it has, in a file as YAML text."""
+    file = folder.parent / "answers"
+    if way == "file":
+        lines = [f"  {name}: {value}\n" for name, value in answers.items()]
+        file.write_text("default_context:\n" + "".join(lines), encoding="utf-8")
+        return cookiecutter(folder, "--no-input", "--config-file", str(file))
+    if way == "replay":
+        file.with_suffix(".json").write_text(json.dumps({"cookiecutter": answers}), "utf-8")
+        return cookiecutter(folder, "--replay-file", str(file.with_suffix(".json")))
+    if way == "prompt":
+        return cookiecutter(folder, input="".join(answers.get(n, "") + "\n" for n in pre.RULES))
+    return cookiecutter(folder, "--no-input", *(f"{n}={answers[n]}" for n in answers))
+
+
+NO_TEXT = "not as text: put quotes round it"
+NO_QUESTION = "no question has this name"
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("way", "name", "value", "said"),
     [
-        ("course_title", ""),
-        ("course_title", "x" * 121),
-        ("course_title", "Deep\nLearning"),
-        ("course_title", "Shift << 8 >> 8"),
-        ("course_slug", "../up"),
-        ("course_slug", "con"),
-        ("package_name", "numpy"),
-        ("package_name", "class"),
-        ("term", ""),
-        ("instructor_name", ""),
-        ("instructor_email", "ada"),
-        ("institution", "A <# comment #> B"),
-        ("first_day", "2027-02-30"),
-        ("license", "GPL"),
+        ("prompt", "course_title", "Shift << 8 >> 8", "holds << and >>"),
+        ("prompt", "course_slug", "a/b", "must hold only"),
+        ("prompt", "package_name", "numpy", "is taken"),
+        ("prompt", "first_day", "tomorrow", "is not a date"),
+        ("prompt", "last_module", "3", "is not offered: type 01_tensor, 02_"),
+        ("prompt", "license", "GPL", "is not offered: type MIT, BSD-3-Clause"),
+        ("file", "first_day", "2027-09-06", f"2027-09-06 is read as date, {NO_TEXT}"),
+        ("file", "term", "2027", f"2027 is read as int, {NO_TEXT}"),
+        ("file", "institution", "", f"None is read as NoneType, {NO_TEXT}"),
+        ("file", "course_slug", "a/b", "must hold only"),
+        ("file", "last_module", "09_transformers", "is not offered: type 01_tensor, 02_"),
+        ("file", "license", "GPL", "is not offered: type MIT, BSD-3-Clause"),
+        ("file", "first_dya", '"2027-09-06"', f"{NO_QUESTION}; for example: first_day"),
+        ("key=value", "course_title", "", "is empty"),
+        ("key=value", "course_title", "Deep\nLearning", "line break"),
+        ("key=value", "course_title", "Shift << 8 >> 8", "holds << and >>"),
+        ("key=value", "course_slug", "con", "is a device"),
+        ("key=value", "package_name", "class", "word of the Python language"),
+        ("key=value", "instructor_email", "ada", "is not an e-mail address"),
+        ("key=value", "first_day", "2027-02-30", "is not a date"),
+        ("key=value", "last_module", "03", "is not offered: type 01_tensor, 02_"),
+        ("key=value", "license", "GPL", "is not offered: type MIT, BSD-3-Clause"),
+        ("key=value", "lisence", "MIT", f"{NO_QUESTION}; for example: license"),
+        ("key=value", "colour", "red", f"{NO_QUESTION}; for example: "),
+        ("replay", "last_module", "09_transformers", "is not offered: type 01_tensor, 02_"),
+        ("replay", "first_day", "2027-02-30", "is not a date"),
     ],
 )
-def test_cookiecutter_refuses(cookiecutter, tmp_path, name, value):
+def test_a_wrong_answer_is_refused_in_one_line(cookiecutter, tmp_path, way, name, value, said):
     out = tmp_path / "out"
     out.mkdir()
-    result = cookiecutter(out, "--no-input", f"{name}={value}")
+    result = answered(cookiecutter, out, way, {name: value})
     assert result.returncode == 1
-    assert name in result.stderr
-    assert list(tmp_path.rglob("*")) == [out]
+    (line,) = [line for line in result.stderr.splitlines() if "for example: " in line]
+    assert line.startswith(f"  {name}: ") and said in line
+    assert "Traceback" not in result.stderr
+    assert list(out.iterdir()) == []
 
 
-def test_cookiecutter_refuses_a_nested_folder(cookiecutter, tmp_path):
-    result = cookiecutter(tmp_path, "--no-input", "course_slug=a/b")
+BAD_ONES = {"package_name": "numpy", "first_day": "soon", "last_module": "three", "license": "GPL"}
+
+
+@pytest.mark.parametrize("way", ["prompt", "file", "key=value", "replay"])
+def test_all_are_refused_at_once_and_only_they_are_asked_again(cookiecutter, tmp_path, way):
+    """The command that the refusal ends with has all other answers as its defaults."""
+    out = tmp_path / "out"
+    out.mkdir()
+    title = "Réseaux: & 'Deep' 👩\u200d🏫"
+    written = "\"Réseaux: & 'Deep' 👩\u200d🏫\"" if way == "file" else title
+    result = answered(cookiecutter, out, way, BAD_ONES | {"course_title": written})
+    assert all(f"  {name}: {value!r} " in result.stderr for name, value in BAD_ONES.items())
+    command = shlex.split(result.stderr.strip().splitlines()[-1])
+    options = command[command.index("--config-file") : -1]
+    good = {name: GOOD[name] for name in BAD_ONES}
+    answers = "".join(good.get(name, "") + "\n" for name in pre.RULES)
+    again = cookiecutter(out, *options, input=answers)
+    assert again.returncode == 0, again.stderr
+    settings = tomllib.loads(next(out.glob("*/course.toml")).read_text(encoding="utf-8"))
+    assert settings["course"]["title"] == title
+    assert settings["course"]["package"] == "minitorch"
+
+
+def test_answers_outside_the_default_context_are_refused(cookiecutter, tmp_path):
+    (tmp_path / "answers.yml").write_text("license: MIT\n", encoding="utf-8")
+    result = cookiecutter(tmp_path, "--no-input", "--config-file", "answers.yml")
     assert result.returncode == 1
-    assert "course_slug" in result.stderr
-    # Cookiecutter makes `a` before the hook runs, and takes away only `b`.
-    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
-
-
-def test_all_refusals_come_at_once(cookiecutter, tmp_path):
-    bad = {"package_name": "numpy", "first_day": "soon", "instructor_email": "ada"}
-    result = cookiecutter(tmp_path, "--no-input", *(f"{key}={bad[key]}" for key in bad))
-    assert all(f"{name}: {value!r}" in result.stderr for name, value in bad.items())
-    assert list(tmp_path.iterdir()) == []
+    assert "  license: stands outside default_context; indent it below that line\n" in result.stderr
 
 
 def test_refused_answers_leave_an_older_course_alone(cookiecutter, tmp_path):

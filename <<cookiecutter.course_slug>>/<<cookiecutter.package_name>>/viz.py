@@ -4,9 +4,6 @@ Provided: you need not read it. Titles state what was found, so cells compute th
 imported where something is drawn: that takes a second, and grading draws nothing.
 """
 
-import base64
-from itertools import pairwise
-
 import numpy as np
 
 SIZE = (7, 4)  # inches; a notebook shows them at about 100 pixels each
@@ -137,6 +134,7 @@ def roofline(points, bandwidth, peak, title):
     ax.annotate(f"{peak:.0f} GFLOP/s", (bend, 1.2 * peak), va="bottom")
     ax.set_ylim(None, 4 * peak)
     return ax
+<%- if cookiecutter.last_module >= '02' %>
 
 
 # ---- Activations
@@ -168,6 +166,8 @@ def corners(classify, points, labels, title):
     for point, label in zip(points, labels, strict=True):
         ax.annotate(str(label), point, color="white", ha="center", va="center", zorder=4)
     return ax
+<%- endif %>
+<%- if cookiecutter.last_module >= '05' %>
 
 
 # ---- Autograd
@@ -185,6 +185,8 @@ class Picture(str):
     """The text of an SVG, which a notebook shows as a picture, also one that it does not trust."""
 
     def _repr_html_(self):
+        import base64
+
         data = base64.b64encode(self.encode()).decode()
         return f'<img src="data:image/svg+xml;base64,{data}" alt="graph of the computation">'
 
@@ -239,6 +241,8 @@ def arrange(order, edges):
     Each Node stands a level above its highest input. An arrow that passes levels gets a bend, a
     tuple, on each of them, so that there is room for it.
     """
+    from itertools import pairwise
+
     level, after, place = {}, {}, {}
     for node in order:
         level[node] = 1 + max([level.get(t, 0) for t in edges[node]])
@@ -291,6 +295,8 @@ def graph_svg(place, after, boxes):
             f'<text x="{x:g}" y="{y + 22:g}" font-size="13" fill="#c2570c">grad {grad}</text>'
         )
     return "".join(svg) + "</svg>"
+<%- endif %>
+<%- if cookiecutter.last_module >= '06' %>
 
 
 # ---- Optimizers
@@ -318,3 +324,4 @@ def paths(panels, title, columns=3):
         ax.set_title(panel["title"], fontsize=10)
     figure.suptitle(title)
     return figure
+<%- endif %>

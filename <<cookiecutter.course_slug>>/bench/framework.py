@@ -186,7 +186,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         f = framework(Path(folder))
         if not hasattr(f, "SGD"):
-            sys.exit("This course ends before the optimizers: there is no step to time.")
+            sys.exit("No module of this course trains a network: there is no step to time.")
         for optimizer in ("SGD", "Adam"):
             model = network(f)
             start = [p.data.copy() for p in model.parameters()]

@@ -1,6 +1,6 @@
 """Tests that ask for `module` run once for each module, or for those named by --module.
 
-Tests marked `needs("layers")` are about the framework as a whole: they run if Module 03 is chosen.
+Tests marked `needs("tensor")` are about the framework as a whole: they run if it is chosen.
 All is made from the sources, in temporary folders: nothing that a person built is read or changed.
 """
 

@@ -47,10 +47,13 @@ ENVIRONMENT = {
 
 MISSING = """\
 Grading runs students' code, and there is no sandbox for it here: {reason}.
-  - On Debian or Ubuntu, install it: sudo apt-get install bubblewrap
-  - Elsewhere, or where a container forbids it, grade in the course's dev container or in WSL.
+  - {first}
+  - Where that cannot be done, grade in the course's dev container or in WSL.
   - Or grade with --no-sandbox. Then the code runs as you: it can read and change your files, the
     solutions and the gradebook, and it can use the network. Do this only with work you trust."""
+INSTALL = "On Debian or Ubuntu, install it: sudo apt-get install bubblewrap"
+ALLOW = "Let users make namespaces: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")  # Ubuntu, from 23.10
 
 
 def command(
@@ -75,9 +78,9 @@ def check(*, wanted: bool = True) -> None:
         raise CourseError("Grading runs on Linux and macOS: on Windows, in WSL or a dev container.")
     if not wanted:
         return
-    reason = ""
+    reason, first = "", "This machine, or the container it is, forbids it."
     if not shutil.which("bwrap"):
-        reason = "bubblewrap (bwrap) is not installed"
+        reason, first = "bubblewrap (bwrap) is not installed", INSTALL
     elif platform.machine() not in MACHINES:
         reason = f"none is known for {platform.machine()}"
     else:
@@ -86,8 +89,10 @@ def check(*, wanted: bool = True) -> None:
         if done.returncode:
             said = (done.stderr.strip() or "it gave no reason").splitlines()[-1]
             reason = f"bubblewrap cannot make one ({said})"
+            if RESTRICTED.is_file() and RESTRICTED.read_text(encoding="utf-8").strip() == "1":
+                first = ALLOW
     if reason:
-        raise CourseError(MISSING.format(reason=reason))
+        raise CourseError(MISSING.format(reason=reason, first=first))
 
 
 def available() -> bool:

@@ -185,7 +185,7 @@ def __init__(self, data, dtype=None, requires_grad=False):
         )
     self.data = array
     self.requires_grad = requires_grad
-    self.grad = None  # autograd will put the gradient here ...
+    self.grad = None  # the gradient belongs here ...
     self.grad_fn = None  # ... and here the operation that made this Tensor
     ### END SOLUTION
 
@@ -545,7 +545,7 @@ def result_of(array, *inputs):
 @add_to_class(Tensor)
 def backward(self, gradient=None):
     """Compute gradients: not yet."""
-    raise NotImplementedError("Tensor.backward arrives with autograd<% if cookiecutter.last_module >= '05' %> in Module 05<% endif %>")
+    raise NotImplementedError("Tensor.backward <% if cookiecutter.last_module >= '05' %>arrives with autograd in Module 05<% else %>is no part of this course<% endif %>")
 
 
 Tensor.__array_ufunc__ = None  # so that array + tensor asks the Tensor

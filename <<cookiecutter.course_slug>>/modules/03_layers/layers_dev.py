@@ -519,7 +519,7 @@ out in Part 1 above. Keras calls it `Dense`. The bias of shape (m,) broadcasts o
 what comes in may have any number of dimensions before the last. Weight and bias start as in
 PyTorch, uniform with the bound 1 / √in_features; what that does to a deep network, you will
 measure. `@tensor_function` lets
-<% if cookiecutter.last_module >= "05" %>Module 05<% else %>autograd<% endif %> put a faster `linear` in its place.
+<% if cookiecutter.last_module >= "05" %>Module 05<% else %>others<% endif %> put a faster `linear` in its place.
 """
 
 

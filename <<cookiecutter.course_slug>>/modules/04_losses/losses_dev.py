@@ -1474,7 +1474,7 @@ profile_nudges()
 **Explain your curve.** Expect no move, or very few, that raises the loss: a slope tells the truth
 nearby, while luck fails more often than not. Expect accuracy to have slope 0 in nearly all weights,
 and to rise in steps nevertheless: why? And the bill: two losses for each weight make **one** step of
-a small network last many seconds, and one pass over 60,000 pictures many hours. <% if cookiecutter.last_module >= "05" %>Module 05<% else %>Autograd<% endif %>
+a small network last many seconds, and one pass over 60,000 pictures many hours. <% if cookiecutter.last_module >= "05" %>Module 05<% else %>PyTorch's autograd<% endif %>
 gets all slopes at once, for the price of a few forward passes.
 
 ## Part 3: Production Context

@@ -2684,5 +2684,5 @@ old one.
 - It costs a few forward passes and the arrays that rules ask for, and you can trade one for the
   other.
 
-<% if cookiecutter.last_module >= "06" %>**Next, Module 06: Optimizers** decide what to do with a gradient, and how far to step.<% else %>**Next**, decide what to do with a gradient, and how far to step: that is what optimizers are for.<% endif %>
+<% if cookiecutter.last_module >= "06" %>**Next, Module 06: Optimizers** decide what to do with a gradient, and how far to step.<% else %>**Next**, decide what to do with a gradient, and how far to step: `torch.optim` holds what people found.<% endif %>
 """
