@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from living import only_folder
 from markdown_it import MarkdownIt
 
-import local_extensions as pre
+from hooks import answers as pre
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 DEFAULTS = {

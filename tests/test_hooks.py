@@ -16,7 +16,7 @@ from delimiters import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-import local_extensions as pre
+from hooks import answers as pre
 
 GOOD = {name: example for name, (_, example) in pre.RULES.items()}
 BAD = [

@@ -223,7 +223,7 @@ def judge_given() -> None:
     options = asked.params
     config = get_user_config(options["config_file"], options["default_config"])
     if options["replay"] or options["replay_file"]:
-        last = Path(config["replay_dir"], f"{Path(__file__).resolve().parent.name}.json")
+        last = Path(config["replay_dir"], f"{Path(__file__).resolve().parents[1].name}.json")
         path = Path(options["replay_file"] or last)
         judge(json.loads(path.read_text(encoding="utf-8"))["cookiecutter"])
         return
