@@ -1,13 +1,17 @@
-"""Remove what the answers left out, and say what to type next."""
+"""Remove what the answers left out, record where the course comes from, say what to type next."""
 
+import json
 import os
+import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 LICENSE = "<< cookiecutter.license >>"
 LAST_MODULE = "<< cookiecutter.last_module >>"
 LEFT_OUT = {"Proprietary": ["LICENSE"]}  # by license: the files its courses do without
+RECORD = ".template.json"  # a file of its own: nobody edits it, so every update merges it
 
 
 def prune(course: Path, license_name: str, last_module: str) -> None:
@@ -17,6 +21,38 @@ def prune(course: Path, license_name: str, last_module: str) -> None:
     for module in (course / "modules").iterdir():
         if module.name > last_module:
             shutil.rmtree(module)
+
+
+def git(repository: Path, *arguments: str) -> str:
+    """Return what git says of the template, or nothing: of a zip, of a folder, without git."""
+    if not (repository / ".git").exists():  # git would look in the folders above
+        return ""
+    command = ["git", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def origin(context: dict[str, str], start: str | None) -> dict[str, object]:
+    """Return the template's address, its version (a tag or commit) and the public answers."""
+    repository = Path(context["_repo_dir"])
+    # A clone knows its address, which others reach, too; a password in it is nobody's business.
+    address = re.sub(r"^(https?://)[^/@]*@", r"\1", git(repository, "config", "remote.origin.url"))
+    folder = Path(start or "", context["_template"])  # given as a path, and cloned from nowhere
+    answers = {name: value for name, value in context.items() if not name.startswith("_")}
+    return {
+        "template": address or str(folder.resolve() if folder.is_dir() else context["_template"]),
+        "version": git(repository, "describe", "--tags", "--always"),
+        "answers": answers,
+    }
+
+
+def read_context() -> dict[str, str]:
+    """Return all that Cookiecutter knows of this bake."""
+    # In JSON no three quotation marks meet and no backslash stands alone, so this literal is safe.
+    return json.loads(r"""<< cookiecutter | tojson >>""")
 
 
 def path_from(start: str | None, course: Path) -> Path:
@@ -39,6 +75,9 @@ def main() -> None:
     """Finish the course, which is the current folder."""
     course = Path.cwd()
     prune(course, LICENSE, LAST_MODULE)
+    record = origin(read_context(), os.environ.get("PWD"))
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    (course / RECORD).write_text(text, encoding="utf-8", newline="\n")
     # Cookiecutter has changed folders; the shell's PWD still says where the user stands.
     commands = next_commands(path_from(os.environ.get("PWD"), course))
     print("\nYour course is ready. Next:\n", *(f"    {command}" for command in commands), sep="\n")
