@@ -23,9 +23,9 @@ def prune(course: Path, license_name: str, last_module: str) -> None:
             shutil.rmtree(module)
 
 
-def git(repository: Path, *arguments: str) -> str:
-    """Return what git says of the template, or nothing: of a zip, of a folder, without git."""
-    if not (repository / ".git").exists():  # git would look in the folders above
+def git(repository: Path | None, *arguments: str) -> str:
+    """Return what git says of the template; nothing of a folder or zip, or where git is missing."""
+    if not repository or not (repository / ".git").exists():  # git would look in those above
         return ""
     command = ["git", "-C", str(repository), *arguments]
     try:
@@ -35,17 +35,24 @@ def git(repository: Path, *arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+def template_at(path: str, *starts: str) -> Path | None:
+    """Return the folder at a path, as seen from one of some places, if it holds a template."""
+    found = (Path(start, path) for start in starts)
+    return next((each.resolve() for each in found if (each / "cookiecutter.json").is_file()), None)
+
+
 def origin(context: dict[str, str], start: str | None) -> dict[str, object]:
     """Return the template's address, its version (a tag or commit) and the public answers."""
-    repository = Path(context["_repo_dir"])
+    # Cookiecutter has changed folders, and Windows does not say where it stood: mostly there.
+    starts = [start, context["_output_dir"]] if start else [context["_output_dir"]]
+    repository = template_at(context["_repo_dir"], *starts)
     # A clone knows its address, which others reach, too; a password in it is nobody's business.
     address = re.sub(r"^(https?://)[^/@]*@", r"\1", git(repository, "config", "remote.origin.url"))
-    folder = Path(start or "", context["_template"])  # given as a path, and cloned from nowhere
-    answers = {name: value for name, value in context.items() if not name.startswith("_")}
+    given = template_at(context["_template"], *starts) or context["_template"]
     return {
-        "template": address or str(folder.resolve() if folder.is_dir() else context["_template"]),
+        "template": address or str(given),
         "version": git(repository, "describe", "--tags", "--always"),
-        "answers": answers,
+        "answers": {name: value for name, value in context.items() if not name.startswith("_")},
     }
 
 
