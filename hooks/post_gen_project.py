@@ -51,7 +51,7 @@ def origin(context: dict[str, str], start: str | None) -> dict[str, object]:
     given = template_at(context["_template"], *starts) or context["_template"]
     return {
         "template": address or str(given),
-        "version": git(repository, "describe", "--tags", "--always"),
+        "version": git(repository, "describe", "--tags", "--always", "--abbrev=12"),
         "answers": {name: value for name, value in context.items() if not name.startswith("_")},
     }
 

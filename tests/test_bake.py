@@ -94,7 +94,7 @@ def expected_files(answers: dict[str, str]) -> set[Path]:
     left_out = {Path(name) for name in post.LEFT_OUT.get(answers.get("license"), [])}
     last = answers.get("last_module", QUESTIONS["last_module"][0])
     later = {p for p in rendered if p.parts[0] == "modules" and p.parts[1] > last}
-    return rendered - left_out - later
+    return (rendered - left_out - later) | {Path(post.RECORD)}
 
 
 def test_only_expected_files_exist(baked):

@@ -96,7 +96,7 @@ FINE = [
 ]
 
 
-@pytest.mark.parametrize(("hook", "tags"), [("pre_gen_project.py", 1), ("post_gen_project.py", 2)])
+@pytest.mark.parametrize(("hook", "tags"), [("pre_gen_project.py", 1), ("post_gen_project.py", 3)])
 def test_hook_is_python_before_rendering(hook, tags):
     text = (ROOT / "hooks" / hook).read_text(encoding="utf-8")
     ast.parse(text)

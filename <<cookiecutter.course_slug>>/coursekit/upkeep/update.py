@@ -76,7 +76,7 @@ class Template:
 
     def name(self, commit: str) -> str:
         """Return a commit as people call it: its tag, or how far it is from one."""
-        return git("describe", "--tags", "--always", commit, at=self.clone)
+        return git("describe", "--tags", "--always", "--abbrev=12", commit, at=self.clone)
 
     def target(self, version: str | None) -> str:
         """Return the commit to update to: of a version, or the newest; that of now, if none is.
