@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from coursekit.course import Course
-from coursekit.errors import CourseError
 
 
 def options(command: Callable, add: Callable[..., Any]) -> None:
@@ -14,8 +13,8 @@ def options(command: Callable, add: Callable[..., Any]) -> None:
     if command is update:
         add("version", nargs="?", help="a tag or commit of the template, if not the newest")
         add("--check", action="store_true", help="write nothing; fail if there is a newer one")
-        add("--answer", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-            help="another one from now on: last_module 06_optimizers")  # fmt: skip
+        more = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
+        add("--answer", **more, help="another from now on: last_module 06_optimizers")
     else:
         add("name", help='of the new term: "Autumn 2027"')
         add("--first-day", type=day, required=True, metavar="DATE", help="such as 2027-09-06")
@@ -33,12 +32,7 @@ def update(course: Course, args: argparse.Namespace) -> None:
     """Bring a newer template into this course; what you changed stays."""
     from coursekit.upkeep import update as updating
 
-    if not args.check:
-        print(updating.update(course, args.version, dict(args.answer)))
-    elif news := updating.newer(course, args.version):
-        raise CourseError(news)
-    else:
-        print("There is nothing newer.")
+    print(updating.update(course, args.version, dict(args.answer), args.check))
 
 
 def term(course: Course, args: argparse.Namespace) -> None:

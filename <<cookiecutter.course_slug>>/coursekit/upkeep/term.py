@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import tomlkit
@@ -19,13 +19,10 @@ from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, NotBuilt
 
-FOLDER = "archive"
 # What was given to students, what they did, and what came of it; by the names in .gitignore.
-OF_A_TERM = (
-    *("release", "dist", "roster.csv", "downloaded", "submitted", "autograded", "marking"),
-    *("compare", "feedback", "grades", "grades.csv", "gradebook.csv", "gradebook.db"),
-    *("report.html", "backups"),
-)
+OF_A_TERM = ("release", "dist", "roster.csv", "downloaded", "submitted", "autograded", "marking",
+             "compare", "feedback", "grades", "grades.csv", "gradebook.csv", "gradebook.db",
+             "report.html", "backups")  # fmt: skip
 
 
 def begin(course: Course, name: str, first_day: dt.date) -> Iterator[str]:
@@ -39,10 +36,9 @@ def begin(course: Course, name: str, first_day: dt.date) -> Iterator[str]:
             "has another name; to change a date alone, change it there."
         )
     text, cleared = new_settings(course, name, first_day)
-    partial = course.root / FOLDER / (re.sub(r"[^\w.-]+", "-", course.term) + ".partial")
-    with ExitStack() as held:
-        if os.name != "nt":  # where nothing is graded
-            held.enter_context(database.one_grader(course.workspace.gradebook, course.root))
+    partial = course.root / "archive" / (re.sub(r"[^\w.-]+", "-", course.term) + ".partial")
+    there = course.workspace.gradebook, course.root
+    with nullcontext() if os.name == "nt" else database.one_grader(*there):  # Windows: none grades
         leave_gradebook(course)
         if work or partial.exists():
             archive = put_away(course, work, partial)
@@ -98,10 +94,8 @@ def put_away(course: Course, work: list[Path], partial: Path) -> Path:
                 raise FileExistsError(None, "both are there")
             path.rename(target)
         except OSError as error:
-            raise CourseError(
-                f"{path} cannot be moved to {target}: {error.strerror}. Nothing is lost; when that "
-                "is mended, the same command goes on."
-            ) from None
+            why = f"{path} cannot be moved to {target}: {error.strerror}"
+            raise CourseError(f"{why}. When that is mended, the same command goes on.") from None
     files.write_bytes(partial / course.file.name, course.file.read_bytes())
     archive, number = partial.with_suffix(""), 1
     while archive.exists():  # of a term of the same name
