@@ -208,7 +208,7 @@ def test_a_module_more_is_an_answer_more(
     baked(history, "old", last_module="01_tensor").rename(living.root)
     into_git(living.root.parent)
     said = living.refused("update", "--answer", "last_module", "99_wishes")
-    assert "does not take the answers" in said and "99_wishes" in said
+    assert "cannot be baked with" in said and "99_wishes" in said
     living.ok("update", "--answer", "last_module", "02_activations")
     assert snapshot(living.root) == snapshot(baked(history, "new"))
     assert git(living.root, "status", "--porcelain") == ""

@@ -21,14 +21,13 @@ from tempfile import TemporaryDirectory
 from coursekit.course import Course
 from coursekit.errors import CourseError
 
-UTF8 = os.environ | {"PYTHONUTF8": "1"}
-
 
 def run(*command: str | Path, at: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, and keep what it says."""
-    how = {"check": False, "capture_output": True, "encoding": "utf-8"}
+    env = os.environ | {"PYTHONUTF8": "1"} | environment
+    how = {"cwd": at, "env": env, "capture_output": True, "encoding": "utf-8"}
     try:
-        return subprocess.run(command, cwd=at, env={**UTF8, **environment}, **how)
+        return subprocess.run(command, check=False, **how)
     except FileNotFoundError:
         raise CourseError(f"{command[0]} is missing: install it, and run this again.") from None
 
@@ -91,8 +90,8 @@ class Template:
         done = run(sys.executable, "-m", "cookiecutter", *how, *given, at=self.clone.parent)
         if done.returncode:
             raise CourseError(
-                f"The template at {self.name(commit)} does not take the answers in {self.record}; "
-                f"to give another: --answer NAME VALUE\n{(done.stderr or done.stdout).strip()}"
+                f"The template at {self.name(commit)} cannot be baked with {self.record} "
+                f"(another answer: --answer NAME VALUE):\n{(done.stderr or done.stdout).strip()}"
             )
         course.parent.mkdir(parents=True, exist_ok=True)
         next(baked.iterdir()).rename(course)
@@ -113,12 +112,8 @@ def template(course: Course) -> Iterator[Template]:
             f'{path} must say what was baked: {{"template": "its git address", "version": "a tag '
             'or commit, or the nearest", "answers": {"term": …}}. Write that, and commit it.'
         ) from None
-    from cookiecutter.config import BUILTIN_ABBREVIATIONS
-    from cookiecutter.repository import expand_abbreviations
-
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         clone = Path(folder).resolve() / "template"
-        address = expand_abbreviations(address, BUILTIN_ABBREVIATIONS)
         done = run("git", "clone", "--quiet", "--", address, clone, at=course.root)
         if done.returncode:
             raise CourseError(f"{path}: {address} cannot be cloned: {done.stderr.strip()}")
