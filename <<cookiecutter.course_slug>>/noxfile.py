@@ -178,7 +178,7 @@ def lab(session: nox.Session) -> None:
 
 @nox.session
 def update(session: nox.Session) -> None:
-    """Bring a newer template into this course. [--check] [VERSION] [ANSWER=VALUE …]"""
+    """Bring a newer template into this course. [--check] [VERSION] [--answer NAME VALUE]"""
     coursekit(session, "update")
 
 

@@ -14,7 +14,7 @@ def options(command: Callable, add: Callable[..., Any]) -> None:
         add("version", nargs="?", help="a tag or commit of the template, if not the newest")
         add("--check", action="store_true", help="write nothing; fail if there is a newer one")
         more = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
-        add("--answer", **more, help="another from now on")
+        add("--answer", **more, help="a recorded one, other than it was")
     else:
         add("name", help='of the new term: "Autumn 2027"')
         add("--first-day", type=day, required=True, metavar="DATE", help="such as 2027-09-06")
