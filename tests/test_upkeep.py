@@ -91,11 +91,11 @@ def test_recorded_answers_bake_the_same_bytes(fresh: Living, bake: Callable[...,
 
 def test_a_clone_is_known_by_its_address_without_the_password(history: Path) -> None:
     git(history, "remote", "add", "origin", "https://me:secret@example.org/template.git")
-    git(history, "tag", "2026.11.0")
+    git(history, "tag", "2099.1.0")
     context = {"_repo_dir": "template", "_template": "gh:o/t", "_output_dir": "/", "term": "T"}
     assert post.origin(context, str(history.parent)) == {
         "template": "https://example.org/template.git",
-        "version": "2026.11.0",
+        "version": "2099.1.0",
         "answers": {"term": "T"},
     }
 
@@ -227,6 +227,7 @@ def test_update_says_what_is_in_the_way(fresh: Living, history: Path, tmp_path: 
     assert "nowhere cannot be cloned" in refused(version="1", template=str(tmp_path / "nowhere"))
     before = git(history, "rev-parse", "HEAD")
     commit(history)
+    git(history, "tag", "2099.1.0")
     assert "not a git repository" in refused(version=before)
     git(course.root, "init", "--quiet")
     assert "git commit -m Course" in refused(version=before)
@@ -357,6 +358,30 @@ def test_a_fork_starts_clean(fresh: Living, tmp_path: Path) -> None:
     assert "No work and no grades of Spring 2027 are here" in course.ok(*NEXT)
     assert not (course.root / "archive").exists()
     assert 'term = "Autumn 2027"' in (course.root / "course.toml").read_text(encoding="utf-8")
+
+
+def test_what_is_of_the_last_term_goes_and_all_else_stays(fresh: Living, tmp_path: Path) -> None:
+    """Wherever it stands in course.toml, and however its lines end."""
+    course = copy_of(fresh.root, tmp_path / "course")
+    path = course.root / "course.toml"
+    clean = path.read_bytes().decode("utf-8")
+    sections = "".join(f"[schedule.sections.{name}]\n01_tensor = 2027-02-03\n" for name in "AB")
+    course.edit(path, "# 01_tensor = 2027-02-01\n", "01_tensor = 2027-02-01 12:00:00  # noon\n")
+    course.edit(path, "[kit]", f"{EXTRAS}{EXTRAS}\n{sections}\n[kit]")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    said = course.ok("term", 'Fall "27" \\ é', "--first-day", "2027-09-06")
+    assert "[schedule] due, [schedule] sections, [[extension]] cleared" in said
+    text = path.read_bytes().decode("utf-8")
+    assert text.count("\n") == text.count("\r\n")
+    expected = tomllib.loads(clean)
+    expected["course"]["term"] = 'Fall "27" \\ é'
+    found = tomllib.loads(text)
+    assert str(found["schedule"].pop("first_day")) == "2027-09-06"
+    assert not found["schedule"].pop("sections", None)
+    del expected["schedule"]["first_day"]
+    assert found == expected
+    comments = [line.partition("#")[2].strip() for line in clean.splitlines() if "#" in line]
+    assert [comment for comment in comments if comment not in text] == ["01_tensor = 2027-02-01"]
 
 
 def test_a_gradebook_elsewhere_is_kept_and_not_used_again(fresh: Living, tmp_path: Path) -> None:
