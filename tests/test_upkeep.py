@@ -407,6 +407,9 @@ def test_a_gradebook_in_use_stays(fresh: Living, tmp_path: Path) -> None:
         assert "is open in another program" in course.refused(*NEXT)
         assert (course.root / "gradebook.db").is_file()
     course.ok(*NEXT)
+    (course.root / "gradebook.db").write_bytes(b"broken")
+    course.ok("term", "Winter", "--first-day", "2028-01-10")
+    assert (course.root / "archive" / "Autumn-2027" / "gradebook.db").read_bytes() == b"broken"
 
 
 @pytest.mark.parametrize(

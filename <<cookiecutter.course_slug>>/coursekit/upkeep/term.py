@@ -78,8 +78,9 @@ def leave_gradebook(course: Course) -> None:
                 )
     file = course.root / "gradebook.db"
     if file.exists():
-        with closing(sqlite3.connect(file)) as gradebook:  # the last one that closes it
-            gradebook.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # puts into it what is in -wal
+        # The last one that closes it puts into it what is in -wal. A broken one moves as it is.
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as gradebook:
+            gradebook.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if file.with_name("gradebook.db-wal").exists():
             raise CourseError(f"{file} is open in another program (nox -s lab?): close that first.")
 
@@ -91,13 +92,12 @@ def put_away(course: Course, work: list[Path], partial: Path) -> Path:
         target = partial / path.name
         try:
             if target.exists():  # made since this was interrupted
-                raise FileExistsError(None, "both are there")
+                raise FileExistsError(None, "both are there, so move one away")
             path.rename(target)
         except OSError as error:
-            why = f"{path} cannot be moved to {target}: {error.strerror}"
-            raise CourseError(f"{why}. When that is mended, the same command goes on.") from None
+            raise CourseError(f"{path} cannot move to {target}: {error.strerror}.") from None
     files.write_bytes(partial / course.file.name, course.file.read_bytes())
-    archive, number = partial.with_suffix(""), 1
+    archive, number = partial.with_suffix(""), 2
     while archive.exists():  # of a term of the same name
-        archive, number = partial.with_name(f"{partial.stem}-{number + 1}"), number + 1
+        archive, number = partial.with_name(f"{partial.stem}-{number}"), number + 1
     return partial.rename(archive)
