@@ -8,10 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+RECORD = ".template.json"  # a file of its own: nobody edits it, so every update merges it
 LICENSE = "<< cookiecutter.license >>"
 LAST_MODULE = "<< cookiecutter.last_module >>"
 LEFT_OUT = {"Proprietary": ["LICENSE"]}  # by license: the files its courses do without
-RECORD = ".template.json"  # a file of its own: nobody edits it, so every update merges it
 
 
 def prune(course: Path, license_name: str, last_module: str) -> None:
