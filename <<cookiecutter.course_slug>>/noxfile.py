@@ -79,10 +79,12 @@ def pytorch(session: nox.Session) -> None:
 
 
 def extra(session: nox.Session) -> None:
-    """Install the groups of a cluster and a gradebook server where they are asked for."""
+    """Install the groups of an update, a cluster, a gradebook server where they are asked for."""
     wanted = []
     if any(word.startswith("--scheduler") for word in session.posargs):
         wanted += ["--group", f"{HERE / 'pyproject.toml'}:cluster"]
+    if session.name == "update":
+        wanted += ["--group", f"{HERE / 'pyproject.toml'}:update"]
     if on_server(HERE / "course.toml"):
         wanted += ["--group", f"{HERE / 'pyproject.toml'}:postgresql"]
     uv = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
@@ -172,6 +174,18 @@ def lint(session: nox.Session) -> None:
 def lab(session: nox.Session) -> None:
     """Open JupyterLab on the course, with nbgrader's formgrader for the written answers."""
     coursekit(session, "lab")
+
+
+@nox.session
+def update(session: nox.Session) -> None:
+    """Bring a newer template into this course. [--check] [VERSION] [--answer NAME VALUE]"""
+    coursekit(session, "update")
+
+
+@nox.session
+def term(session: nox.Session) -> None:
+    """Begin a new term; the last one goes into archive/. "Autumn 2027" --first-day 2027-09-06"""
+    coursekit(session, "term")
 
 
 if __name__ == "__main__":

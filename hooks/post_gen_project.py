@@ -1,10 +1,14 @@
-"""Remove what the answers left out, and say what to type next."""
+"""Remove what the answers left out, record where the course comes from, say what to type next."""
 
+import json
 import os
+import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
+RECORD = ".template.json"  # a file of its own: nobody edits it, so every update merges it
 LICENSE = "<< cookiecutter.license >>"
 LAST_MODULE = "<< cookiecutter.last_module >>"
 LEFT_OUT = {"Proprietary": ["LICENSE"]}  # by license: the files its courses do without
@@ -27,6 +31,45 @@ def prune(course: Path, license_name: str, last_module: str) -> None:
             shutil.rmtree(module)
 
 
+def git(repository: Path | None, *arguments: str) -> str:
+    """Return what git says of the template; nothing of a folder or zip, or where git is missing."""
+    if not repository or not (repository / ".git").exists():  # git would look in those above
+        return ""
+    command = ["git", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def template_at(path: str, *starts: str) -> Path | None:
+    """Return the folder at a path, as seen from one of some places, if it holds a template."""
+    found = (Path(start, path) for start in starts)
+    return next((each.resolve() for each in found if (each / "cookiecutter.json").is_file()), None)
+
+
+def origin(context: dict[str, str], start: str | None) -> dict[str, object]:
+    """Return the template's address, its version (a tag or commit) and the public answers."""
+    # Cookiecutter has changed folders, and Windows does not say where it stood: mostly there.
+    starts = [start, context["_output_dir"]] if start else [context["_output_dir"]]
+    repository = template_at(context["_repo_dir"], *starts)
+    # A clone knows its address, which others reach, too; a password in it is nobody's business.
+    address = re.sub(r"^(https?://)[^/@]*@", r"\1", git(repository, "config", "remote.origin.url"))
+    given = template_at(context["_template"], *starts) or context["_template"]
+    return {
+        "template": address or str(given),
+        "version": git(repository, "describe", "--tags", "--always", "--abbrev=12"),
+        "answers": {name: value for name, value in context.items() if not name.startswith("_")},
+    }
+
+
+def read_context() -> dict[str, str]:
+    """Return all that Cookiecutter knows of this bake."""
+    # In JSON no three quotation marks meet and no backslash stands alone, so this literal is safe.
+    return json.loads(r"""<< cookiecutter | tojson >>""")
+
+
 def path_from(start: str | None, course: Path) -> Path:
     """Return the course's path as seen from `start`, or in full from elsewhere."""
     if start and course.is_relative_to(here := Path(start).resolve()):
@@ -47,6 +90,9 @@ def main() -> None:
     """Finish the course, which is the current folder."""
     course = Path.cwd()
     prune(course, LICENSE, LAST_MODULE)
+    record = origin(read_context(), os.environ.get("PWD"))
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    (course / RECORD).write_text(text, encoding="utf-8", newline="\n")
     # Cookiecutter has changed folders; the shell's PWD still says where the user stands.
     commands = next_commands(path_from(os.environ.get("PWD"), course))
     print("\nYour course is ready. Next:\n", *(f"    {command}" for command in commands), sep="\n")

@@ -85,7 +85,9 @@ def cookiecutter(template, tmp_path_factory) -> Callable[..., subprocess.Complet
     home = str(tmp_path_factory.mktemp("home"))
     outside = {key: value for key, value in os.environ.items() if key != "COOKIECUTTER_CONFIG"}
 
-    def run(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+    def run(
+        folder: Path, *arguments: str, template: Path = template, **options
+    ) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "cookiecutter", str(template), *arguments],
             cwd=folder,

@@ -95,7 +95,7 @@ def expected_files(answers: dict[str, str]) -> set[Path]:
     last = answers["last_module"]
     later = {p for p in rendered if p.parts[0] == "modules" and p.parts[1] > last}
     later |= {Path(name) for name, module in post.NEEDED_FROM.items() if module > last}
-    return rendered - left_out - later
+    return (rendered - left_out - later) | {Path(post.RECORD)}
 
 
 def test_only_expected_files_exist(baked):

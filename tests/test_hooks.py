@@ -102,7 +102,7 @@ FINE = [
 def test_hook_is_python_before_rendering():
     text = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
     ast.parse(text)
-    assert [text.count("<" + mark) for mark in "<%#"] == [2, 0, 0]
+    assert [text.count("<" + mark) for mark in "<%#"] == [3, 0, 0]
 
 
 def test_examples_are_good_answers():

@@ -10,6 +10,7 @@ sandbox/    runs: cells in, outputs out
 grading/    decides: grade_one, and the loop around it
 report/     tells: the screen and report.html
 exchange/   takes from and gives to an LMS
+upkeep/     keeps the course: a newer template, a new term
 Above them __main__, the commands; beside them what all of them know: course, notebook, export,
 assignment (what build leaves for grade), execution (cells as a job), grades and gradebook.
 """

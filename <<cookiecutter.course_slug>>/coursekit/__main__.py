@@ -15,6 +15,8 @@ from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.exchange import commands as exchange
 from coursekit.exchange.commands import collect, compare, mark
+from coursekit.upkeep import commands as upkeep
+from coursekit.upkeep.commands import term, update
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console(highlight=False)
@@ -144,13 +146,15 @@ def parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for action in (sync, build, collect, grade, mark, compare, test, lint, lab):
+    for action in (sync, build, collect, grade, mark, compare, test, lint, lab, update, term):
         name, flag = action.__name__, {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
         sub.set_defaults(action=action)
         add = sub.add_argument
         if action in {collect, mark, compare}:
             exchange.options(action, add)
+        elif action in {update, term}:
+            upkeep.options(action, add)
         elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:

@@ -1,0 +1,1 @@
+"""Keeps a course for years: a newer template, a new term."""
