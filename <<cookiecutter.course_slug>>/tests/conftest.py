@@ -34,6 +34,7 @@ COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--module", action="append", default=[], help="test only this module")
     parser.addoption("--all", action="store_true", help="also run what takes minutes")
+    parser.addoption("--full", action="store_true", help="ask for all that [standards] says")
 
 
 def pytest_configure(config: pytest.Config) -> None:
