@@ -85,15 +85,11 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def standards(path: Path, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what is asked of modules: by the name "" of all, by its own of each that has a table.
-
-    What [standards.08_convolutions] does not say, [standards] does.
-    """
+    """Return what is asked of all modules, by the name "", and of each that has a table."""
     own = {name: table for name, table in given.items() if isinstance(table, dict)}
     rest = {key: given[key] for key in given.keys() - own.keys()}
-    of_all = section(f"{path}: [standards]", rest, STANDARDS, zero=True)
-    found = {n: section(f"{path}: [standards.{n}]", t, of_all, zero=True) for n, t in own.items()}
-    return {"": of_all, **found}
+    of_all = section(f"{path}: [standards]", rest, STANDARDS)
+    return {"": of_all} | {n: section(f"{path}: [standards.{n}]", own[n], of_all) for n in own}
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -102,9 +98,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {like[0]}?" if like else f". Known are {', '.join(sorted(known))}."
 
 
-def section(
-    where: str, given: Mapping[str, Any], known: Mapping[str, Any], *, zero: bool = False
-) -> dict[str, Any]:
+def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of one section, each of its kind, defaults where there are none."""
     for key in sorted(given.keys() - known.keys()):
         raise CourseError(f"{where} has no setting {key}{meant(key, known)}")
@@ -117,11 +111,8 @@ def section(
         if value is kind or type(value) not in kinds:
             found = "is missing" if value is kind else f"is {value!r}"
             raise CourseError(f"{where} {key} {found}; it must be a {KINDS[kind]}.")
-        if (
-            kind in (int, float)
-            and not needed
-            and (value < 0 or default and not value and not zero)
-        ):
-            least = "be above zero" if default and not zero else "not be below zero"
+        positive = default and key not in STANDARDS
+        if kind in (int, float) and not needed and (value < 0 or positive and not value):
+            least = "be above zero" if positive else "not be below zero"
             raise CourseError(f"{where} {key} is {value!r}; it must {least}.")
     return {key: given.get(key, default) for key, default in known.items()}

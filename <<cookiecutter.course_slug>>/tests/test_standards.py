@@ -46,7 +46,7 @@ VISIBLE = 0.7  # of an exercise's points, at least
 CORE = 0.8  # of all points: without the deeper exercises, at least
 WRITTEN = 5  # points more or less than course.toml says
 RUBRIC = 40  # words of a model answer with its rubric, at least
-TO_WRITE = re.compile(r"TODO\(author\):? *(.*)")
+TO_WRITE = re.compile(r"TODO\(author\):? *([^<\n]*)")
 
 
 def standard(check: Callable[..., Iterator[str]]) -> Callable[..., None]:
@@ -79,7 +79,8 @@ def anatomy(asked: Mapping[str, int | bool]) -> None:
 
 def named(cell: NotebookNode) -> str:
     """Return how a message calls a cell: by its grade_id, or by how its text begins."""
-    return f"cell {grade_id(cell)}" if grade_id(cell) else f"the text {cell.source.strip()[:50]!r}"
+    start = cell.source.strip().partition("\n")[0][:60]
+    return f"cell {grade_id(cell)}" if grade_id(cell) else f"the text {start!r}"
 
 
 def headings(cell: NotebookNode) -> list[str]:
@@ -521,7 +522,7 @@ def test_the_last_cell_knows_its_exercises(module: Module, nb: NotebookNode) -> 
     for row in [row for row in wanted if row not in said]:
         yield f"{named(cell)}: show_results() must list {row}: add it."
     for row in [row for row in said if row not in wanted]:
-        yield f"{named(cell)}: show_results() lists {row}, and no exercise is like this: correct it."
+        yield f"{named(cell)}: show_results() lists {row}, but no exercise is like it: correct it."
 
 
 def table_of(nb: NotebookNode) -> list[str]:
@@ -548,8 +549,8 @@ def test_the_readme_knows_its_exercises(module: Module, nb: NotebookNode) -> Ite
         yield f"modules/{module.name}/README.md: its table of exercises needs the row {row}"
     for number, title, *_ in [row for row in rows if row not in wanted]:
         yield (
-            f"modules/{module.name}/README.md: its row of exercise {number}, {title!r}, is not what "
-            f"{module.source.name} has: correct number, title or points."
+            f"modules/{module.name}/README.md: its row of exercise {number}, {title!r}, is not as "
+            f"in {module.source.name}: correct number, title or points."
         )
 
 
@@ -598,7 +599,7 @@ def test_figures_are_svg_beside_the_notebook_with_alt_text(
     """Each on a ground of its own, so that it reads on light and dark."""
     found = [match for c in nb.cells if not is_code(c) for match in FIGURE.findall(c.source)]
     if (count := len({name for _, name in found})) < asked["figures"]:
-        yield f"{module.source.name} shows {count} SVG figures, and needs {asked['figures']}."
+        yield f"{module.source.name}: {count} of {asked['figures']} figures are there: draw an SVG."
     for alt, name in found:
         if len(alt) < 20:
             yield f"{module.source.name}: ![{alt}]({name}): say in words what the figure shows."
@@ -687,7 +688,7 @@ def test_forbidden_patterns(nb: NotebookNode) -> Iterator[str]:
 def test_no_emoji_beyond_those_of_the_standards(nb: NotebookNode) -> Iterator[str]:
     for cell in nb.cells:
         if used := set(EMOJI.findall(cell.source)) - set(ALLOWED_EMOJI):
-            yield f"{named(cell)}: remove {''.join(sorted(used))}; only {ALLOWED_EMOJI} are allowed."
+            yield f"{named(cell)}: remove {''.join(sorted(used))}: only {ALLOWED_EMOJI} may be."
 
 
 # ---- Grading
@@ -723,10 +724,8 @@ def test_provided_cells_are_locked(nb: NotebookNode) -> Iterator[str]:
 
 @standard
 def test_points_add_up(module: Module, nb: NotebookNode, asked: Mapping[str, Any]) -> Iterator[str]:
-    total, written = (
-        notebook.points(nb.cells),
-        notebook.points(filter(notebook.is_answer, nb.cells)),
-    )
+    total = notebook.points(nb.cells)
+    written = notebook.points(filter(notebook.is_answer, nb.cells))
     change = "change `points` in the metadata of cells, or course.toml: [standards]."
     if asked["points"] and total != asked["points"]:
         yield f"{module.source.name}: its points add up to {total}, not {asked['points']}: {change}"
@@ -744,8 +743,8 @@ def test_questions_are_graded_by_hand_with_model_answer_and_rubric(
     answers = [c for c in nb.cells if notebook.is_answer(c) and not is_code(c)]
     if len(answers) < asked["questions"]:
         yield (
-            f"{module.source.name} has {len(answers)} questions, and needs {asked['questions']}: "
-            'text cells with points, "grade": true and "solution": true.'
+            f"{module.source.name}: {len(answers)} of {asked['questions']} questions are there: "
+            'add text cells with points, "grade": true and "solution": true.'
         )
     for cell in answers:
         secret = "\n".join(notebook.split_regions(cell.source)[1])
@@ -763,7 +762,7 @@ def test_there_are_student_bugs_to_notice(
     found = mutants.load(module)
     names = [mutant.name for mutant in found]
     if len(found) < asked["mutants"]:
-        yield f"{where} has {len(found)} student bugs, and needs {asked['mutants']}."
+        yield f"{where}: {len(found)} of {asked['mutants']} student bugs are there: add some."
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{where}: two bugs are called {name!r}: rename one."
     for mutant in found:
