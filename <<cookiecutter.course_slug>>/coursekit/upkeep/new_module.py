@@ -44,7 +44,7 @@ def make(course: Course, name: str) -> Module:
     CourseError, and nothing is made, if the name is none, or taken.
     """
     module = Module(course.modules_dir / name)
-    if problem := unusable(course, module):
+    if problem := unusable(course, name):
         raise CourseError(f"{problem}: nothing was made.")
     stops = {n: f"{n[:2]} {n[3:].replace('_', ' ').title()}" for n in [name, *names(course)]}
     title, stops[name] = stops[name][3:], f"**{stops[name]}**"
@@ -71,12 +71,12 @@ def names(course: Course) -> list[str]:
     return [module.name for module in course.modules()]
 
 
-def unusable(course: Course, module: Module) -> str:
+def unusable(course: Course, name: str) -> str:
     """Return why a module cannot have this name; "" if it can."""
-    name, stem = module.name, module.stem
+    stem = name[3:]
     if not MODULE_NAME.fullmatch(name) or keyword.iskeyword(stem):
         return f"{name!r} names no module; take two digits and a word: 08_convolutions"
-    if module.path.exists():
+    if (course.modules_dir / name).exists():
         return f"modules/{name} is there already"
     if same := [other for other in names(course) if other[:2] == name[:2] or other[3:] == stem]:
         return f"{same[0]} has this number or this word; take others for {name}"
