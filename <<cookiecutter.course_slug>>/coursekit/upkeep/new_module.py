@@ -108,8 +108,10 @@ def add_exercise(course: Course, module: Module, title: str) -> int:
     """
     if any(file.state == "edited" for file in sync.generated(course, [module])):
         raise CourseError("\n".join(sync.check(course, [module])))
-    texts = {p: p.read_text(encoding="utf-8") for p in (module.path / "README.md", module.mutants)}
     readme, nb, pieces = module.path / "README.md", notebook.read(module.source), pieces_of(module)
+    if lacking := [path for path in (readme, module.mutants) if not path.is_file()]:
+        raise CourseError(f"{lacking[0]} is missing: begin with that of another module.")
+    texts = {path: path.read_text(encoding="utf-8") for path in (readme, module.mutants)}
     numbers = re.findall(r"^## Exercise (\d+)\b", "".join(pieces), re.M)
     new = exercise(max(map(int, numbers), default=0) + 1, title) | {"stem": module.stem}
     last = max((n for n, cell in enumerate(nb.cells, 1) if notebook.is_test(cell)), default=0)
@@ -143,6 +145,8 @@ def to_write(course: Course, module: Module) -> list[str]:
         report = Path(folder) / "report.xml"
         tests = ["pytest", "tests/test_standards.py", "-n0", "--full", f"--module={module.name}"]
         command = [sys.executable, "-m", *tests, f"--junitxml={report}"]
-        subprocess.run(command, cwd=course.root, capture_output=True, check=False)
+        done = subprocess.run(command, cwd=course.root, capture_output=True, check=False)
+        if done.returncode > 1:  # 1: some failed
+            raise CourseError(f"The checks do not run: see nox -s test -- {module.name} -k standards")
         said = [failure.text or "" for failure in ET.parse(report).iter("failure")]
     return [line for text in said for line in text.splitlines()]
