@@ -1,4 +1,4 @@
-"""`nox -s update`, `term`, `new-module`, `new-exercise`. Each imports what it needs when it runs."""
+"""`nox -s update`, `term`, `new-module`, `new-exercise`; each imports what it needs when run."""
 
 import argparse
 import datetime as dt

@@ -46,7 +46,8 @@ def make(course: Course, name: str) -> Module:
     module = Module(course.modules_dir / name)
     if problem := unusable(course, name):
         raise CourseError(f"{problem}: nothing was made.")
-    stops = {n: f"{n[:2]} {n[3:].replace('_', ' ').title()}" for n in [name, *names(course)]}
+    names = [name, *(other.name for other in course.modules())]
+    stops = {n: f"{n[:2]} {n[3:].replace('_', ' ').title()}" for n in names}
     title, stops[name] = stops[name][3:], f"**{stops[name]}**"
     values = exercise(1, "Moving average") | {
         "module": name,
@@ -67,10 +68,6 @@ def make(course: Course, name: str) -> Module:
     return module
 
 
-def names(course: Course) -> list[str]:
-    return [module.name for module in course.modules()]
-
-
 def unusable(course: Course, name: str) -> str:
     """Return why a module cannot have this name; "" if it can."""
     stem = name[3:]
@@ -78,8 +75,8 @@ def unusable(course: Course, name: str) -> str:
         return f"{name!r} names no module; take two digits and a word: 08_convolutions"
     if (course.modules_dir / name).exists():
         return f"modules/{name} is there already"
-    if same := [other for other in names(course) if other[:2] == name[:2] or other[3:] == stem]:
-        return f"{same[0]} has this number or this word; take others for {name}"
+    if same := [m for m in course.modules() if m.name[:2] == name[:2] or m.stem == stem]:
+        return f"{same[0].name} has this number or this word; take others for {name}"
     if f"{stem}.py" in PROVIDED or (course.package_dir / f"{stem}.py").exists():
         return f"{course.package}/{stem}.py is there already; take another word for {name}"
     return ""
