@@ -108,7 +108,7 @@ def coursekit(session: nox.Session, command: str) -> None:
 
 @nox.session
 def sync(session: nox.Session) -> None:
-    """Write each module's notebook and the package from its .py. [--check | --force] [MODULE …]"""
+    """Write notebooks and package from each .py. [--check | --force | --from-notebook] [MODULE]"""
     coursekit(session, "sync")
 
 
@@ -186,6 +186,18 @@ def update(session: nox.Session) -> None:
 def term(session: nox.Session) -> None:
     """Begin a new term; the last one goes into archive/. "Autumn 2027" --first-day 2027-09-06"""
     coursekit(session, "term")
+
+
+@nox.session(name="new-module")
+def new_module(session: nox.Session) -> None:
+    """Make a module that builds and grades; say what is to be written in it. 08_convolutions"""
+    coursekit(session, "new-module")
+
+
+@nox.session(name="new-exercise")
+def new_exercise(session: nox.Session) -> None:
+    """Add an exercise with its tests to a module. MODULE TITLE"""
+    coursekit(session, "new-exercise")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from coursekit.errors import CourseError
 from coursekit.exchange import commands as exchange
 from coursekit.exchange.commands import collect, compare, mark
 from coursekit.upkeep import commands as upkeep
-from coursekit.upkeep.commands import term, update
+from coursekit.upkeep.commands import new_exercise, new_module, term, update
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console(highlight=False)
@@ -35,6 +35,12 @@ def sync(course: Course, args: argparse.Namespace) -> None:
         if problems := syncing.check(course, modules):
             raise CourseError("\n".join(problems))
         print("Notebooks and package are what the sources say.")
+        return
+    if args.from_notebook:
+        from coursekit.upkeep import from_notebook
+
+        for line in (x for m in modules for x in from_notebook.take_over(course, m, yes=args.yes)):
+            print(line)
         return
     for path in syncing.sync(course, modules, force=args.force):
         print("wrote", path.relative_to(course.root))
@@ -146,21 +152,24 @@ def parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
     top = argparse.ArgumentParser(prog="python -m coursekit", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for action in (sync, build, collect, grade, mark, compare, test, lint, lab, update, term):
-        name, flag = action.__name__, {"action": "store_true"}
+    upkept = (update, term, new_module, new_exercise)
+    for action in (sync, build, collect, grade, mark, compare, test, lint, lab, *upkept):
+        name, flag = action.__name__.replace("_", "-"), {"action": "store_true"}
         sub = commands.add_parser(name, help=action.__doc__, prog=f"nox -s {name} --")
         sub.set_defaults(action=action)
         add = sub.add_argument
         if action in {collect, mark, compare}:
             exchange.options(action, add)
-        elif action in {update, term}:
+        elif action in upkept:
             upkeep.options(action, add)
         elif action not in {lint, lab}:
             add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
         if action is sync:
+            add("--yes", **flag, help="take over from a notebook without asking")
             add = sub.add_mutually_exclusive_group().add_argument
             add("--check", **flag, help="write nothing; fail if out of date")
             add("--force", **flag, help="overwrite edits; keep a backup")
+            add("--from-notebook", **flag, help="take edits of the notebook over into the .py")
         elif action is grade:
             add("--student", action="append", default=[], metavar="ID")
             add("--force", **flag, help="grade unchanged ones again")

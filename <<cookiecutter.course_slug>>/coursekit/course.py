@@ -86,6 +86,7 @@ class Course:
     kit: Mapping[str, list[str]]  # likewise
     grading: Mapping[str, Any]  # likewise
     late: Mapping[str, float]  # likewise
+    standards: Mapping[str, Mapping[str, Any]]  # "" and modules: what `nox -s test` asks of them
     extension: tuple[Mapping[str, Any], ...] = ()  # each [[extension]]; of one student's the last
 
     def __post_init__(self) -> None:
@@ -174,6 +175,9 @@ def load(root: Path) -> Course:
                 raise CourseError(f"{path}: [schedule] {of}.{name} is {day!r}; {example}.")
             if not (course.modules_dir / name).is_dir():
                 raise CourseError(f"{path}: [schedule.{of}]: {name} is no module of this course.")
+    for name in filter(None, course.standards):
+        if not (course.modules_dir / name).is_dir():
+            raise CourseError(f"{path}: [standards.{name}]: {name} is no module of this course.")
     for name in course.kit["reference"]:
         if not (course.modules_dir / name).is_dir():
             raise CourseError(f"{path}: [kit] reference names no module of this course: {name}.")

@@ -16,6 +16,9 @@ class Moment:
     """A date, or a date with a time of day."""
 
 
+# What is asked of a module: numbers of these may be zero.
+STANDARDS = {"points": 100, "written": 20, "questions": 3, "mutants": 8, "figures": 2,
+             "anatomy": True, "draft": False}  # fmt: skip
 # [section]: its settings, and what each is where it is not there; a type for what must be there.
 # A number that has a default must be above zero, or zero where that is the default.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -42,9 +45,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "db_url": "",
     },
     "late": {"percent_per_day": 0.0, "grace_minutes": 0.0, "zero_after_days": 0.0},
+    "standards": STANDARDS,
 }
 KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date", list: "list",
-         Moment: "date, or a date and time", dict: "section of its own"}  # fmt: skip
+         Moment: "date, or a date and time", dict: "section of its own",
+         bool: "yes or no: true or false"}  # fmt: skip
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -71,9 +76,20 @@ def read(path: Path) -> dict[str, Any]:
             starts = (line.strip(" [").startswith(name) for line in text.splitlines())
             number = next((n for n, begins in enumerate(starts, 1) if begins), 1)
             raise CourseError(f"{path}, line {number}: {name} must be a section {form}, {often}.")
+        if name == "standards":
+            found[name] = standards(path, given)
+            continue
         sections = [section(f"{path}: [{name}]", each, SETTINGS[name]) for each in tables]
         found[name] = tuple(sections) if several else sections[0]
     return {**found.pop("course"), **found}
+
+
+def standards(path: Path, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what is asked of all modules, by the name "", and of each that has a table."""
+    own = {name: table for name, table in given.items() if isinstance(table, dict)}
+    rest = {key: given[key] for key in given.keys() - own.keys()}
+    of_all = section(f"{path}: [standards]", rest, STANDARDS)
+    return {"": of_all} | {n: section(f"{path}: [standards.{n}]", own[n], of_all) for n in own}
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -95,7 +111,8 @@ def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> d
         if value is kind or type(value) not in kinds:
             found = "is missing" if value is kind else f"is {value!r}"
             raise CourseError(f"{where} {key} {found}; it must be a {KINDS[kind]}.")
-        if kind in (int, float) and not needed and (value < 0 or default and not value):
-            least = "be above zero" if default else "not be below zero"
+        positive = default and key not in STANDARDS
+        if kind in (int, float) and not needed and (value < 0 or positive and not value):
+            least = "be above zero" if positive else "not be below zero"
             raise CourseError(f"{where} {key} is {value!r}; it must {least}.")
     return {key: given.get(key, default) for key, default in known.items()}

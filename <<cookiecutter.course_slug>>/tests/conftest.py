@@ -23,6 +23,7 @@ from coursekit import execution, notebook
 from coursekit.assignment import Assignment, data_of, write_package
 from coursekit.authoring import mutants
 from coursekit.course import MODULE_NAME, PROVIDED, Course, Module
+from coursekit.errors import CourseError
 from coursekit.sandbox.engine import Engine
 
 if TYPE_CHECKING:
@@ -34,11 +35,17 @@ COURSE = course_file.load(Path(__file__).resolve().parent.parent)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--module", action="append", default=[], help="test only this module")
     parser.addoption("--all", action="store_true", help="also run what takes minutes")
+    parser.addoption("--full", action="store_true", help="ask for all that [standards] says")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let each process do with one thread: as many workers as there are cores run at a time."""
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    try:  # what cannot be read is one line, not fifty failures
+        for module in COURSE.modules(config.getoption("--module")):
+            notebook.read(module.source), mutants.load(module)
+    except CourseError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -20,7 +20,7 @@ DIFF_LINES = 40
 ADVICE = {
     "missing": "run `nox -s sync`",
     "stale": "its source has changed; run `nox -s sync`",
-    "edited": "move the edits to its .py, then run `nox -s sync -- --force`",
+    "edited": "`nox -s sync -- --from-notebook` takes edits over, `-- --force` drops them",
 }
 
 
@@ -122,6 +122,6 @@ def refusal(course: Course, file: Generated) -> str:
     return "\n".join([
         f"{path} was edited by hand, and sync would overwrite it:",
         *lines[:DIFF_LINES], *more,
-        "Move what you want to keep to the module's .py. Then `nox -s sync -- --force` writes "
-        f"{path} anew and keeps your version in backups/.",
+        "Move what you want to keep to the module's .py; of a notebook `nox -s sync -- "
+        f"--from-notebook` does that. `-- --force` writes {path} anew and keeps yours in backups/.",
     ])  # fmt: skip
