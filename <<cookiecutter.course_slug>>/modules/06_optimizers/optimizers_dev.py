@@ -2558,6 +2558,7 @@ compare two steps with two steps computed by hand.
 - You measured 0 to 8 bytes of state per parameter, and saw where 2 / λ is the limit.
 - Your own framework reads handwritten digits: you built it, from the Tensor to the loop.
 
-You have built a deep learning framework. Whatever you meet next, in PyTorch or in a paper, you can
-now ask what it does to a Tensor, to a gradient, to a step.
+<% if cookiecutter.last_module >= "07" %>**Next, Module 07: Training** builds what stands around a step: loaders, fair means, runs that stop and
+go on bit for bit, and 97 % of the digits.<% else %>You have built a deep learning framework. Whatever you meet next, in PyTorch or in a paper, you can
+now ask what it does to a Tensor, to a gradient, to a step.<% endif %>
 """
