@@ -1260,7 +1260,7 @@ class AccumulatingTrainer(Trainer):
     accumulate_grad_batches = 2  # whoever wants another number sets it
 
     def accumulated_step(self, batches):
-        """Learn from a list of batches by one step; return the mean loss of its rows."""
+        """Learn from a list of batches by one step; return their mean loss."""
         # TODO: one step for several batches; then an epoch in groups of them.
         #
         # APPROACH
@@ -1438,7 +1438,7 @@ class EarlyStopping:
         ### END SOLUTION
 
     def update(self, loss, model):
-        """Look at the loss of one more epoch; copy the model's weights if it is best."""
+        """Look at one more epoch's loss; copy the model's weights if it is best."""
         ### BEGIN SOLUTION
         if loss < self.best - self.min_delta:
             self.best, self.waited = loss, 0
@@ -1669,13 +1669,12 @@ def test_state():
     line.weight.data += 1.0
     plain.load_state_dict(saved)
     check(line.weight, 3.0, "without scheduler and stopper: the weight, loaded")
-    other, before = a_run(Trainer, 1, hidden=4), repr(a_run(Trainer, 1, hidden=4).state_dict())
-    saved = a_run(Trainer, 0).state_dict()
-    words = ["(3, 8)", "(3, 4)"]
+    saved, other = a_run(Trainer, 0).state_dict(), a_run(Trainer, 1, hidden=4)
+    before, words = repr(other.state_dict()), ["(3, 8)", "(3, 4)"]
     what = "another model"
     check_raises(ValueError, words, lambda: other.load_state_dict(saved), what)
-    same = repr(a_run(Trainer, 1, hidden=4).state_dict()) == before
-    check_equal(same, True, "a model, after the error")
+    same = repr(other.state_dict()) == before
+    check_equal(same, True, "a run, after another model was refused")
     print("✅ a run that stops goes on, bit for bit")
 
 
@@ -2113,7 +2112,7 @@ from << cookiecutter.package_name >>.losses import (
 from << cookiecutter.package_name >>.optimizers import (
     SGD,
     AdamW,
-    CosineAnnealingLR,
+    StepLR,
 )
 from << cookiecutter.package_name >>.tensor import manual_seed
 
@@ -2137,7 +2136,7 @@ def reader(rows, seed, hidden=128, dropout=0.2, smoothing=0.0, epochs=30, **sett
         CrossEntropyLoss(label_smoothing=smoothing),
         optimizer,
         DataLoader(rows, 64, shuffle=True, generator=rng),
-        scheduler=CosineAnnealingLR(optimizer, epochs),
+        scheduler=StepLR(optimizer, max(1, 2 * epochs // 3)),
         metrics={"accuracy": accuracy},
         **settings,
     )
@@ -2168,7 +2167,7 @@ def resume_digits(epochs=8):
     curves = {"unbroken": (range(1, epochs + 1), [row["loss"] for row in run.history])}
     late = [row["loss"] for row in alone.history]
     curves["weights alone, from 3"] = range(stop + 1, epochs + 1), late
-    title = f"With its whole state a run goes on bit for bit from {equal} of {epochs} epochs"
+    title = f"With its whole state a run goes on bit for bit: {equal} of {epochs}"
     viz.lines(curves, title, "epoch", "training loss", log="y")
     viz.show()
 
@@ -2186,7 +2185,8 @@ wrote both parts, and the file does not say who wrote what, so nobody can split 
 score means new pictures by known hands. For strangers' hands expect less.
 
 The plan is fixed before anything is trained. Of the training part, a fifth is set aside for
-validation. Four settings are tried there, with two seeds each; the best is taken. It trains anew on
+validation. Four settings are tried there, with two seeds each; the one of the lowest loss is taken
+(the loss of 287 pictures tells more than how many are right). It trains anew on
 all 1,437 rows, from five seeds, and each of the five networks sees the test part once. Each must
 read 97 % of it or more.
 """
@@ -2209,9 +2209,12 @@ def choose(epochs=30):
     for name, setting in SETTINGS.items():
         trainers = [reader(rows, seed, epochs=epochs, **setting) for seed in (0, 1)]
         found = [trainer.fit(epochs, validation)[-1] for trainer in trainers]
-        scores[name] = np.mean([row["val_accuracy"] for row in found])
-        print(f"{name:10} reads {scores[name]:.1%} of {len(rest)} validation digits")
-    return max(scores, key=scores.get)
+        scores[name], right = (
+            np.mean([row[key] for row in found]) for key in ("val_loss", "val_accuracy")
+        )
+        print(f"{name:10} validation: loss {scores[name]:.4f}, ", end="")
+        print(f"reads {right:.1%} of {len(rest)} digits")
+    return min(scores, key=scores.get)
 
 
 def capstone(needed=0.97, epochs=30):
@@ -2257,8 +2260,9 @@ def capstone(needed=0.97, epochs=30):
     viz.show()
     for seed, share in enumerate(shares):
         assert share >= needed, (
-            f"seed {seed} reads {share:.1%} of the test digits, {needed:.0%} are needed. "
-            "Does every test above show ✅? Then look at DataLoader and train_epoch again"
+            f"seed {seed} reads {share:.1%} of the test digits, {needed:.0%} are "
+            "needed. Does every test above show ✅? Then look at DataLoader and "
+            "train_epoch again"
         )
     print(f"✅ five networks read {min(shares):.1%} to {max(shares):.1%} of the digits")
 
@@ -2300,7 +2304,7 @@ def learning_curves(epochs=60, count=300):
         for name, key in (("training", "loss"), ("validation", "val_loss"))
     }
     rise = ends[0]["loss"] / ends[1]["loss"]
-    title = f"{count} rows: from epoch {best} to {epochs} the validation loss grows {rise:.2f}-fold"
+    title = f"From epoch {best} to {epochs} the validation loss grows {rise:.2f}-fold"
     ax = viz.lines(curves, title, "epoch", "loss", log="y")
     ax.axvline(best, color="gray", linestyle=":")
     ax.annotate(" best", (best, rows[0]["loss"]), color="gray")
@@ -2865,13 +2869,13 @@ settings have to differ on the validation part before you believe it?
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "training-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-4,810 parameters; 30 epochs; means of three seeds: validation 98.26%, test 97.96%. I began with
-64-64-10 as in the capstone: 97.68 % on the validation part. Dropout of 0.1 in place of 0.2, and 40
-epochs in place of 30, gave 97.68 % again: neither matters here. 66 hidden without dropout, 4,960
-parameters, gave the same; two layers of 40, 4,650 parameters, 97.91 %. Label smoothing of 0.1 gave
-98.26 %, so I kept it. A share of 98 % of 287 rows has a spread of √(0.98 · 0.02 / 287) = 0.8 %, about two
-pictures and a half. So smoothing, with 0.6 % more, is likely but not sure; the two layers are
-noise. For two settings on the same pictures I would want 1.6 %, or several splits, to believe it.
+4,810 parameters; 30 epochs; means of three seeds: validation 98.61%, test 97.96%. I began with
+64-64-10 as in the capstone: 97.91 % on the validation part. Dropout of 0.1 in place of 0.2 gave
+97.68 %, and 66 hidden without dropout, 4,960 parameters, 97.91 %: it hardly matters here. Two
+layers of 40, 4,650 parameters, gave 98.03 %, a third of a picture more. Label smoothing of 0.1,
+with dropout 0.1, gave 98.61 %, so I kept it. A share of 98 % of 287 rows has a spread of
+√(0.98 · 0.02 / 287) = 0.8 %, about two pictures and a half. So smoothing, with 0.7 to 0.9 % more, is
+likely but not sure; the rest is noise. To believe it I would want 1.6 %, or several splits.
 
 **Marking rubric (5 points)**
 - 1: the line, with fewer than 5,000 parameters. 1: at least three tries with validation numbers.
