@@ -32,6 +32,7 @@ MODULES = (
     "04_losses",
     "05_autograd",
     "06_optimizers",
+    "07_training",
 )
 LICENSES = ("MIT", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-SA-4.0", "Proprietary")
 

@@ -64,6 +64,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
             *(f"{MODULE}/{name}" for name in figures),
             "README.md",
             "syllabus.md",
+            "where-to-go.md",
             "export.py",
             ".gitignore",
             ".github/workflows/check.yml",

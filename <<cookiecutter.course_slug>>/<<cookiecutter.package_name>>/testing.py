@@ -757,3 +757,192 @@ def check_plan(scheduler, base_lr, expected, what):
         scheduler.last_epoch = epoch
         check_number(scheduler.get_lr(), want, f"{what}, epoch {epoch}")
 <%- endif %>
+<%- if cookiecutter.last_module >= '07' %>
+
+
+# ---- Training
+
+
+class Line:
+    """A model for tests, output = weight · input; it notes what happens at each forward pass."""
+
+    def __init__(self, weight, dtype=None):
+        self.weight, self.training, self.more = leaf(weight, dtype), True, []
+        self.modes, self.recorded, self.had_gradient = [], [], []
+
+    def __call__(self, x):
+        output = x * self.weight
+        self.modes.append(self.training)
+        self.recorded.append(output.requires_grad)
+        self.had_gradient.append(self.weight.grad is not None)
+        return output
+
+    def parameters(self):
+        return [self.weight, *self.more]
+
+    def train(self, mode=True):
+        self.training = mode
+        return self
+
+    def eval(self):
+        return self.train(False)
+
+
+class Descent:
+    """An optimizer for tests: gradient descent; done lists its calls."""
+
+    def __init__(self, parameters, lr):
+        self.parameters, self.lr, self.done = parameters, lr, []
+
+    def zero_grad(self):
+        self.done.append("zero_grad")
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self):
+        self.done.append("step")
+        for p in self.parameters:
+            p.data -= p.dtype.type(self.lr) * p.grad
+
+    def state_dict(self):
+        return {"lr": self.lr}
+
+    def load_state_dict(self, saved):
+        self.lr = saved["lr"]
+
+
+class Batches:
+    """A loader for tests: the same batches in each epoch, and a generator of its own."""
+
+    def __init__(self, *batches, seed=0):
+        self.batches, self.generator = batches, np.random.default_rng(seed)
+
+    def __iter__(self):
+        return iter(self.batches)
+
+    def __len__(self):
+        return len(self.batches)
+
+
+class FairMean:
+    """The MeanMetric that tests of a loop use, in place of one's own."""
+
+    def __init__(self):
+        self.pairs = []
+
+    def update(self, value, weight=1):
+        self.pairs.append((value, weight))
+
+    def compute(self):
+        total = math.fsum(value * weight for value, weight in self.pairs)
+        return total / sum(weight for _, weight in self.pairs)
+
+
+def squared(output, target):
+    """Return the mean of (output - target)², the loss that tests of a loop use."""
+    off = output - target
+    return (off * off).mean()
+
+
+def same_bits(what, got, expected, hint=""):
+    """Fail unless two lists of arrays are the same, to the last bit."""
+    check_equal(len(got), len(expected), f"{what}: how many arrays", hint)
+    for k, (a, b) in enumerate(zip(got, expected, strict=True)):
+        if (a.shape, a.dtype) != (b.shape, b.dtype):
+            fail(f"{what}, array {k}", f"expected {b.dtype} {b.shape}, got {a.dtype} {a.shape}")
+        if a.tobytes() != b.tobytes():
+            far = np.abs(np.subtract(a, b, dtype=np.float64)).max()
+            fail(f"{what}, array {k}", f"other bits; the largest difference is {far:.3g}", hint)
+
+
+def columns(*batches):
+    """Return batches (inputs, targets) of float64 Tensors; each is given as a list of pairs."""
+    tensor, arrays = tensor_class(), [np.array(pairs, np.float64) for pairs in batches]
+    return [tuple(tensor(a[:, k], np.float64) for k in (0, 1)) for a in arrays]
+
+
+def of_line(trainer, batches, **settings):
+    """Return a trainer of the line output = weight · input and mean squared loss, and the line.
+
+    The weight is 0, with an old gradient; lr is 0.1.
+    """
+    line = Line(0.0, np.float64)
+    line.weight.grad = np.array(1e6)
+    parts = line, squared, Descent([line.weight], 0.1), Batches(*batches)
+    return trainer(*parts, **settings), line
+
+
+def near(output, targets):
+    """Return the share of rows that are off by less than 1: a metric for tests."""
+    return float((abs(output.data - targets.data) < 1.0).mean())
+
+
+def epoch_of(loader):
+    """Return the rows of each batch of a loader whose labels are 100 more; fail if they are not."""
+    batches = []
+    for x, labels in loader:
+        hint = "fetch rows and labels by one order"
+        check(labels, (x.data + 100).tolist(), f"labels of rows {x}", hint=hint)
+        batches.append(x.data.tolist())
+    return batches
+
+
+class Drawn(Batches):
+    """A loader for tests: four batches of random rows in each epoch, by its own generator."""
+
+    def __iter__(self):
+        tensor = tensor_class()
+        for _ in range(4):
+            x = self.generator.normal(size=(6, 3))
+            yield tensor(x), tensor((x[:, 0] > x[:, 1]).astype(np.int64))
+
+
+def a_run(trainer, seed, hidden=8):
+    """Return a trainer of a small network with dropout, Adam and a schedule, all new."""
+    import importlib
+    from types import SimpleNamespace
+
+    names, package = {}, __name__.partition(".")[0]
+    for stem in ("tensor", "activations", "layers", "losses", "optimizers"):
+        names |= vars(importlib.import_module(f"{package}.{stem}"))
+    f = SimpleNamespace(**names)
+    f.manual_seed(seed)
+    layers = [f.Linear(3, hidden), f.ReLU(), f.Dropout(0.5), f.Linear(hidden, 2)]
+    model = f.Sequential(*layers)
+    optimizer = f.Adam(model.parameters(), lr=0.05)
+    parts = model, f.CrossEntropyLoss(), optimizer, Drawn(seed=seed)
+    stopper = SimpleNamespace(best=math.inf, waited=0, weights=None)
+    return trainer(*parts, scheduler=f.StepLR(optimizer, 2, 0.5), stopper=stopper)
+
+
+def go_on(run, epochs):
+    """Train a run for some epochs, by no line of the student's; return it."""
+    parameters = run.model.parameters()
+    for _ in range(epochs):
+        for inputs, labels in run.loader:
+            run.optimizer.zero_grad()
+            loss = run.criterion(run.model(inputs), labels)
+            loss.backward()
+            run.optimizer.step()
+        run.scheduler.step()
+        run.history.append({"loss": loss.item()})
+        run.stopper.waited += 1
+        run.stopper.weights = [p.data.copy() for p in parameters]
+    return run
+
+
+def weights_of(run):
+    """Return copies of a run's weights."""
+    return [p.data.copy() for p in run.model.parameters()]
+
+
+def torn(file, *args, **arrays):
+    """Write half of something, and fail: np.savez on a disk that is full."""
+    from pathlib import Path
+
+    if isinstance(file, (str, Path)):
+        Path(file).write_bytes(b"half")
+    else:
+        file.write(b"half")
+    raise OSError("no space left on device")
+<%- endif %>

@@ -325,3 +325,37 @@ def paths(panels, title, columns=3):
     figure.suptitle(title)
     return figure
 <%- endif %>
+<%- if cookiecutter.last_module >= '07' %>
+
+
+# ---- Training
+
+
+def stacked(rows, title, xlabel):
+    """Draw a bar for each of rows, {name: {part: number}}, made of its parts; return the axes."""
+    ax = axes(title, xlabel, size=(7, 1.3 + 0.42 * len(rows)))
+    left = np.zeros(len(rows))
+    for part in next(iter(rows.values())):
+        values = np.array([parts[part] for parts in rows.values()])
+        ax.barh(list(rows), values, left=left, label=part, alpha=0.85)
+        left += values
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return ax
+
+
+def confusion(table, title):
+    """Draw how often row (what it is) was read as column; right answers are gray; return axes."""
+    ax = axes(title, "read as", "is", size=(4.8, 4.4))
+    ax.grid(visible=False)
+    wrong = np.where(np.eye(len(table), dtype=bool), 0, table)
+    ax.imshow(wrong, cmap="Oranges", vmax=max(1, 2 * wrong.max()))
+    ticks = range(len(table))
+    ax.set(xticks=ticks, yticks=ticks)
+    for i, j in np.ndindex(table.shape):
+        if table[i, j]:
+            color = "gray" if i == j else "black"
+            ax.text(j, i, table[i, j], ha="center", va="center", fontsize=9, color=color)
+    return ax
+<%- endif %>

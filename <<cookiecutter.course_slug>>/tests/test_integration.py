@@ -235,6 +235,62 @@ def test_a_resumed_run_equals_an_unbroken_one(framework: SimpleNamespace, classe
     for mine, other in zip(model.parameters(), whole[0].parameters(), strict=True):
         assert (mine.data == other.data).all()
 <%- endif %>
+<%- if cookiecutter.last_module >= '07' %>
+
+
+def whole_run(f: SimpleNamespace, name: str, classes, seed: int) -> tuple:
+    """Return a Trainer with every part there is, and a loader to validate with."""
+    f.manual_seed(seed)
+    model, optimizer, scheduler = training(f, name)
+    data, luck = f.TensorDataset(*classes), np.random.default_rng(seed)
+    rows, rest = f.random_split(data, [70, 20], np.random.default_rng(0))
+    trainer = f.Trainer(
+        model,
+        f.CrossEntropyLoss(),
+        optimizer,
+        f.DataLoader(rows, 16, shuffle=True, generator=luck),
+        scheduler=scheduler,
+        stopper=f.EarlyStopping(patience=4),
+        max_norm=1.0,
+        metrics={"accuracy": f.accuracy},
+    )
+    return trainer, f.DataLoader(rest, 8)
+
+
+@pytest.mark.needs("autograd", "optimizers", "training")
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_run_goes_on_from_the_file_of_any_epoch(framework, classes, name, tmp_path) -> None:
+    """Bit for bit, in a process that knows nothing but the file: other weights, other luck."""
+    f, path, epochs = framework, tmp_path / "run.npz", 7
+    whole, rest = whole_run(f, name, classes, 0)
+    whole.fit(epochs, rest)
+    for epoch in range(1, epochs + 1):
+        early, rest = whole_run(f, name, classes, 0)
+        early.fit(epoch, rest, checkpoint=path)
+        late, rest = whole_run(f, name, classes, 99)
+        late.load_state_dict(f.load(path))
+        late.fit(epochs, rest)
+        assert late.history == whole.history, f"from epoch {epoch}"
+        for mine, other in zip(late.model.parameters(), whole.model.parameters(), strict=True):
+            assert mine.data.tobytes() == other.data.tobytes(), f"from epoch {epoch}"
+        assert repr(late.state_dict()) == repr(whole.state_dict()), f"from epoch {epoch}"
+
+
+@pytest.mark.needs("autograd", "optimizers", "training")
+def test_a_batch_in_parts_is_a_batch(framework: SimpleNamespace, classes) -> None:
+    f, weights = framework, []
+    data = f.TensorDataset(*classes)  # 90 rows
+    for kind, size, group in ((f.Trainer, 40, 1), (f.AccumulatingTrainer, 8, 5)):
+        f.manual_seed(5)
+        model = f.Sequential(f.Linear(8, 16), f.Tanh(), f.Linear(16, 3))
+        optimizer = f.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        trainer = kind(model, f.CrossEntropyLoss(), optimizer, f.DataLoader(data, size))
+        trainer.accumulate_grad_batches = group
+        losses = [row["loss"] for row in trainer.fit(4)]
+        weights.append([losses, *(p.data for p in model.parameters())])
+    for a, b in zip(*weights, strict=True):
+        assert np.allclose(a, b, rtol=1e-4, atol=1e-6)
+<%- endif %>
 
 
 FUNCTIONS = ["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softmax", "log_softmax"]

@@ -665,6 +665,103 @@ def test_what_optimizers_refuse(framework: SimpleNamespace, what: str) -> None:
         errors.append(caught.type)
     assert errors[0] is errors[1], f"{what}: ours {errors[0]}, PyTorch's {errors[1]}"
 <%- endif %>
+<%- if cookiecutter.last_module >= '07' %>
+
+
+# --- Module 07 ---
+
+BATCHED = [(10, 4), (8, 4), (1, 1), (7, 9), (5, 1)]
+
+
+def arrays_of(batches) -> list:
+    """Return every Tensor of every batch, ours or PyTorch's, as lists."""
+    return [[np.asarray(part).tolist() for part in batch] for batch in batches]
+
+
+@pytest.mark.needs("autograd", "optimizers", "training")
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("n, size", BATCHED)
+def test_data_loader(framework: SimpleNamespace, n: int, size: int, drop_last: bool) -> None:
+    f, rng, theirs = framework, np.random.default_rng(7), torch.utils.data
+    x, y = rng.normal(size=(n, 2, 3)).astype(np.float32), rng.integers(0, 9, n)
+    mine = f.TensorDataset(f.Tensor(x), f.Tensor(y))
+    other = theirs.TensorDataset(torch.tensor(x), torch.tensor(y))
+    assert len(mine) == len(other)
+    assert arrays_of(mine[i] for i in range(n)) == arrays_of(other[i] for i in range(n))
+    rows = rng.integers(0, n, 2 * n).tolist()
+    for a, b in ((mine, other), (f.Subset(mine, rows), theirs.Subset(other, rows))):
+        ours = f.DataLoader(a, size, drop_last=drop_last)
+        torchs = theirs.DataLoader(b, size, drop_last=drop_last)
+        assert len(ours) == len(torchs)
+        assert arrays_of(ours) == arrays_of(torchs)
+    samples = [(x[i], int(y[i]), float(i)) for i in range(n)]
+    collated = arrays_of([theirs.default_collate(samples)])
+    assert arrays_of([f.collate(samples)]) == collated
+
+
+@pytest.mark.needs("autograd", "optimizers", "training")
+@pytest.mark.parametrize(
+    "lengths", [[6, 4], [0.75, 0.25], [0.5, 0.3, 0.2], [1 / 3] * 3, [0.15] * 6]
+)
+def test_random_split(framework: SimpleNamespace, lengths: list) -> None:
+    f, sizes = framework, []
+    for split, rows in ((f.random_split, range(10)), (torch.utils.data.random_split, range(10))):
+        try:
+            parts = split(rows, lengths)
+            assert sorted(i for part in parts for i in part.indices) == list(rows)
+            sizes.append([len(part) for part in parts])
+        except ValueError:
+            sizes.append("refused")
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.needs("autograd", "optimizers", "training")
+@pytest.mark.parametrize("kind, group", [("Trainer", 1), ("AccumulatingTrainer", 3)])
+def test_training(framework: SimpleNamespace, kind: str, group: int) -> None:
+    """The same network, batches and clipping, in PyTorch's usual loop: the same weights."""
+    f, rng = framework, np.random.default_rng(8)
+    x, y = rng.normal(size=(22, 4)), rng.integers(0, 3, 22)
+    model = f.Sequential(f.Linear(4, 5), f.Tanh(), f.Linear(5, 3))
+    twin = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    with torch.no_grad():
+        for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+            mine.data = mine.data.astype(np.float64)
+            other[...] = torch.tensor(mine.data.T)
+    optimizer = f.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    loader = f.DataLoader(f.TensorDataset(f.Tensor(x, np.float64), f.Tensor(y)), 4)
+    trainer = getattr(f, kind)(model, f.CrossEntropyLoss(), optimizer, loader, max_norm=0.3)
+    trainer.accumulate_grad_batches = group
+    losses = [row["loss"] for row in trainer.fit(5)]
+    step, rows, total = torch.optim.SGD(twin.parameters(), lr=0.5, momentum=0.9), 4 * group, 0.0
+    for _ in range(5):
+        total = 0.0
+        for start in range(0, 22, rows):
+            step.zero_grad()
+            part = torch.tensor(x[start : start + rows]), torch.tensor(y[start : start + rows])
+            loss = F.cross_entropy(twin(part[0]), part[1])
+            loss.backward()
+            nn.utils.clip_grad_norm_(twin.parameters(), 0.3)
+            step.step()
+            total += loss.item() * len(part[1])
+    assert losses[-1] == pytest.approx(total / 22, rel=1e-12)
+    for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+        close(kind, mine.data, other.detach().numpy().T, TOLERANCE)
+    with torch.no_grad():
+        logits = twin(torch.tensor(x))
+    trainer.metrics = {"accuracy": f.accuracy}
+    found = trainer.evaluate(loader)
+    assert found["loss"] == pytest.approx(F.cross_entropy(logits, torch.tensor(y)).item())
+    assert found["accuracy"] == (logits.argmax(1) == torch.tensor(y)).double().mean().item()
+
+
+@pytest.mark.needs("autograd", "optimizers", "training")
+def test_what_a_loader_refuses(framework: SimpleNamespace) -> None:
+    for library in (framework, torch.utils.data):
+        with pytest.raises(ValueError):
+            library.DataLoader(range(3), batch_size=0)
+        with pytest.raises(ValueError):
+            library.random_split(range(3), [1, 1])
+<%- endif %>
 
 
 # --- nothing is left out ---
@@ -687,6 +784,10 @@ OURS_ALONE = """
     apply_decay direction saved_names
     train_epoch
 <%- endif %>
+<%- if cookiecutter.last_module >= '07' %>
+    Dataset MeanMetric EarlyStopping fetch training_step evaluate fit
+    pack unpack save load
+<%- endif %>
     backward retain_grad zero_grad item numpy dtype ndim shape size Tensor manual_seed rand randn
 """
 
@@ -697,6 +798,7 @@ COMPARED = """
 <%- if cookiecutter.last_module >= '03' %> layers<% endif %>
 <%- if cookiecutter.last_module >= '04' %> losses<% endif %>
 <%- if cookiecutter.last_module >= '06' %> optimizers<% endif %>
+<%- if cookiecutter.last_module >= '07' %> training<% endif %>
 """
 
 
@@ -708,6 +810,35 @@ def test_what_a_module_shows_of_pytorch_is_what_it_gives(nb: NotebookNode) -> No
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     result = doctest.DocTestRunner(optionflags=flags).run(test, out=said.append)
     assert result.attempted >= 2 and not result.failed, "".join(said)
+
+
+def installed(path: str) -> Path:
+    """Return where a file of PyTorch's repository lies in an installation of it."""
+    home = Path(torch.__file__).parent
+    if path == "tools/autograd/derivatives.yaml":
+        return home.parent / "torchgen/packaged/autograd/derivatives.yaml"
+    if path.endswith(".h"):
+        return home / "include" / path.removeprefix("aten/src/")
+    return home.parent / path
+
+
+def test_the_way_into_pytorchs_sources_is_right(course: Course, framework: SimpleNamespace) -> None:
+    """Each line of the kit's page names files that are there, and names that are in them."""
+    text = (course.root / "student/where-to-go.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| (.+) \| (`.+`) \|$", text, re.M)
+    assert len(rows) > 8
+    for yours, theirs, files in rows:
+        own = re.findall(r"`(\w+)`", yours)
+        known = vars(framework).keys() | set(dir(framework.Tensor))
+        assert set(own) <= known, f"the framework has no {set(own) - known}"
+        names = re.findall(r"`(.+?)`", theirs) if "the same" not in theirs else own
+        source = "".join(
+            installed(path).read_text(encoding="utf-8") for path in re.findall(r"`(.+?)`", files)
+        )
+        for name in names:
+            assert re.search(rf"\b{re.escape(name)}\b", source), f"{files} knows no {name}"
+    titles = re.findall(r"^## (\d\d) ", text, re.M)
+    assert titles and set(titles) <= {module.name[:2] for module in course.modules()}
 
 
 def test_every_public_name_is_compared(course: Course, framework: SimpleNamespace) -> None:
