@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from living import MODULE, Living, copy_of
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 SECOND = "02_activations"
 
@@ -300,6 +300,25 @@ def test_submit_writes_one_file_whatever_the_tests_say(solved: Kit) -> None:
     assert first in [backup.read_bytes() for backup in (solved.root / "backups").glob("*.zip")]
     assert "Say your student id" in solved.refuses("submit", "1")
     assert "cannot be a student id" in solved.refuses("submit", "1", "--id", "a/b", "--name", "A")
+
+
+def test_a_solution_below_the_exercises_belongs_to_none(solved: Kit) -> None:
+    about = {"grade": False, "grade_id": "mine", "locked": False, "solution": True,
+             "schema_version": 3, "task": False}  # fmt: skip
+    stub = new_code_cell("# YOUR CODE HERE\nraise NotImplementedError()")
+    stub.metadata["nbgrader"] = about
+
+    def add(nb: NotebookNode) -> None:
+        nb.cells += [new_markdown_cell("## The leaderboard"), stub]
+
+    original = solved.root / "originals" / MODULE / "tensor_dev.ipynb"
+    nb = nbformat.read(original, as_version=4)
+    add(nb)
+    nbformat.write(nb, original)
+    solved.change(add)
+    assert "13 of 13 exercises" in solved.says("check", "1")
+    solved.says("reset", "1", "13")
+    assert solved.says("check", "1", code=1).count("not finished") == 1
 
 
 # --- what is wrong is one line ---

@@ -185,12 +185,17 @@ def run(module: Module, cells: list[Cell], path: Path) -> tuple[list[dict[str, s
 
 def exports(module: Module) -> Iterator[str]:
     """Yield which earlier modules' files in the package are not what their notebooks say."""
+    references = []
     for other in module.needs():
         try:
-            if said := IN_PACKAGE[other.in_package()].format(m=other):
+            if (where := other.in_package()) == "reference":
+                references.append(other.file)
+            elif said := IN_PACKAGE[where].format(m=other):
                 yield said
         except Problem as problem:
             yield str(problem)
+    if references:
+        yield f"References, not from your notebooks: {', '.join(references)}"
 
 
 def blame(checked: Checked) -> list[str]:

@@ -107,6 +107,8 @@ class Module:
         """Return the parts of one kind: Exercise or Question, as their headings say."""
         found, current = [], ""
         for cell in self.original:
+            if not is_code(cell) and re.search(r"^## ", cell["source"], re.MULTILINE):
+                current = ""  # another chapter: what stands there belongs to no exercise
             for title, current, number in [] if is_code(cell) else HEADING.findall(cell["source"]):
                 if current == kind:
                     found.append(Part(number, title.replace("`", "")))
