@@ -1,7 +1,7 @@
 """Who is timed: the reference framework, PyTorch, HIPS autograd, and NumPy by hand."""
 
+import contextlib
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,13 +29,14 @@ def installed(f: SimpleNamespace) -> list:
     methods = {name: getattr(f.Tensor, name) for name in dir(f.Tensor) if name[0] != "_"}
     functions = SimpleNamespace(**vars(f) | methods)
     peers = [Eager("ours", f, functions, lambda a: f.Tensor(a, a.dtype))]
-    if importlib.util.find_spec("torch"):
-        torch = importlib.import_module("torch")
+    with contextlib.suppress(ModuleNotFoundError):
+        import torch
+
         torch.set_num_threads(1)
         names = SimpleNamespace(**vars(torch.nn) | vars(torch.optim), manual_seed=torch.manual_seed)
         functions = SimpleNamespace(**vars(torch) | {"max": torch.amax, "min": torch.amin})
         peers.append(Eager("PyTorch", names, functions, torch.tensor))
-    if importlib.util.find_spec("autograd"):
+    with contextlib.suppress(ModuleNotFoundError):
         peers.append(Autograd())
     return peers
 
@@ -104,11 +105,13 @@ class Eager:
 class Autograd:
     """HIPS autograd, which differentiates functions of arrays."""
 
-    name = "autograd"
+    name = "HIPS autograd"
 
     def __init__(self) -> None:
-        self.autograd = importlib.import_module("autograd")
-        self.functions = importlib.import_module("autograd.numpy")
+        import autograd
+        import autograd.numpy
+
+        self.autograd, self.functions = autograd, autograd.numpy
 
     def constant(self, array: np.ndarray) -> np.ndarray:
         return array

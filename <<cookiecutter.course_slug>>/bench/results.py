@@ -11,7 +11,7 @@ from pathlib import Path
 from coursekit.errors import CourseError
 
 FOLDER = Path("bench/results")  # in the course; git ignores it
-PACKAGES = ("numpy", "torch", "autograd", "nbgrader")
+PACKAGES = "numpy torch autograd nbgrader".split()
 WORSE = 1.2  # times the ratio that was kept, and a check fails
 
 
@@ -79,10 +79,10 @@ def worse(kept: dict, found: dict) -> dict[str, str]:
 def table(cases: dict[str, dict]) -> str:
     """Return a line for each case: what the base takes, and how many times that each peer takes."""
     peers = list(next(iter(cases.values()))["seconds"])
-    lines = [f"{'times as long as':26} {peers[0]:>15}" + "".join(f"{p:>10}" for p in peers[1:])]
+    lines = [f"{'times as long as':26} {peers[0]:>15}" + "".join(f"{p:>15}" for p in peers[1:])]
     for name, case in cases.items():
         micros = 1e6 * case["seconds"][peers[0]]
-        numbers = "".join(f"{case['ratios'][peer]:10.2f}" for peer in peers[1:])
+        numbers = "".join(f"{case['ratios'][peer]:15.2f}" for peer in peers[1:])
         lines.append(f"{name:26} {micros:12,.1f} µs{numbers}")
     return "\n".join(lines)
 
