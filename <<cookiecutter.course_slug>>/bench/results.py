@@ -93,8 +93,8 @@ def finding(cases: dict[str, dict]) -> str:
     ours = [each["ours"] for each in ratios]
     text = f"Ours takes {min(ours):.1f} to {max(ours):.1f} times as long as NumPy by hand"
     others = [peer for peer in ratios[0] if peer not in ("by hand", "ours")]
-    wins = (f"{sum(r['ours'] < r[p] for r in ratios)} of {len(ratios)} than {p}" for p in others)
-    return text + (",\nless in " + ", ".join(wins) if others else "")
+    wins = [f"than {p} in {sum(r['ours'] < r[p] for r in ratios)}" for p in others]
+    return f"{text}; of {len(ratios)} cases,\nit takes less {' and '.join(wins)}" if wins else text
 
 
 def draw(cases: dict[str, dict], path: Path) -> None:
