@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--check", type=Path, metavar="FILE", help="a run to compare with")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each case; default 5")
     args = parser.parse_args()
-    kept = results.read(args.check, "framework") if args.check else None
+    kept = results.read(args.check) if args.check else {}
     course = course_file.load(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         f = peers.framework(course, Path(folder))
@@ -58,26 +58,28 @@ def main() -> None:
     path = results.store("framework", {"cases": found, "gradients": right})
     results.draw(found, path.with_suffix(".png"))
     print(f"Stored: {path}, and beside it a picture")
-    if kept and (lines := complaints(kept, found, right)):
+    if args.check and (lines := complaints(kept, found, right)):
         sys.exit("\n".join(lines))
 
 
-def measured(every: dict[str, cases.Case], seconds: float, kept: dict | None) -> dict[str, dict]:
+def measured(
+    every: dict[str, cases.Case], seconds: float, kept: dict[str, float]
+) -> dict[str, dict]:
     """Time each case; once more, and longer, where it seems slower than it was."""
     cases.keep_memory()
     found = {name: cases.measure(case, seconds) for name, case in every.items()}
-    again = results.worse(kept["cases"], found).keys() & every.keys() if kept else set()
+    again = results.worse(kept, found).keys() & every.keys()
     for name in sorted(again):  # a busy moment is no reason to fail
         print(f"Once more: {name}", flush=True)
         found[name] = cases.measure(every[name], 4 * seconds)
     return found
 
 
-def complaints(kept: dict, found: dict[str, dict], right: dict) -> list[str]:
+def complaints(kept: dict[str, float], found: dict[str, dict], right: dict) -> list[str]:
     """Return a line for each case that became slower, and one for gradients that are wrong."""
     wrong = right["wrong"]["ours"]
     lines = [f"gradients: ours are wrong for {', '.join(wrong)}"] if wrong else []
-    return [*results.worse(kept["cases"], found).values(), *lines]
+    return [*results.worse(kept, found).values(), *lines]
 
 
 def show(found: dict, right: dict) -> None:

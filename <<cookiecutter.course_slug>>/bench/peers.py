@@ -79,8 +79,8 @@ class Eager:
 
     def differentiate(self, function: Callable, arrays: list, g: np.ndarray) -> Callable:
         """Return what runs a function forward, and backward from the gradient g."""
-        leaves, start = [self.leaf(a) for a in arrays], self.constant(g)
-        start = g if self.name == "ours" else start  # our gradients are arrays
+        leaves = [self.leaf(a) for a in arrays]
+        start = g if self.name == "ours" else self.constant(g)  # our gradients are arrays
 
         def run() -> None:
             for leaf in leaves:

@@ -8,6 +8,8 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from coursekit.errors import CourseError
 
 FOLDER = Path("bench/results")  # in the course; git ignores it
@@ -46,31 +48,30 @@ def store(kind: str, found: dict[str, object]) -> Path:
     return path
 
 
-def read(path: Path, kind: str) -> dict:
-    """Return a run that was stored.
+def read(path: Path) -> dict[str, float]:
+    """Return the ratio of ours to NumPy by hand in each case of a stored run of the framework.
 
     Raises:
         CourseError: The file cannot be read, or holds no such run.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))[kind]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "holds no run of this bench"
+        cases = json.loads(path.read_text(encoding="utf-8"))["framework"]["cases"]
+        return {name: float(case["ratios"]["ours"]) for name, case in cases.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "holds no run of the framework"
         raise CourseError(f"{path}: {reason}. Name a file that `nox -s bench` stored") from error
 
 
-def worse(kept: dict, found: dict) -> dict[str, str]:
-    """Return each case in which we got slower against the base than the kept run allows, and why.
+def worse(kept: dict[str, float], found: dict[str, dict]) -> dict[str, str]:
+    """Return each case in which we got slower against NumPy by hand than was kept, and a line.
 
     Only ratios are compared: how fast the machine is does not matter.
     """
     lines = {}
-    for name, case in kept.items():
-        old = case["ratios"]["ours"]
-        new = found[name]["ratios"]["ours"] if name in found else None
-        if new is None:
+    for name, old in kept.items():
+        if name not in found:
             lines[name] = f"{name}: is not measured any more; keep a new run"
-        elif new > WORSE * old:
+        elif (new := found[name]["ratios"]["ours"]) > WORSE * old:
             more = f"{100 * (new / old - 1):.0f} % more"
             lines[name] = f"{name}: {new:.2f} times NumPy by hand, {more} than the {old:.2f} kept"
     return lines
@@ -99,27 +100,21 @@ def finding(cases: dict[str, dict]) -> str:
 
 def draw(cases: dict[str, dict], path: Path) -> None:
     """Draw each peer's ratio to NumPy by hand, case by case, into a PNG."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, ax = plt.subplots(figsize=(8, 0.35 * len(cases) + 1.6), layout="constrained")
-    rows = range(len(cases))
+    figure = Figure(figsize=(8, 0.35 * len(cases) + 1.6), layout="constrained")
+    ax, rows = figure.subplots(), range(len(cases))
     peers = [peer for peer in next(iter(cases.values()))["ratios"] if peer != "by hand"]
     for peer, marker in zip(peers, "osD", strict=False):
         ratios = [case["ratios"][peer] for case in cases.values()]
-        ax.plot(ratios, rows, marker, label=peer, zorder=3 if peer == "ours" else 2)
+        ax.plot(ratios, rows, marker, label=peer)
     ax.axvline(1, color="gray")
+    ticks = [t for t in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if t <= 1.3 * ax.get_xlim()[1]]
     ax.set_xscale("log")
-    ticks = [t for t in (0.5, 1, 2, 5, 10, 20, 50, 100) if t <= 1.3 * ax.get_xlim()[1]]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_yticks(rows, list(cases))
     ax.invert_yaxis()
-    ax.grid(axis="both", alpha=0.3)
+    ax.grid(alpha=0.3)
     ax.set_xlabel("time, as a multiple of NumPy by hand (gray line); less is better")
     ax.set_title(finding(cases))
     ax.legend()
     figure.savefig(path, dpi=120)
-    plt.close(figure)
