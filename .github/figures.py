@@ -55,12 +55,10 @@ def framework(run: dict) -> str:
     right = (total - len(wrong) for wrong in run["gradients"]["wrong"].values())
     rows.append(["gradients that are right", *(f"{count} of {total}" for count in right)])
     machine = run["machine"]
-    versions = f"Python {machine['python']}, NumPy {machine['numpy']}, PyTorch {machine['torch']}"
-    return (
-        f"{table(rows)}\n\nLess is better; 1 is as fast as NumPy by hand. By "
-        f"{BENCH.format('oracle')} on one thread of\n{machine['cpu']}, {machine['system']}, "
-        f"{versions}, HIPS autograd {machine['autograd']}, {machine['time'][:10]}."
-    )
+    names = {"Python": "python", "NumPy": "numpy", "PyTorch": "torch", "HIPS autograd": "autograd"}
+    versions = ", ".join(f"{name} {machine[key]}" for name, key in names.items())
+    meaning = f"Less is better; 1 is as fast as NumPy by hand. By {BENCH.format('oracle')}:"
+    return f"{table(rows)}\n\n{meaning}\none thread, {versions}; {where(machine)}."
 
 
 def rest(run: dict, counted: list[list[str]]) -> str:
@@ -68,14 +66,18 @@ def rest(run: dict, counted: list[list[str]]) -> str:
     nbgrader, *_, ours = run["seconds"].values()
     times = f"{number(run['ratio'])} times; {ours:.2g} s a submission, not {nbgrader:.2g}"
     more = ", ".join(f"{seconds:.2g}" for seconds in run["growth"].values())
-    what = f"`grade` against plain `nbgrader autograde`, {run['submissions']} submissions"
+    what = f"`grade`, {run['submissions']} submissions, against plain `nbgrader autograde`, "
+    what += f"{run['plain']} of them: Module {run['module'][:2]}, same points"
     among = f"`grade`: seconds a submission, among {', '.join(run['growth'])}"
     rows = [["what", "about", "how to see it"], ["---"] * 3]
-    rows += [[f"{what} of Module {run['module'][:2]}, same points", times, BENCH.format("grading")]]
-    rows += [[among, more, "the same"], *counted]
-    machine = run["machine"]
-    where = f"On {machine['system']} with {machine['cores']} cores, Python {machine['python']}."
-    return f"{table(rows)}\n\n{where}"
+    rows += [[what, times, BENCH.format("grading")], [among, more, "the same"], *counted]
+    return f"{table(rows)}\n\nGrading: median of {run['rounds']}; {where(run['machine'])}."
+
+
+def where(machine: dict) -> str:
+    """Return the machine, the day, and how busy it was: figures of a busy one are rough."""
+    kind = f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores"
+    return f"{kind}, {machine['time'][:10]}, load {machine['load'] or 0:.1f}"
 
 
 def number(ratio: float) -> str:

@@ -244,7 +244,8 @@ def main() -> None:
     print(f"    --jobs {args.jobs} is {alone / mine:.2f} times --jobs 1")
     print(f"    main process {1000 * cpu:.1f} ms of processor time for each submission")
     print(f"    memory {each:.0f} MiB for each of {args.jobs} workers")
-    found = {"module": module.name, "submissions": args.submissions, "rounds": args.rounds}
+    names = "submissions", "plain", "rounds"
+    found = {"module": module.name, **{name: getattr(args, name) for name in names}}
     found |= {"seconds": dict(zip(rounds, medians, strict=True)), "ratio": theirs / mine}
     found |= {"growth": grown, "main_process": cpu, "memory_mib": each}
     print(f"Stored: {results.store('grading', found)}")
