@@ -115,8 +115,10 @@ def test(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def bench(session: nox.Session) -> None:
-    """Time a course's framework, or its grading. [--course DIR] [--oracle | --grading …]"""
+    """Time a course's framework, or its grading. [--course DIR] [--oracle | --check FILE | …]"""
     course, rest = arguments(session)
+    # Files are named as seen from here, and the course is elsewhere.
+    rest = [str(Path(word).resolve()) if Path(word).is_file() else word for word in rest]
     in_course(session, course or baked(session), *rest)
 
 

@@ -153,15 +153,13 @@ def test(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the framework against NumPy by hand. [--oracle: and PyTorch | --grading: nbgrader]"""
-    what, *rest = session.posargs or [""]
-    if what not in ("", "--oracle", "--grading") or (rest and what != "--grading"):
-        session.error(f"bench takes --oracle or --grading, got {' '.join(session.posargs)}")
+    """Time the framework. [--oracle: and PyTorch | --check FILE | --grading …] … (-- --help)"""
     environment(session)
-    if what == "--oracle":
+    if "--oracle" in session.posargs:
         pytorch(session)
-    script = "bench/grading.py" if what == "--grading" else "bench/framework.py"
-    session.run(str(PYTHON), script, *rest, env={"VIRTUAL_ENV": None})
+    script = "bench.grading" if "--grading" in session.posargs else "bench.framework"
+    rest = [word for word in session.posargs if word not in ("--oracle", "--grading")]
+    session.run(str(PYTHON), "-m", script, *rest, env={"VIRTUAL_ENV": None})
 
 
 @nox.session

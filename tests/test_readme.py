@@ -1,9 +1,14 @@
-"""What the README points at exists: files, pictures, sessions."""
+"""What the README points at exists: files, pictures, sessions; its figures are those kept."""
 
+import json
 import re
+import sys
 
 import pytest
 from delimiters import ROOT
+
+sys.path.append(str(ROOT / ".github"))
+import figures  # noqa: E402
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(([^)#]+)[^)]*\)|src=\"([^\"]+)\"", README)
@@ -49,3 +54,32 @@ def test_sessions_that_are_named_exist() -> None:
 def test_the_two_commands_stand_word_for_word() -> None:
     assert "\n    python3 noxfile.py -s build grade " in README
     assert "\n    python3 noxfile.py -s test -- --oracle " in README
+
+
+def test_figures_are_those_kept() -> None:
+    kept = json.loads(figures.KEPT.read_text(encoding="utf-8"))
+    assert figures.with_figures(README, kept) == README, "run `python .github/figures.py`"
+
+
+def test_a_run_that_is_named_is_kept_and_shown(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = json.loads(figures.KEPT.read_text(encoding="utf-8"))
+    run = {"framework": kept["framework"]}
+    name, case = next(iter(run["framework"]["cases"].items()))
+    case["ratios"]["ours"] = 77.0
+    for path, text in (("run.json", json.dumps(run)), ("README.md", README)):
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    (tmp_path / "figures.json").write_bytes(figures.KEPT.read_bytes())
+    monkeypatch.setattr(figures, "KEPT", tmp_path / "figures.json")
+    monkeypatch.setattr(figures, "README", tmp_path / "README.md")
+    monkeypatch.setattr(sys, "argv", ["figures.py", str(tmp_path / "run.json")])
+    figures.main()
+    assert f"| {name} | 77 |" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert json.loads(figures.KEPT.read_text(encoding="utf-8")) == kept
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}"])
+def test_a_file_that_is_no_run_is_named(tmp_path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"run\.json: .+\. Name a file that `nox -s bench`"):
+        figures.run_in(tmp_path / "run.json")

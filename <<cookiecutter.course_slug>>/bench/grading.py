@@ -2,10 +2,11 @@
 
     nox -s bench -- --grading                     # 200 submissions here, 40 with plain nbgrader
     nox -s bench -- --grading --plain 200 --rounds 1      # as many with plain nbgrader
+    nox -s bench -- --grading --growth 20 800     # not what each takes among 20, 100 and 400
 
 Both skip the profiling cells. Plain nbgrader gives no feedback pages here; `grade` does.
-Printed are also what a second worker gains, and the processor time that each submission takes in
-the one process that cannot be many.
+Printed and stored are also what a second worker gains, and the processor time that each submission
+takes in the one process that cannot be many.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import nbformat
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench import results
 from coursekit import course as course_file
 from coursekit import notebook
 from coursekit.authoring import demo, mutants
@@ -38,6 +39,7 @@ from coursekit.intake import collect
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = "course.toml", "nbgrader_config.py", "pyproject.toml"
+GROWTH = 20, 100, 400  # what does a submission take among so many?
 SHARES = 1, 1, 1, 0.9, 0.7, 0.5, 0.3, 0  # how much of the work made-up students have done
 SCORES = """
 SELECT a.student_id, c.name, g.auto_score FROM grade g JOIN base_cell c ON c.id = g.cell_id
@@ -70,14 +72,18 @@ def copy_of_course(folder: Path) -> Course:
 
 
 def hand_in(root: Path, module: Module, count: int) -> None:
-    """Make submissions: whole, in part and untouched work, a quarter with a bug, all different."""
+    """Make submissions up to so many: whole, in part and untouched work, a quarter with a bug.
+
+    No two are the same.
+    """
     source, bugs = notebook.read(module.source), mutants.load(module)
     released = nbformat.read(root / "release" / module.name / module.notebook.name, as_version=4)
-    rng = random.Random(0)
-    for number in range(count):
-        work, share = copy.deepcopy(released), rng.choice(SHARES)
+    there = len([*(root / "submitted").glob("*")])
+    for number in range(there, count):
+        rng, work = random.Random(number), copy.deepcopy(released)
+        share = rng.choice(SHARES)
         known = source if number % 4 else mutants.apply(source, rng.choice(bugs))
-        demo.fill(known, work, keep=lambda *_, share=share: rng.random() < share)
+        demo.fill(known, work, keep=lambda *_, r=rng, share=share: r.random() < share)
         for cell in filter(notebook.is_solution, work.cells):
             cell.source += f"\n# student {number}"
         folder = root / "submitted" / f"student-{number:03}" / module.name
@@ -183,37 +189,66 @@ def scores(root: Path) -> dict[tuple[str, str], float]:
         return {(student, cell): score for student, cell, score in db.execute(SCORES)}
 
 
+def growth(course: Course, module: Module, counts: set[int], args: argparse.Namespace) -> dict:
+    """Return the median seconds that a submission takes among more and more of them."""
+    found = {}
+    for count in sorted(counts):
+        hand_in(course.root, module, count)
+        rounds = [grade(course.root, args.jobs) / count for _ in range(args.rounds)]
+        found[str(count)] = statistics.median(rounds)
+        show(f"grade, {count} submissions", rounds)
+    return found
+
+
+def against_nbgrader(course: Course, module: Module, other: Path, args: argparse.Namespace) -> dict:
+    """Return the seconds that a submission takes, in each round, by whoever grades it."""
+    names = f"nbgrader autograde, {args.plain}", "grade --jobs 1", f"grade --jobs {args.jobs}"
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    theirs, alone, mine = seconds.values()
+    for _ in range(args.rounds):  # they take turns, so that a slow moment hits all
+        alone.append(grade(course.root, 1) / args.submissions)
+        mine.append(grade(course.root, args.jobs) / args.submissions)
+        command = "nbgrader", "autograde", module.name, "--force"
+        theirs.append(run(other, *command) / args.plain)
+    compare(other, course.root, args.plain)
+    return seconds
+
+
 def main() -> None:
-    """Measure both, and print what each takes."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure both, print what each takes, and store it."""
+    parser = argparse.ArgumentParser(
+        prog="nox -s bench -- --grading", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--submissions", type=int, default=200)
     parser.add_argument("--plain", type=int, default=40, help="graded by plain nbgrader")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--growth", type=int, nargs="*", default=GROWTH, metavar="SUBMISSIONS")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         course = copy_of_course(Path(name))
         module = course.modules()[0]
+        print(f"{module.name}, whole commands, seconds a submission, median of {args.rounds}")
+        more = {count for count in args.growth if count > args.submissions}
+        grown = growth(course, module, {*args.growth} - more, args)
         hand_in(course.root, module, args.submissions)
         other = copy_for_nbgrader(course.root, module, args.plain, Path(name))
         each = memory_of_a_worker(course.root, args.jobs)
-        alone, mine, theirs = [], [], []
-        for _ in range(args.rounds):  # they take turns, so that a slow moment hits all
-            alone.append(grade(course.root, 1) / args.submissions)
-            mine.append(grade(course.root, args.jobs) / args.submissions)
-            command = "nbgrader", "autograde", module.name, "--force"
-            theirs.append(run(other, *command) / args.plain)
-        compare(other, course.root, args.plain)
+        rounds = against_nbgrader(course, module, other, args)
         cpu = cpu_of_the_grader(course, args.jobs)
-    print(f"{module.name}, whole commands, seconds for each submission, median of {args.rounds}")
-    show(f"nbgrader autograde, {args.plain}", theirs)
-    show(f"grade --jobs 1, {args.submissions}", alone)
-    show(f"grade --jobs {args.jobs}, {args.submissions}", mine)
-    middle = statistics.median(mine)
-    print(f"    ratio to nbgrader {statistics.median(theirs) / middle:.1f}")
-    print(f"    --jobs {args.jobs} is {statistics.median(alone) / middle:.2f} times --jobs 1")
+        for what, seconds in rounds.items():
+            show(what, seconds)
+        grown |= growth(course, module, more, args)
+    theirs, alone, mine = medians = [statistics.median(seconds) for seconds in rounds.values()]
+    print(f"    ratio to nbgrader {theirs / mine:.1f}")
+    print(f"    --jobs {args.jobs} is {alone / mine:.2f} times --jobs 1")
     print(f"    main process {1000 * cpu:.1f} ms of processor time for each submission")
     print(f"    memory {each:.0f} MiB for each of {args.jobs} workers")
+    names = "submissions", "plain", "rounds"
+    found = {"module": module.name, **{name: getattr(args, name) for name in names}}
+    found |= {"seconds": dict(zip(rounds, medians, strict=True)), "ratio": theirs / mine}
+    found |= {"growth": grown, "main_process": cpu, "memory_mib": each}
+    print(f"Stored: {results.store('grading', found)}")
 
 
 def show(what: str, seconds: list[float]) -> None:

@@ -1,0 +1,1 @@
+"""What `nox -s bench` runs: framework against its peers, grading against nbgrader."""
