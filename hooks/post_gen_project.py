@@ -81,6 +81,7 @@ def next_commands(path: Path) -> list[str]:
     """Return the commands that take a new course to its first graded submissions."""
     return [
         f"cd {shlex.quote(str(path))}",
+        'git init && git add . && git commit -m "Start the course"',
         "python noxfile.py -s build",
         "python noxfile.py -s grade -- --demo",
     ]

@@ -62,6 +62,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
             f"{MODULE}/README.md",
             f"{MODULE}/tensor_dev.ipynb",
             *(f"{MODULE}/{name}" for name in figures),
+            "LICENSE",
             "README.md",
             "syllabus.md",
             "where-to-go.md",
@@ -77,6 +78,30 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     )
     readme = zipfile.ZipFile(path).read(f"{top}/README.md").decode()
     assert "25 January 2027" in readme, "the due date of Module 01 is not in the student's README"
+
+
+def test_a_cell_that_would_not_run_is_refused_also_where_it_only_draws(spoilable: Living) -> None:
+    text = spoilable.source.read_text(encoding="utf-8")
+    spoilable.source.write_text(text + "\n# %%\nplot_the_losses()\n", encoding="utf-8")
+    said = spoilable.refused("build")
+    assert "tensor_dev.py:" in said and "F821 Undefined name `plot_the_losses`" in said
+
+
+def test_a_draft_is_left_out_until_it_is_named(spoilable: Living, decoys_stay: None) -> None:
+    readme = spoilable.source.parent / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + "\nTODO(author)\n", encoding="utf-8")
+    said = spoilable.refused("build")
+    assert f"{MODULE}/README.md: TODO(author) is in it" in said
+    settings = spoilable.root / "course.toml"
+    spoilable.edit(settings, "draft = false", "draft = true")
+    spoilable.ok("build", MODULE)
+
+
+def test_two_modules_with_one_number_are_told(spoilable: Living) -> None:
+    other = spoilable.root / "modules" / "01_histogram"
+    other.mkdir()
+    (other / "histogram_dev.py").write_text("# %%\n", encoding="utf-8")
+    assert f"01_histogram and {MODULE} have the same number" in spoilable.refused("build")
 
 
 def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_stay: None) -> None:

@@ -297,7 +297,11 @@ def test_printed_commands_lead_into_the_course(cookiecutter, tmp_path, output):
     stand.mkdir()
     result = cookiecutter(stand, "--no-input", "--output-dir", output, "course_slug=deep")
     commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
-    assert commands[1:] == ["python noxfile.py -s build", "python noxfile.py -s grade -- --demo"]
+    assert commands[1:] == [
+        'git init && git add . && git commit -m "Start the course"',
+        "python noxfile.py -s build",
+        "python noxfile.py -s grade -- --demo",
+    ]
     arrived = subprocess.run(
         ["sh", "-c", f"{commands[0]} && pwd -P"], cwd=stand, capture_output=True, encoding="utf-8"
     )

@@ -92,7 +92,8 @@ def test_an_unfilled_module_builds_grades_and_is_green(grown: Living) -> None:
     """And once more with a second exercise in it."""
     grown.edit(grown.root / "course.toml", "cell_seconds = 10", "cell_seconds = 1")
     for exercises in (1, 2):
-        grown.ok("build")
+        assert f"{NAME} is a draft" in grown.ok("build")
+        grown.ok("build", NAME)
         grown.ok("grade", "--demo", NAME)
         rows = {row["student"]: row for row in table(grown.root / "demo" / "grades.csv")}
         assert float(rows["perfect"]["automatic"]) == 8 * exercises

@@ -289,6 +289,12 @@ until = 2027-01-26
     ]
 
 
+def test_an_extension_for_nobody_is_told_where_no_roster_could(graded_once: Living) -> None:
+    table = f'[[extension]]\nstudent = "adda"\nmodule = "{MODULE}"\nuntil = 2027-02-01\n\n'
+    graded_once.edit(graded_once.root / "course.toml", "[grading]", table + "[grading]")
+    assert "[[extension]] of adda: nobody with this id has handed in." in graded_once.ok("grade")
+
+
 @pytest.mark.parametrize("roster", ["id,section\nada,Morning\n", None])
 def test_dates_of_a_section_that_nobody_is_in_are_refused(
     spoilable: Living, roster: str | None

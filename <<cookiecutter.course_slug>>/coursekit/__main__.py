@@ -51,14 +51,16 @@ def build(course: Course, args: argparse.Namespace) -> None:
     """Make release/ and the student kit in dist/."""
     from coursekit.authoring import release
 
-    modules = course.modules(args.modules)
+    modules = course.modules(args.modules) if args.modules else course.ready()
     with console.status("Running each new solution, and finding decoys for its tests …"):
         kit, changes = release.build(course, modules)
     for line in changes:
         print(line)
     for module in modules:
         print("released", f"release/{module.name}/{module.notebook.name}")
-    print("packed  ", kit.relative_to(course.root))
+    for draft in [] if args.modules else [m for m in course.modules() if m not in modules]:
+        print(f"{draft.name} is a draft by [standards]: left out; nox -s build -- {draft.name}")
+    print("packed  ", kit.relative_to(course.root), "and dist/syllabus.md")
 
 
 def grade(course: Course, args: argparse.Namespace) -> int:
@@ -71,7 +73,9 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     from coursekit.report import console as screen
     from coursekit.report import page
 
-    modules, workspace = course.modules(args.modules), course.workspace
+    every = course.ready() if args.demo else course.modules()
+    modules = course.modules(args.modules) if args.modules else every
+    workspace = course.workspace
     if args.demo:
         from coursekit.authoring import demo
 
@@ -87,6 +91,9 @@ def grade(course: Course, args: argparse.Namespace) -> int:
         for line in choose_best(grading, modules, args.student):
             print(line)
     submissions = collect.find(course, workspace, modules, args.student)
+    for who in {e["student"] for e in course.extension} - {s.student for s in submissions}:
+        if not people.students and not (workspace.submitted / who).exists():
+            print(f"[[extension]] of {who}: nobody with this id has handed in.")
     with screen.progress(console, len(submissions)) as advance:
         results, ended = grading.run(submissions, advance)
     strays = collect.strays(course, workspace)

@@ -3,8 +3,9 @@
 import datetime as dt
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,9 @@ class Course:
         for module in found:
             if not module.source.is_file():
                 raise CourseError(f"{module.path}: its source {module.source.name} is missing.")
+        for one, two in pairwise(found):
+            if one.name[:2] == two.name[:2]:
+                raise CourseError(f"{one.name} and {two.name} have the same number: rename one.")
         if not found:
             raise CourseError(f"{self.modules_dir}: there is no folder like 01_tensor, a module.")
         called = {m: {m.name, m.stem, m.name[:2], m.name[:2].lstrip("0")} for m in found}
@@ -143,6 +147,14 @@ class Course:
             valid = ", ".join(module.name for module in found)
             raise CourseError(f"There is no module {unknown.pop()!r}. This course has: {valid}.")
         return [module for module in found if not wanted or called[module] & wanted]
+
+    def is_draft(self, module: Module) -> bool:
+        """Tell whether [standards] lets something in it be still to write."""
+        return self.standards.get(module.name, self.standards[""])["draft"]
+
+    def ready(self, also: Collection[str] = ()) -> list[Module]:
+        """Return all modules but drafts that are not among these names."""
+        return [m for m in self.modules() if m.name in also or not self.is_draft(m)]
 
 
 def naive_utc(moment: dt.datetime) -> dt.datetime:

@@ -197,7 +197,7 @@ def test_first_cell_is_the_title(module: Module, nb: NotebookNode) -> Iterator[s
 def test_first_cell_has_objectives_map_hours_and_points(
     module: Module, nb: NotebookNode, anatomy: None
 ) -> Iterator[str]:
-    for needed in ("**Learning Objectives:**", "**You are here:**", "hours", "points"):
+    for needed in ("**Learning Objectives:**", "**You are here:**", "hour", "points"):
         if needed.lower() not in nb.cells[0].source.lower():
             yield f"{module.source.name}: the first cell does not say {needed!r}: add it."
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -39,6 +41,22 @@ def check_sources(sources: Sources) -> Iterator[str]:
     for module, nb in sources.items():
         for of in (metadata, markers, parses, graded_cells_call_their_test, topics):
             yield from (f"{module.source.name}: {problem}" for problem in of(nb))
+
+
+def check_names(sources: Iterable[Path]) -> Iterator[str]:
+    """Yield the names that cells use and nothing defines, also in cells that only draw."""
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=F821"]
+    command += ["--output-format=concise", *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    yield from (line for line in done.stdout.splitlines() if " F821 " in line)
+
+
+def check_finished(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the files of modules in which something is still to write."""
+    for path in paths:
+        if "TODO(author)" in "\n".join(lines_of(path)):
+            where = f"{path.parent.name}/{path.name}"
+            yield f"{where}: TODO(author) is in it: write that, or say draft = true in course.toml."
 
 
 def check_release(sources: Sources, kit: Path) -> Iterator[str]:

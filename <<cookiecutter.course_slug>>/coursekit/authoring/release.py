@@ -46,7 +46,10 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
     refuse(checks.check_conflicts([*texts, *students]))
     sync(course, modules)
     sources = {module: notebook.read(module.source) for module in modules}
-    refuse(checks.check_sources(sources))
+    named = checks.check_names(module.source for module in modules)
+    finished = [module for module in modules if not course.is_draft(module)]
+    written = [path for m in finished for path in (m.source, *m.beside)]
+    refuse([*checks.check_sources(sources), *named, *checks.check_finished(written)])
     with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
         staging, kit = Path(folder) / "release", Path(folder) / course.slug
         for module in modules:
@@ -173,7 +176,7 @@ def publish(staging: Path, release: Path) -> None:
 def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
     """Put the student kit together: modules built now, student files, all originals there are."""
     in_kit = []
-    for module in course.modules():
+    for module in course.ready([path.name for path in staging.iterdir()]):
         places = staging / module.name, course.root / "release" / module.name
         if released := next(filter(Path.is_dir, places), None):
             original, name = kit / "originals" / module.name, module.notebook.name
@@ -193,8 +196,8 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "institution": course.institution,
         "schedule": schedule(course, due),
-        "whole_schedule": schedule(course, dates(course, course.modules())),
-        "modules": "\n".join(map(overview, course.modules())),
+        "whole_schedule": schedule(course, dates(course, course.ready())),
+        "modules": "\n".join(map(overview, course.ready())),
         "late": late_rule(course.late),
         "due": '", "'.join(
             json.dumps(f"{name} {due[name, section].isoformat()} {section}".rstrip())[1:-1]
@@ -208,6 +211,8 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
             text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
             files.write_text(kit / path.name, text)
     shutil.copy(export.__file__, kit / "course" / "export.py")
+    if (course.root / "LICENSE").is_file():  # it may ask to be passed on
+        shutil.copy(course.root / "LICENSE", kit)
     for name in PROVIDED:
         files.write_bytes(kit / course.package / name, (course.package_dir / name).read_bytes())
     return in_kit
@@ -231,12 +236,13 @@ def schedule(course: Course, due: Dates) -> str:
 
 
 def overview(module: Module) -> str:
-    """Return a table row about a module: its name; its README's first sentence, time and points."""
+    """Return a table row about a module: name, points; its README's first sentence and time."""
     path = module.path / "README.md"
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    about = r"^# .*\n\n(.+?\.)\s", r"^\*\*Time\*\* (.+?)[:.]", r"^\*\*Points\*\* (.+?)[:.]"
+    about = r"^# .*\n\n(.+?\.)\s", r"^\*\*Time\*\* (.+?)[:.\n]"
     found = (re.search(each, text, re.MULTILINE) for each in about)
-    cells = [f"`{module.name}`", *(match[1] if match else "" for match in found)]
+    points = f"{notebook.points(notebook.read(module.source).cells):g}"
+    cells = [f"`{module.name}`", *(match[1] if match else "" for match in found), points]
     return f"| {' | '.join(cells)} |"
 
 

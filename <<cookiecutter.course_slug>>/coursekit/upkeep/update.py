@@ -131,8 +131,11 @@ def update(course: Course, version: str | None, changed: Mapping[str, str], chec
         if target == known.commit(known.version) and not changed:
             return f"Nothing is newer than {known.version}, which this course is of."
         message = f"Update the template from {known.version} to {known.name(target)}"
+        if target == known.commit(known.version):
+            message = f"Change answers of the template: {', '.join(changed)}"
         if check:
-            raise CourseError(f"There is {known.name(target)}; this course is of {known.version}.")
+            newer = f"At {known.address} is {known.name(target)}, newer than {known.version}"
+            raise CourseError(f"{newer}, which this course is of. Bring it in: nox -s update")
         repository, top = clean(course.root)
         old, new = (known.clone.parent / folder for folder in ("old", "new"))
         inside = course.root.relative_to(top)
