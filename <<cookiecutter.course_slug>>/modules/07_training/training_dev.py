@@ -1419,8 +1419,8 @@ class EarlyStopping:
         # TODO: remember the best, count what was no better, bring the best back.
         #
         # APPROACH
-        # 1. Set best, the loss that the next must beat, to math.inf; waited, the number of
-        #    epochs since then, to 0; weights to None.
+        # 1. Set best, the loss that the next must beat, to math.inf; waited, the number
+        #    of epochs since then, to 0; weights to None.
         # 2. In update, is this a new best? Renew all three. If not, one more epoch was
         #    waited for.
         # 3. done compares waited with patience.
@@ -2848,12 +2848,12 @@ weights, and say why. And why can nobody make a learning rate out of "we accumul
 ### BEGIN SOLUTION
 One batch needed 1.66 MiB at its peak, 16 parts 0.17 MiB: 10 times less. Activations fall to a
 sixteenth, while gradients, and buffers of the step, stay as they are for any batch. With a third
-each, each of the last 2 rows counts 1/3 · 1/2 = 1/6 instead of 1/10, 1.67 times too much, and the 8 others
-1/12 instead of 1/10. A layer that normalizes over the batch, as BatchNorm does, sees other means in
-each part. Dropout, unless both begin with the same seed: it draws other masks. With one such layer
-the same seed gives the same masks, row after row; with two it does not, as each part asks both
-layers before the next part begins. The learning rate belongs to a batch of so many rows: 16 batches of 4 and 16
-batches of 256 are steps of very different noise.
+each, each of the last 2 rows counts 1/3 · 1/2 = 1/6 instead of 1/10, 1.67 times too much, and the 8
+others 1/12 instead of 1/10. A layer that normalizes over the batch, as BatchNorm does, sees other
+means in each part. Dropout draws other masks, unless both begin with the same seed: with one such
+layer these are the same masks, row after row; with two they are not, as each part asks both layers
+before the next part begins. The learning rate belongs to a batch of so many rows: 16 batches of 4
+and 16 batches of 256 are steps of very different noise.
 
 **Marking rubric (5 points)**
 - 2: the measured factor, with what does not depend on the batch.
@@ -2876,9 +2876,9 @@ trying only four settings on the test part have been fine?
 `if score > best`: the test part chooses, so the best score is no longer a test. One score has a
 spread of √(0.5 · 0.5 / 40) = 7.9 %. My colleague's best was 68 %, so 2.2 spreads above one half:
 in one try that is rare, about 1 in 50, and of 100 networks about two get there. On 100,000 fresh
-rows the network had 49.7 %. Right: three parts; 100 scores on a validation part choose one network, and that
-one is scored once on a test part nobody looked at. In the capstone the 287 rows choose, and the 360
-are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of the same
+rows the network had 49.7 %. Right: three parts; 100 scores on a validation part choose one network,
+and that one is scored once on a test part nobody looked at. In the capstone the 287 rows choose, and
+the 360 are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of the same
 kind: the best of four noisy scores is too good by up to one spread, here 0.7 % on 360 pictures, as
 much as the settings differ; by less, as they err on the same pictures.
 
