@@ -2878,9 +2878,9 @@ spread of √(0.5 · 0.5 / 40) = 7.9 %. My colleague's best was 68 %, so 2.2 spr
 in one try that is rare, about 1 in 50, and of 100 networks about two get there. On 100,000 fresh
 rows the network had 49.7 %. Right: three parts; 100 scores on a validation part choose one network,
 and that one is scored once on a test part nobody looked at. In the capstone the 287 rows choose, and
-the 360 are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of the same
-kind: the best of four noisy scores is too good by up to one spread, here 0.7 % on 360 pictures, as
-much as the settings differ; by less, as they err on the same pictures.
+the 360 are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of
+the same kind: the best of four noisy scores is too good by up to one spread, here 0.7 % on 360
+pictures, as much as the settings differ; by less where they err on the same pictures.
 
 **Marking rubric (5 points)**
 - 1: the line, or that the test part chooses. 1: 7.9 %, and the distance in spreads.
