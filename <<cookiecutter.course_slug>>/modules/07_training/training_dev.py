@@ -2724,8 +2724,8 @@ leaderboard()
   (patience 3 there), `ModelCheckpoint`. Its `accumulate_grad_batches` divides each batch's loss by
   that number, also where batches are unequal or the last group is not full.
 - **Fair means, once more.** In October 2024 Hugging Face repaired its Trainer: under accumulation
-  it had averaged the means of sequences of unequal length. The weights that you used in Exercise 8
-  are that repair.
+  it had averaged the means of sequences of unequal length. The weights that you used in Exercise 8,
+  by tokens in place of rows, are that repair.
 - **Checkpoints.** `torch.save` writes a zip archive with a pickle in it, and a pickle can run
   anything; since 2.6 `torch.load` reads weights only, unless told otherwise. `state_dict` has names
   for its tensors there. To resume at the row, not at the epoch, needs a loader with a state:
