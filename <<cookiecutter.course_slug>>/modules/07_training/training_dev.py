@@ -92,17 +92,18 @@ batches is weighted by their rows: losses, accuracies, and gradients, too.
 ![A dataset gives rows by number, a loader batches in a new order each epoch; forward, loss, backward and step make one turn of the inner loop, validation and a checkpoint end a turn of the outer one](loop.svg)
 
 **A batch is an estimate.** The gradient of B random rows is right on average, and misses that of
-all rows by an amount that shrinks with √B. Four times the rows cost four times the time and halve
-the error. So batches are as small as the machine can work well with.
+all rows by an amount that shrinks with √B, as long as B is far below all of them. Four times the
+rows are four times the work and halve the error. So batches are as small as the machine can work
+well with.
 
 **Three parts.** What a network has learned by heart says nothing about what it understood. So rows
 are split: the **training** part moves the weights; the **validation** part chooses between
 settings and says when to stop; the **test** part does neither, and is looked at once. Of n rows, a
 share p that is right is known up to about √(p (1 - p) / n): for 97 % of 360 pictures, 0.9 %.
 
-**A run is a state.** Weights, optimizer, scheduler and random generators at the end of an epoch
-decide all that follows, to the last bit. Whoever keeps all four can go on later, as if nothing had
-happened. Whoever keeps three of them cannot.
+**A run is a state.** Weights, optimizer, scheduler, early stopping and random generators at the end
+of an epoch decide all that follows, on one machine to the last bit. Whoever keeps all that a run has
+of these can go on later, as if nothing had happened. Whoever leaves one out goes on with another run.
 
 ### Computational Complexity
 
@@ -612,7 +613,7 @@ Now to the order. Ten rows, in batches of 4, are 4, 4 and 2 rows. **Shuffling** 
 each time somebody loops over the loader, and the order draws whole rows: pictures and labels go
 together, since the dataset never gives one without the other.
 
-![Two epochs over ten rows in batches of four, four and two; each epoch has another order, each row comes once in it, and label and input stay side by side](epoch.svg)
+![Two epochs over ten rows in batches of four, four and two; each epoch has another order, each row comes once in it, and below each input stands its own label](epoch.svg)
 
 The order comes from the loader's own generator, if you give it one. Then dropout elsewhere does not
 change it, and one seed repeats it. `drop_last` leaves out a last batch that is not full.
@@ -1105,8 +1106,9 @@ test_step_beyond()
 """
 ## Exercise 7: Evaluate
 To judge is not to train. Three things differ: no dropout, so the model is in eval mode; no graph,
-so memory is short-lived; and nothing moves. Whoever forgets to go back trains without dropout from
-the second epoch on, and no error tells. So the mode that was there comes back at the end, even if
+so memory is short-lived; and nothing moves. Whoever forgets to go back, in a loop that does not
+begin each epoch with `model.train()` as yours does, trains without dropout from the second epoch on,
+and no error tells. So the mode that was there comes back at the end, in all layers, even if
 something fails on the way.
 
 Beside the loss, `metrics` may name other means over rows: `{"accuracy": accuracy}` of Module 04.
@@ -1250,10 +1252,10 @@ A batch of 1024 rows may need more memory than there is. Its gradient is a mean 
 `backward` adds to `.grad`: so compute it in parts, one after the other, and step once. That is
 **gradient accumulation**. Each part's mean loss counts by its share of the rows. Four rows in parts
 of 3 and 1, with mean gradients of 2 and 6: 3/4 · 2 + 1/4 · 6 = 3, the mean of all four. Half and
-half would be 4, the gradient of no batch.
+half would be 4: the fourth row would count three times as much as each other.
 
 Here a group of batches from the loader makes one step. Ten batches in groups of 4 are groups of 4,
-4 and 2: the rest is a group, too, or its rows would never count.
+4 and 2: the rest is a group, too, or its rows would not count in this epoch.
 """
 
 
@@ -1396,7 +1398,7 @@ test_accumulate_beyond()
 # %% [markdown]
 """
 ## Exercise 9: Know when to stop
-After a while a network gets better at the rows it knows and worse at all others. The validation
+After a while many a network gets better at the rows it knows and worse at others. The validation
 loss tells when:
 
 ![Validation losses of 0.9, 0.6, 0.5, 0.52, 0.51 and 0.55; the third is the best, three epochs later patience is at its end, and the weights of the third come back](stop.svg)
@@ -1417,8 +1419,8 @@ class EarlyStopping:
         # TODO: remember the best, count what was no better, bring the best back.
         #
         # APPROACH
-        # 1. Set best, the lowest loss so far, to math.inf; waited, the number of epochs
-        #    since then, to 0; weights to None.
+        # 1. Set best, the loss that the next must beat, to math.inf; waited, the number
+        #    of epochs since then, to 0; weights to None.
         # 2. In update, is this a new best? Renew all three. If not, one more epoch was
         #    waited for.
         # 3. done compares waited with patience.
@@ -1770,8 +1772,8 @@ def unpack(packed, arrays):
 ## Exercise 11 (deeper): A file that is whole or not there
 Power fails while a checkpoint is written. If it went over the last one, both are gone. So it is
 written beside it, under another name, and then takes its place in a single step of the file system,
-which happens or does not. A **zip** archive, which `.npz` is, keeps a checksum of each part, so a
-damaged file is noticed when it is read.
+which happens or does not. A **zip** archive, which `.npz` is, keeps a checksum of each part, so
+nearly any damage is noticed when the part is read to its end.
 """
 
 
@@ -2200,8 +2202,9 @@ resume_digits()
 # %% [markdown]
 """
 **Look at your curves.** What does the run from weights alone lack in its first new epoch? Adam's
-means are empty, and the learning rate is that of a beginning. If its loss ends lower, that is no
-better way: it had a large learning rate for longer. It is another run, and nobody can repeat it.
+means are empty, and order and dropout are drawn from another place. Its scheduler begins anew, so
+from epoch 6 on it lacks the smaller learning rate, too. If its loss ends lower, that is no better
+way: it had a large learning rate for longer. It is another run than the one that broke off.
 
 ### The capstone: digits
 1,437 digits to train with, 360 to test. **What this test says, and what not:** the same 13 people
@@ -2301,9 +2304,9 @@ validation and test agree within their spread? And is the best setting better th
 than that?
 
 ### With early stopping, and without
-Real data has mistakes in it, and a network without dropout learns even these by heart. Here a tenth
-of 300 training labels was changed at random. The same network twice: once for all 60 epochs, once
-with your `EarlyStopping`. The validation part, with true labels, is the judge.
+Real data has mistakes in it, and a network without dropout learns even these by heart. Here 30 of
+300 training labels are drawn at random, and most of them are wrong. The same network twice: once for
+all 60 epochs, once with your `EarlyStopping`. The validation part, with true labels, is the judge.
 """
 
 
@@ -2408,8 +2411,8 @@ profile_step()
 """
 **Explain your bars.** The update costs the same for any batch, so its share shrinks as the batch
 grows, and so does that of Python's overhead per operation. Backward makes two matrix products for
-each one of forward; forward draws the dropout mask. Which is longer for you, and where does the
-order change?
+each one of forward, but one alone in the first layer, as pixels need no gradient; forward draws the
+dropout mask. Which is longer for you, and does the order change?
 
 ### Memory Profiling
 A larger batch is faster per row, until it is not; its memory grows all the way, because the graph
@@ -2460,9 +2463,9 @@ into its cache, even more than their share. How many float32 numbers
 per row are the KiB that you found, and which arrays of a 64-128-10 network could they be?
 
 ### The loader as a bottleneck
-The same network and rows, four loaders. One fetches a batch by one index, one row by row through
-`collate`. The third waits for a disk, 8 ms a batch. The last does, too, but in a thread that works
-ahead.
+The digits and a network of 2,048 hidden numbers, the same for four loaders. One fetches a batch by
+one index, one row by row through `collate`. The third waits for a disk, 8 ms a batch. The last does,
+too, but in a thread that works ahead.
 """
 
 
@@ -2589,8 +2592,8 @@ profile_accumulation()
 # %% [markdown]
 """
 **Explain your numbers.** The gradients are equal but for rounding: sums in another order. Memory
-does not fall to a sixteenth: what does not depend on the batch stays. What would *not* be equal, if
-the network had dropout?
+does not fall to a sixteenth: what does not depend on the batch stays. Would they be equal if the
+network had dropout, and each of the two began with the same seed?
 
 ### Spot the bug
 A colleague looks for the best of 100 networks. The rows are random and the labels are coin flips,
@@ -2704,10 +2707,10 @@ leaderboard()
 ## Part 3: Production Context
 - **Workers.** PyTorch's `DataLoader(num_workers=4)` starts four processes. Each fetches and collates
   whole batches, two ahead by default (`prefetch_factor`), and the main process takes them in order.
-  Processes, since Python's threads compute one at a time; tensors pass through shared memory.
+  Processes, since threads run Python's code one at a time; tensors pass through shared memory.
 - **Pinned memory.** A GPU copies by itself only from pages that the system will not move. With
-  `pin_memory=True` a thread copies each batch there, and `x.to("cuda", non_blocking=True)` then runs
-  beside the computation.
+  `pin_memory=True` each batch is copied there, by a thread if there are workers, and
+  `x.to("cuda", non_blocking=True)` then runs beside the computation.
 - **One index or many.** PyTorch's fetcher calls `dataset.__getitems__(indices)` where there is one,
   and else takes rows one by one; `default_collate` stacks them. Its `TensorDataset` has none, so
   each row is sliced by itself: your `fetch` does less work.
@@ -2721,15 +2724,15 @@ leaderboard()
   (patience 3 there), `ModelCheckpoint`. Its `accumulate_grad_batches` divides each batch's loss by
   that number, also where batches are unequal or the last group is not full.
 - **Fair means, once more.** In October 2024 Hugging Face repaired its Trainer: under accumulation
-  it had averaged the means of sequences of unequal length. The weights that you used in Exercise 8
-  are that repair.
+  it had averaged the means of sequences of unequal length. The weights that you used in Exercise 8,
+  by tokens in place of rows, are that repair.
 - **Checkpoints.** `torch.save` writes a zip archive with a pickle in it, and a pickle can run
   anything; since 2.6 `torch.load` reads weights only, unless told otherwise. `state_dict` has names
   for its tensors there. To resume at the row, not at the epoch, needs a loader with a state:
   torchdata's `StatefulDataLoader`.
 - **Different here.** The default of `generator` is the framework's own, as in `random_split` there.
-  `MeanMetric` refuses a mean of nothing, which torchmetrics answers by nan and a warning. A GPU
-  would repeat your bits only with `torch.use_deterministic_algorithms(True)`, at a price.
+  `MeanMetric` refuses a mean of nothing, which torchmetrics answers by nan and a warning. That a GPU
+  repeats your bits is sure only with `torch.use_deterministic_algorithms(True)`, at a price.
 
 Sources: PyTorch 2.13, *torch.utils.data*, `torch/utils/data/_utils/fetch.py`, *Automatic Mixed
 Precision*, *Reproducibility*; Lightning, `loops/optimization/automatic.py` and
@@ -2845,11 +2848,12 @@ weights, and say why. And why can nobody make a learning rate out of "we accumul
 ### BEGIN SOLUTION
 One batch needed 1.66 MiB at its peak, 16 parts 0.17 MiB: 10 times less. Activations fall to a
 sixteenth, while gradients, and buffers of the step, stay as they are for any batch. With a third
-each, each of the last 2 rows counts 1/3 · 1/2 = 1/6 instead of 1/10, 1.67 times too much, and the 8 others
-1/12 instead of 1/10. Dropout: it draws other masks for parts than for the whole, so even the same
-seed gives other gradients; and a layer that normalizes over the batch, as BatchNorm does, sees other
-means in each part. The learning rate belongs to a batch of so many rows: 16 batches of 4 and 16
-batches of 256 are steps of very different noise.
+each, each of the last 2 rows counts 1/3 · 1/2 = 1/6 instead of 1/10, 1.67 times too much, and the 8
+others 1/12 instead of 1/10. A layer that normalizes over the batch, as BatchNorm does, sees other
+means in each part. Dropout draws other masks, unless both begin with the same seed: with one such
+layer these are the same masks, row after row; with two they are not, as each part asks both layers
+before the next part begins. The learning rate belongs to a batch of so many rows: 16 batches of 4
+and 16 batches of 256 are steps of very different noise.
 
 **Marking rubric (5 points)**
 - 2: the measured factor, with what does not depend on the batch.
@@ -2871,12 +2875,12 @@ trying only four settings on the test part have been fine?
 ### BEGIN SOLUTION
 `if score > best`: the test part chooses, so the best score is no longer a test. One score has a
 spread of √(0.5 · 0.5 / 40) = 7.9 %. My colleague's best was 68 %, so 2.2 spreads above one half:
-in one try that is rare, about 1 in 70, and of 100 networks one or two get there. On 100,000 fresh
-rows the network had 50.0 %. Right: three parts; 100 scores on a validation part choose one network, and that
-one is scored once on a test part nobody looked at. In the capstone the 287 rows choose, and the 360
-are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of the same
-kind: the best of four noisy scores is too good by about one spread, here 0.7 % on 360 pictures, as
-much as the settings differ.
+in one try that is rare, about 1 in 50, and of 100 networks about two get there. On 100,000 fresh
+rows the network had 49.7 %. Right: three parts; 100 scores on a validation part choose one network,
+and that one is scored once on a test part nobody looked at. In the capstone the 287 rows choose, and
+the 360 are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of
+the same kind: the best of four noisy scores is too good by up to one spread, here 0.7 % on 360
+pictures, as much as the settings differ; by less where they err on the same pictures.
 
 **Marking rubric (5 points)**
 - 1: the line, or that the test part chooses. 1: 7.9 %, and the distance in spreads.
