@@ -241,7 +241,9 @@ def overview(module: Module) -> str:
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     about = r"^# .*\n\n(.+?\.)\s", r"^\*\*Time\*\* (.+?)[:.\n]"
     found = (re.search(each, text, re.MULTILINE) for each in about)
-    points = f"{notebook.points(notebook.read(module.source).cells):g}"
+    points = ""
+    with suppress(CourseError):  # of a module in the making, which cannot be read yet
+        points = f"{notebook.points(notebook.read(module.source).cells):g}"
     cells = [f"`{module.name}`", *(match[1] if match else "" for match in found), points]
     return f"| {' | '.join(cells)} |"
 
