@@ -26,6 +26,7 @@ import pytest
 from delimiters import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import Environment
 from living import MODULE, Living, snapshot, table
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
@@ -717,6 +718,14 @@ TENSOR = Module(ROOT / "<<cookiecutter.course_slug>>" / "modules" / MODULE)
 LIMIT = 20  # MB, as in course.toml
 
 
+def rendered(text: str) -> str:
+    """Return a file of the template as a course has it that ends with this module."""
+    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    answers = {"package_name": "tinytorch", "last_module": MODULE}
+    template = Environment(**questions["_jinja2_env_vars"]).from_string(text)
+    return template.render(cookiecutter=answers)
+
+
 def assignment_of(module: Module) -> Assignment:
     """Return a module of the template as `build` would leave it, and another that is none."""
     source = notebook.read(module.source)
@@ -734,7 +743,8 @@ def assignment_of(module: Module) -> Assignment:
         digest="",
         package="tinytorch",
         reference={
-            name: (PACKAGE / f"{name}.py").read_text("utf-8") for name in ("__init__", "testing")
+            name: rendered((PACKAGE / f"{name}.py").read_text("utf-8"))
+            for name in ("__init__", "testing")
         },
         others={"knots-imports": "02_knots"},
         limits={"file_mb": LIMIT},
@@ -980,7 +990,7 @@ def test_rebuilt_a_shuffled_notebook_passes_every_test(warm: Engine, seed: int) 
     random.Random(seed).shuffle(nb.cells)
     built = put_right(nb)
     for cell in built:  # the source is the template's
-        cell["source"] = cell["source"].replace("<< cookiecutter.package_name >>", BUILT.package)
+        cell["source"] = rendered(cell["source"])
     execution.run(warm, BUILT, built)
     assert sum(execution.scores(built).values()) == notebook.points(
         filter(notebook.is_test, BUILT.cells)
