@@ -188,7 +188,7 @@ def training(f: SimpleNamespace, name: str) -> tuple:
 
 
 def train_epoch(f: SimpleNamespace, *arguments: object) -> float:
-    """Call Module 06's train_epoch: Module 07 has a method of that name."""
+    """Call the function beside SGD: methods, too, may have this name."""
     return inspect.getmodule(f.SGD).train_epoch(*arguments)
 
 
