@@ -25,15 +25,8 @@ from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-MODULES = (
-    "01_tensor",
-    "02_activations",
-    "03_layers",
-    "04_losses",
-    "05_autograd",
-    "06_optimizers",
-    "07_training",
-)
+COURSE = Path(__file__).resolve().parents[1] / "<<cookiecutter.course_slug>>"
+MODULES = sorted(path.name for path in (COURSE / "modules").glob("[0-9]*"))
 LICENSES = ("MIT", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-SA-4.0", "Proprietary")
 
 MAX_TEXT = 120

@@ -152,9 +152,10 @@ class Course:
         """Tell whether [standards] lets something in it be still to write."""
         return self.standards.get(module.name, self.standards[""])["draft"]
 
-    def ready(self, also: Collection[str] = ()) -> list[Module]:
-        """Return all modules but drafts that are not among these names."""
-        return [m for m in self.modules() if m.name in also or not self.is_draft(m)]
+    def ready(self, also: Collection[Module] = ()) -> list[Module]:
+        """Return all modules but drafts, and these; all, if there is nothing but drafts."""
+        found = [m for m in self.modules() if m in also or not self.is_draft(m)]
+        return found or self.modules()
 
 
 def naive_utc(moment: dt.datetime) -> dt.datetime:

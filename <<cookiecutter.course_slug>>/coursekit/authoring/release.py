@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -54,7 +55,7 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
         staging, kit = Path(folder) / "release", Path(folder) / course.slug
         for module in modules:
             generate(course, module, staging)
-        in_kit = assemble(course, staging, kit)
+        in_kit = assemble(course, sources, staging, kit)
         all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}
         refuse([*checks.check_kit(all_sources, kit), *checks.check_release(sources, kit)])
         exports = exported(course, sources)
@@ -173,10 +174,10 @@ def publish(staging: Path, release: Path) -> None:
         built.rename(target)
 
 
-def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
+def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list[Module]:
     """Put the student kit together: modules built now, student files, all originals there are."""
-    in_kit = []
-    for module in course.ready([path.name for path in staging.iterdir()]):
+    in_kit, ready = [], course.ready(also=sources)
+    for module in ready:
         places = staging / module.name, course.root / "release" / module.name
         if released := next(filter(Path.is_dir, places), None):
             original, name = kit / "originals" / module.name, module.notebook.name
@@ -196,8 +197,8 @@ def assemble(course: Course, staging: Path, kit: Path) -> list[Module]:
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "institution": course.institution,
         "schedule": schedule(course, due),
-        "whole_schedule": schedule(course, dates(course, course.ready())),
-        "modules": "\n".join(map(overview, course.ready())),
+        "whole_schedule": schedule(course, dates(course, ready)),
+        "modules": "\n".join(overview(module, sources.get(module)) for module in ready),
         "late": late_rule(course.late),
         "due": '", "'.join(
             json.dumps(f"{name} {due[name, section].isoformat()} {section}".rstrip())[1:-1]
@@ -235,7 +236,7 @@ def schedule(course: Course, due: Dates) -> str:
     )
 
 
-def overview(module: Module) -> str:
+def overview(module: Module, source: NotebookNode | None) -> str:
     """Return a table row about a module: name, points; its README's first sentence and time."""
     path = module.path / "README.md"
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -243,7 +244,7 @@ def overview(module: Module) -> str:
     found = (re.search(each, text, re.MULTILINE) for each in about)
     points = ""
     with suppress(CourseError):  # of a module in the making, which cannot be read yet
-        points = f"{notebook.points(notebook.read(module.source).cells):g}"
+        points = f"{notebook.points((source or notebook.read(module.source)).cells):g}"
     cells = [f"`{module.name}`", *(match[1] if match else "" for match in found), points]
     return f"| {' | '.join(cells)} |"
 

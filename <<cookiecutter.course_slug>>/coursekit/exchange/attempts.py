@@ -7,6 +7,7 @@ anything there is; what it replaces stays in downloaded/.
 import json
 import pickle
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from coursekit import files
@@ -25,13 +26,16 @@ Points = dict[str, tuple[str, float]]  # by STUDENT/ATTEMPT: the key of what was
 class PointsOnly(ModuleGrader):
     """Grades attempts, and keeps their points, of which neither gradebook nor student hears."""
 
+    @cached_property
+    def points(self) -> Points:
+        return points_of(self.grading.course, self.module)
+
     def begin(self, submission: Submission) -> Iterator[Done]:
         """Have an attempt graded, unless its points are known."""
-        course = self.grading.course
-        work = read(submission, 1e6 * course.grading["file_mb"])
+        work = read(submission, 1e6 * self.grading.course.grading["file_mb"])
         key = sha256(self.assignment.key, *work.contents())
-        known = points_of(course, self.module).get(name_of(submission.folder), ("", 0))
-        if known[0] != key or self.grading.force:
+        known, _ = self.points.get(name_of(submission.folder), ("", 0))
+        if known != key or self.grading.force:
             work = Work(work, self.record.empty(submission.student), key, self.policy, {})
             asked = self.assignment.key, self.data, pickle.dumps(work)
             self.waiting[self.submit(*asked)] = submission
@@ -39,10 +43,9 @@ class PointsOnly(ModuleGrader):
 
     def save(self, batch: list[Done]) -> None:
         """Keep the points of attempts."""
-        found = points_of(self.grading.course, self.module)
         for submission, graded, _ in batch:
-            found[name_of(submission.folder)] = graded.state.key, graded.grades.score
-        files.write_text(file_of(self.grading.course, self.module), json.dumps(found))
+            self.points[name_of(submission.folder)] = graded.state.key, graded.grades.score
+        files.write_text(file_of(self.grading.course, self.module), json.dumps(self.points))
 
     def failed(self, submission: Submission, error: Exception) -> None:
         """An attempt that brings down its grader twice has no points."""
@@ -74,8 +77,10 @@ def choose_best(grading: Grading, modules: list[Module], only: list[str]) -> Ite
     each = [Submission(who, module, p) for (who, module), paths in several.items() for p in paths]
     if each:
         grading.run(each, grader=PointsOnly)
+    known = {module: points_of(course, module) for _, module in several}
     for (student, module), paths in several.items():
-        points = [after_penalty(course, Submission(student, module, path)) for path in paths]
+        tried = [Submission(student, module, path) for path in paths]
+        points = [after_penalty(course, attempt, known[module]) for attempt in tried]
         best = max(range(len(paths)), key=lambda n: (points[n], n))  # of equals the newest
         if contents(paths[best]) != contents(course.workspace.submitted / student / module.name):
             others = ", ".join(f"{p:g}" for n, p in enumerate(points) if n != best)
@@ -83,9 +88,9 @@ def choose_best(grading: Grading, modules: list[Module], only: list[str]) -> Ite
             yield f"{line}: {points[best]:g} points by tests (others: {others})"
 
 
-def after_penalty(course: Course, attempt: Submission) -> float:
+def after_penalty(course: Course, attempt: Submission, known: Points) -> float:
     """Return the points of an attempt without what its lateness costs; -1 if it has none."""
-    key, points = points_of(course, attempt.module).get(name_of(attempt.folder), ("", -1.0))
+    key, points = known.get(name_of(attempt.folder), ("", -1.0))
     stamp = attempt.folder / TIMESTAMP
     time, _ = handed_in(stamp.read_bytes() if stamp.is_file() else None, course.zone)
     usual = naive_utc(course.due(attempt.module))
