@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,22 @@ Step = Callable[[object, object], None]  # of images and labels, as a peer's `co
 
 
 def framework(course: Course, folder: Path) -> SimpleNamespace:
-    """Return every public name of the reference framework, which is written into the folder."""
-    sys.path.insert(0, str(write_package(course, "~", folder)))
+    """Return every public name of the reference framework, which is written into the folder.
+
+    Not the functions that became methods of a class: one may be called like a function elsewhere.
+    """
+    sys.path.insert(0, str(write_package(course, "~", folder)))  # "~": all modules
     names = {}
     for module in course.modules():
-        names |= vars(importlib.import_module(f"{course.package}.{module.stem}"))
+        found = vars(importlib.import_module(f"{course.package}.{module.stem}"))
+        names |= {name: value for name, value in found.items() if not is_method(value)}
     return SimpleNamespace(**names)
+
+
+def is_method(value: object) -> bool:
+    """Tell whether this is a function whose first argument is called self."""
+    names = inspect.signature(value).parameters if inspect.isfunction(value) else ()
+    return next(iter(names), "") == "self"
 
 
 def installed(f: SimpleNamespace) -> list:

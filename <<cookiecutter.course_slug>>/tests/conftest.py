@@ -4,11 +4,9 @@ Tests marked `needs("tensor")` are about the framework as a whole: they run if i
 All is made from the sources, in temporary folders: nothing that a person built is read or changed.
 """
 
-import importlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,9 +162,6 @@ def built(course: Course, module: Module, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def framework(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Return the reference framework: every public name of every module, as one namespace."""
-    folder = tmp_path_factory.mktemp("framework")
-    sys.path.insert(0, str(write_package(COURSE, "~", folder)))  # "~": all modules
-    names = {}
-    for module in COURSE.modules():
-        names |= vars(importlib.import_module(f"{COURSE.package}.{module.stem}"))
-    return SimpleNamespace(**names)
+    from bench import peers  # which imports NumPy: not before its threads are set
+
+    return peers.framework(COURSE, tmp_path_factory.mktemp("framework"))

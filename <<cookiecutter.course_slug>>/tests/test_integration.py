@@ -187,11 +187,6 @@ def training(f: SimpleNamespace, name: str) -> tuple:
     return model, optimizer, f.SequentialLR(optimizer, [warm, down], [2])
 
 
-def train_epoch(f: SimpleNamespace, *arguments: object) -> float:
-    """Call the function beside SGD: methods, too, may have this name."""
-    return inspect.getmodule(f.SGD).train_epoch(*arguments)
-
-
 @pytest.mark.needs("autograd", "optimizers")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_trains_a_network(framework: SimpleNamespace, classes, name: str) -> None:
@@ -200,7 +195,7 @@ def test_every_optimizer_trains_a_network(framework: SimpleNamespace, classes, n
     model, optimizer, scheduler = training(f, name)
     losses = []
     for _ in range(10):
-        losses.append(train_epoch(f, model, f.CrossEntropyLoss(), optimizer, *classes, 16))
+        losses.append(f.train_epoch(model, f.CrossEntropyLoss(), optimizer, *classes, 16))
         scheduler.step()
     assert losses[-1] < losses[0] / 2
     assert f.accuracy(model.eval()(classes[0]), classes[1]) > 0.9
@@ -215,7 +210,7 @@ def test_a_resumed_run_equals_an_unbroken_one(framework: SimpleNamespace, classe
 
     def epochs(model, optimizer, scheduler, count: int) -> None:
         for _ in range(count):
-            train_epoch(f, model, f.CrossEntropyLoss(), optimizer, *classes, 16)
+            f.train_epoch(model, f.CrossEntropyLoss(), optimizer, *classes, 16)
             f.clip_grad_norm_(model.parameters(), 1.0)
             scheduler.step()
 
