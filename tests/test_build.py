@@ -106,8 +106,13 @@ def test_two_modules_with_one_number_are_told(spoilable: Living) -> None:
 
 def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_stay: None) -> None:
     dates = "[schedule.sections.'Evening \"B\"']\n01_tensor = 2027-01-27 12:00:00\n\n[grading]"
-    spoilable.edit(spoilable.root / "course.toml", "[grading]", dates)
+    settings = spoilable.root / "course.toml"
+    spoilable.edit(settings, "[grading]", dates)
+    institution = load(spoilable.root).institution
+    spoilable.edit(settings, f'institution = "{institution}"', 'institution = ""')
     spoilable.ok("build")
+    syllabus = (spoilable.root / "dist" / "syllabus.md").read_text("utf-8")
+    assert "\nSpring 2027. Questions to " in syllabus, "there is no institution"
     (path,) = (spoilable.root / "dist").glob("*.zip")
     readme = zipfile.ZipFile(path).read(f"{path.stem}/README.md").decode()
     rows = [line for line in readme.splitlines() if line.startswith("| `01_tensor`")]

@@ -195,7 +195,7 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
         "requirements": '", "'.join(groups["dependency-groups"]["student"]),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
-        "institution": course.institution,
+        "institution": f", {course.institution}" if course.institution else "",
         "schedule": schedule(course, due),
         "whole_schedule": schedule(course, dates(course, ready)),
         "modules": "\n".join(overview(module, sources.get(module)) for module in ready),
