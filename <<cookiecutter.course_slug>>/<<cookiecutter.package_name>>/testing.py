@@ -14,6 +14,7 @@ import textwrap
 import timeit
 import traceback
 import warnings
+from types import ModuleType
 
 import numpy as np
 
@@ -225,9 +226,8 @@ def record_operations(call):
 
     Every operation returns through `result_of`, wherever it was imported.
     """
-    package = __name__.partition(".")[0]
-    names = [name for name in sys.modules if name.partition(".")[0] == package]
-    places = [call.__globals__, *(vars(sys.modules[name]) for name in names)]
+    package = vars(sys.modules[__package__]).values()
+    places = [call.__globals__, *(vars(each) for each in package if isinstance(each, ModuleType))]
     places = [place for place in places if "result_of" in place]
     originals, steps = [place["result_of"] for place in places], []
 

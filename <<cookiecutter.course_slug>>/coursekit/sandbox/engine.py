@@ -18,7 +18,8 @@ from coursekit.errors import CourseError
 from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.inside.compiling import compiled
 
-SLOW = {"matplotlib": "matplotlib.pyplot"}  # what takes long to import, by a word of the code
+# What takes long to import, by what code that wants it says.
+SLOW = dict.fromkeys(("import matplotlib", "from matplotlib"), "matplotlib.pyplot")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Engine(AbstractContextManager):
     def start(self, sources: Iterable[str]) -> None:
         """Start the warm parent for such code if there is none, without waiting for it."""
         text = "\n".join(sources)
-        wanted = {SLOW[word] for word in SLOW if word in text}
+        wanted = {SLOW[words] for words in SLOW if words in text}
         if not wanted <= self.preload:
             self.drop()
             self.preload = wanted

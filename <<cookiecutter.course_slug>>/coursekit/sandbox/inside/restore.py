@@ -69,7 +69,8 @@ def put_back(kept, namespace: dict) -> None:
     for function, code, defaults, keyword_defaults in kept.code:
         if function.__code__ is not code:
             function.__code__ = code
-        function.__defaults__, function.__kwdefaults__ = defaults, keyword_defaults
+        if function.__defaults__ is not defaults or function.__kwdefaults__ is not keyword_defaults:
+            function.__defaults__, function.__kwdefaults__ = defaults, keyword_defaults
     numpy = kept.modules["numpy"]
     if numpy.geterr() != kept.errors:
         numpy.seterr(**kept.errors)
