@@ -249,8 +249,10 @@ def test_every_question_is_explained():
     assert "[" not in json.dumps(QUESTIONS["__prompts__"])
 
 
-def test_the_whole_course_is_the_default():
+def test_the_whole_course_is_the_default_and_ci_tests_each_shorter_one():
     assert QUESTIONS["last_module"] == pre.MODULES[-1]
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    assert ci["jobs"]["shorter"]["strategy"]["matrix"]["last_module"] == [*pre.MODULES[:-1]]
 
 
 def derived(text: str, **answers: str) -> str:
