@@ -520,8 +520,8 @@ functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does t
 
 Provided, and you need not read it: `result_of`. From int and float32 NumPy makes float64,
 PyTorch float32, and so does `result_of`, which looks at the inputs. Later, for gradients, it will
-note which inputs a result came from. So every operation returns through it, and passes all its
-inputs.
+note which inputs a result came from. So every operation returns through it, and passes all inputs
+whose numbers, changed or not, are in the result.
 """
 
 
@@ -1491,7 +1491,7 @@ def __iter__(self):
 def __getitem__(self, index):
     """Return self[index]: ints, slices, ..., None give views, index Tensors copies.
 
-    A single element, such as t[0, 1] of a matrix, is a copy, too.
+    An int for each dimension, such as t[0, 1] of a matrix, gives a copy, too.
     """
     # TODO: NumPy knows what to do with an index, even if it is a Tensor.
     ### BEGIN SOLUTION
@@ -2287,11 +2287,12 @@ does it wait for?
 - **Others.** JAX arrays and `tf.Tensor` are immutable: `x.at[i].set(v)` returns a new array in JAX;
   TensorFlow keeps state in `tf.Variable` and refuses to add int and float Tensors.
 - **Different here.** Reductions take NumPy's `axis` and `keepdims`, which PyTorch accepts beside its
-  own `dim` and `keepdim`; its `max(dim)` returns indices, too. A broadcast that does not fit is a
-  RuntimeError there, a ValueError here, NumPy's. PyTorch keeps float64 arrays float64, refuses `mean`
-  of integers, and says nothing at `log(0)`, where NumPy warns. Beside a Tensor with dimensions its
-  0-dimensional one of the same kind, int or float, decides no dtype, here it does. Its `size()` is
-  the shape, `numel()` your `size`.
+  own `dim` and `keepdim`, though `sum` and `mean` take `keepdims` only with an axis; its `max(dim)`
+  returns indices, too. A broadcast that does not fit is a RuntimeError there, a ValueError here,
+  NumPy's. PyTorch keeps float64 arrays float64, refuses `mean` of integers and `@` of two dtypes, and
+  says nothing at `log(0)`, where NumPy warns. Beside a Tensor with dimensions its 0-dimensional one
+  of the same kind, int or float, decides no dtype, here it does. Its `size()` is the shape,
+  `numel()` your `size`.
 
 ### The same in PyTorch
 ```python

@@ -132,7 +132,7 @@ def relu(x):
     # TODO: write relu.
     #
     # APPROACH
-    # 1. One or two Tensor operations, without a loop.
+    # 1. One to three Tensor operations, without a loop.
     #
     # EXAMPLE
     # >>> relu(Tensor([-2.0, 0.0, 3.0]))
@@ -202,7 +202,8 @@ test_relu_beyond()
 ## Exercise 2: Leaky ReLU
 Where ReLU is flat, no gradient passes: a unit that is negative for every example learns nothing.
 With a slope of 0.1 on the left, -2 becomes -0.2, and a tenth of the gradient gets through. Any slope
-will do: 0 makes it ReLU, -1 the absolute value, and 2 is steeper on the left than on the right.
+will do: 0 makes it ReLU (but -∞ · 0 is NaN), -1 the absolute value, and 2 is steeper on the left
+than on the right.
 """
 
 
@@ -212,7 +213,8 @@ def leaky_relu(x, negative_slope=0.01):
     """Return x where x > 0, x * negative_slope elsewhere (nn.functional.leaky_relu).
 
     Any slope, also above 1 or below 0. NaN stays NaN. The dtype is that of
-    x * negative_slope: integers stay integers only if the slope is an integer, too.
+    x * negative_slope: integers stay integers only if the slope is an integer, too,
+    which must then fit into their dtype.
     """
     # TODO: write leaky_relu.
     #
@@ -860,7 +862,8 @@ def softmax(x, dim=-1):
     """Return e^x divided by the sum of e^x over dim (nn.functional.softmax).
 
     In a line with a finite maximum a score of -inf gets probability 0, and nothing
-    warns unless a difference overflows. IndexError if x has no such dim.
+    warns unless a difference overflows or, in float16, the sum of a long line.
+    IndexError if x has no such dim.
     """
     # TODO: write softmax so that nothing overflows and no line becomes 0 / 0.
     #
@@ -962,8 +965,8 @@ def log_softmax(x, dim=-1):
     """Return log(softmax(x, dim)) without forming softmax (nn.functional.log_softmax).
 
     In a line with a finite maximum a score of -inf stays -inf, and nothing warns unless
-    a difference overflows. IndexError if x has no such dim. Large scores keep their
-    differences: nothing is rounded at their size.
+    a difference overflows or, in float16, the sum of a long line. IndexError if x has
+    no such dim. Large scores keep their differences: nothing is rounded at their size.
     """
     # TODO: write log_softmax.
     #

@@ -1824,7 +1824,8 @@ FLOPs.
   float32, as you do, but returns float16.
 - **Embedding.** In PyTorch and TensorFlow a bad index is an error on the CPU. On a GPU PyTorch stops
   with a device-side assert, and TensorFlow's `gather` returns zeros. JAX reads `table[-1]` as NumPy
-  does, and clamps an index beyond either end, everywhere and without a word.
+  does, and clamps an index beyond either end, everywhere and without a word; Flax's `nn.Embed`, by
+  `jnp.take`, returns NaN for it.
 
 ### The same in PyTorch
 Mind the transposed weight.
