@@ -1272,7 +1272,7 @@ def network(x):
 
 
 def best_line(steps=16):
-    """Return the best of many lines, how many points it gets right, how many lines."""
+    """Return the best line found, how many points it gets right, how many tries."""
     tried = np.linspace(-2, 2, steps)
     lines = np.stack(np.meshgrid(tried, tried, tried), axis=-1).reshape(-1, 3)
     scores = points @ lines[:, :2].T + lines[:, 2]
@@ -1285,12 +1285,12 @@ found, hidden = (tensor.data for tensor in network(points))
 for x, h, p in zip(points, hidden, found, strict=True):
     print(f"{x[0]} xor {x[1]}: hidden {h}, probability of a 1 is {p:.3f}")
 line, right, tried = best_line()
-print(f"Of {tried:,} lines, the best is right for {right} of 4 points.")
+print(f"In {tried:,} tries, the best line is right for {right} of 4 points.")
 
 solved = ((found > 0.5) == labels).sum()
 title = f"Two bends: {solved} of 4 points are right"
 viz.corners(lambda x: network(x)[0].data, points, labels, title)
-title, w, c = f"The best of {tried:,} lines: {right} of 4", Tensor(line[:2]), line[2]
+title, w, c = f"The best of {tried:,} tries: {right} of 4", Tensor(line[:2]), line[2]
 viz.corners(lambda x: sigmoid(8 * (Tensor(x) @ w + c)).data, points, labels, title)
 viz.show()
 
