@@ -1810,8 +1810,10 @@ FLOPs.
 ## Part 3: Production Context
 - **Finding parameters.** `torch.nn.Module` catches assignments in `__setattr__` and sorts them into
   dictionaries of parameters, buffers and modules; hence `nn.Parameter`, hence `nn.ModuleList`: it
-  does not look into a plain list. You look through attributes when asked. Layers of Flax (Linen)
-  hold no numbers: the parameters are a tree of arrays, one more argument.
+  does not look into a plain list, and its `Sequential` takes no plain functions. A module's own
+  parameters come before those of modules inside. You look through attributes when asked, in their
+  order. Layers of Flax (Linen) hold no numbers: the parameters are a tree of arrays, one more
+  argument.
 - **Linear.** PyTorch stores weight as (out_features, in_features) and computes x Wᵀ + b in one
   call of BLAS (`addmm`), bias included. Keras (`Dense`) and Flax (`nn.Dense`) have your layout.
 - **First weights.** PyTorch's default is `kaiming_uniform_(a=sqrt(5))`, which is 1 / √in_features,
