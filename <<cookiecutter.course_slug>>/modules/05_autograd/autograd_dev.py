@@ -2428,7 +2428,7 @@ def cross_entropy(input, target, reduction="mean"):
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
     values = np.log(total[:, 0]) - shifted[rows, labels]
-    reduced = values if reduction == "none" else values.sum()
+    reduced = values if reduction == "none" else getattr(values, reduction)()
     count = n if reduction == "mean" else 1
 
     def vjp(g):
@@ -2437,7 +2437,7 @@ def cross_entropy(input, target, reduction="mean"):
         slopes *= g.reshape(-1, 1) / count
         return slopes
 
-    return record(result_of(reduced / count, input), "CrossEntropy", (input, vjp))
+    return record(result_of(reduced, input), "CrossEntropy", (input, vjp))
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-profile-fused", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
