@@ -1935,8 +1935,8 @@ Now you can check what anyone will ever write with these Tensors: backward must 
 of Exercise 1. (It need not at a kink, such as relu's at 0, nor where a function draws random numbers
 or its result is so large that eps drowns in rounding.) When you hand in, it checks activations,
 layers and losses of Modules 02 to 04, so it needs Exercise 12, and all before. A result of many
-numbers is first weighted with random ones, so that mistakes do not cancel. Each slope is judged by its own size: an error of 0.5 in a slope of 1 counts,
-even where a neighbour's slope is a million.
+numbers is first weighted with random ones, so that mistakes do not cancel. Each slope is judged by
+its own size: an error of 0.5 in a slope of 1 counts, even where a neighbour's slope is a million.
 """
 
 

@@ -2192,7 +2192,7 @@ middle everything fits into the cache. Where in your model are the large arrays?
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with
 walls so steep and a floor so flat that it has tested optimizers since 1960. On the bowl SGD has the
 learning rate that is best in the long run, wherever it starts, 2 / (λmax + λmin); those of momentum
-and Adam were found by trying, for this start.
+and Adam were found by trying.
 """
 
 
