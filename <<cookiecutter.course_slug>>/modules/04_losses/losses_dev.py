@@ -741,7 +741,7 @@ class CrossEntropyLoss(Loss):
     def forward(self, input, target):
         """Compare logits (N, C) with classes (N,). Raises what check_classes raises.
 
-        A logit of -inf rules its class out.
+        A logit of -inf rules its class out (not with smoothing: the loss is inf).
         """
         # TODO: check_classes; without smoothing, cross_entropy. With smoothing, reduce
         #   self.smooth(losses, log_p): the losses (N,) of cross_entropy with reduction

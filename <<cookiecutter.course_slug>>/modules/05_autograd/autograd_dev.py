@@ -124,7 +124,7 @@ F FLOPs in the forward pass, A bytes of arrays that the vjps need later.
 You can measure a gradient without any theory: move one number a little up and a little down, and
 see how much the result changes. With f(x) = x² at 3, and steps of 0.5: (3.5² - 2.5²) / 1 = 6. It
 takes two runs of the function per number, hopeless for a million, but it needs no cleverness. From
-now on it is the judge of all that you build.
+Exercise 7 on such slopes judge nearly all that you build.
 """
 
 
@@ -1933,10 +1933,10 @@ test_index_beyond()
 ## Exercise 13 (deeper): Trust, but check
 Now you can check what anyone will ever write with these Tensors: backward must agree with the slopes
 of Exercise 1. (It need not at a kink, such as relu's at 0, nor where a function draws random numbers
-or its result is so large that eps drowns in rounding.) When you hand in, all that you built is
-checked, so it needs Exercise 12. A result of many numbers is first weighted with random ones, so that
-mistakes do not cancel. Each slope is judged by its own size: an error of 0.5 in a slope of 1 counts,
-even where a neighbour's slope is a million.
+or its result is so large that eps drowns in rounding.) When you hand in, it checks activations,
+layers and losses of Modules 02 to 04, so it needs Exercise 12, and all before. A result of many
+numbers is first weighted with random ones, so that mistakes do not cancel. Each slope is judged by
+its own size: an error of 0.5 in a slope of 1 counts, even where a neighbour's slope is a million.
 """
 
 
@@ -2044,7 +2044,7 @@ test_gradcheck()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-gradcheck-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
-@beyond(13, "parts that were cut off · tolerance and eps · all you ever built")
+@beyond(13, "parts that were cut off · tolerance and eps · layers and losses")
 def test_gradcheck_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -2061,7 +2061,7 @@ def test_gradcheck_beyond():
     wide = functools.partial(gradcheck, lambda a: a * a * a, a, eps=0.5)
     check_raises(RuntimeError, ["input 0"], wide, "x³ with eps=0.5, off by 0.25")
     check_equal(grad_enabled, True, "grad_enabled afterwards")
-    # hidden: all you ever built
+    # hidden: layers and losses
     check_model(gradcheck)
     ### END HIDDEN TESTS
 
@@ -2428,7 +2428,7 @@ def cross_entropy(input, target, reduction="mean"):
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
     values = np.log(total[:, 0]) - shifted[rows, labels]
-    reduced = values if reduction == "none" else values.sum()
+    reduced = values if reduction == "none" else getattr(values, reduction)()
     count = n if reduction == "mean" else 1
 
     def vjp(g):
@@ -2437,7 +2437,7 @@ def cross_entropy(input, target, reduction="mean"):
         slopes *= g.reshape(-1, 1) / count
         return slopes
 
-    return record(result_of(reduced / count, input), "CrossEntropy", (input, vjp))
+    return record(result_of(reduced, input), "CrossEntropy", (input, vjp))
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-profile-fused", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}

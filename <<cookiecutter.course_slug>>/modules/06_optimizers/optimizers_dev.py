@@ -1114,7 +1114,7 @@ def clip_grad_norm_(parameters, max_norm):
     # HINTS
     # - A generator can be read only once.
     # - np.vdot(g, g) is the sum of the squares of all of g, whatever its shape, in g's
-    #   dtype: in float16 it is inf where it exceeds 65,504.
+    #   dtype: in float16 it is inf from 65,520 on.
     ### BEGIN SOLUTION
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad for p in parameters if p.grad is not None]
@@ -2106,11 +2106,12 @@ def profile_memory(count=4, n=500):
 
     makes = {"SGD": SGD, "SGD, momentum": momentum, "Adam": Adam, "AdamW": AdamW}
     rng, numbers, bars = np.random.default_rng(0), count * n * n, {}
-    parameters = [leaf(rng.normal(size=(n, n))) for _ in range(count)]
-    for p in parameters:
-        p.grad = rng.normal(size=(n, n)).astype(np.float32)
     for name, make in makes.items():
-        tracemalloc.start()
+        tracemalloc.start()  # first, so that an update may make new arrays for weights
+        parameters = [leaf(rng.normal(size=(n, n))) for _ in range(count)]
+        for p in parameters:
+            p.grad = rng.normal(size=(n, n)).astype(np.float32)
+        before = tracemalloc.get_traced_memory()[0]
         optimizer = make(parameters)
         optimizer.step()
         held = tracemalloc.get_traced_memory()[0]
@@ -2119,7 +2120,7 @@ def profile_memory(count=4, n=500):
         more = tracemalloc.get_traced_memory()[1] - held
         tracemalloc.stop()
         lent = sum(a.nbytes for a in optimizer.buffers.values())
-        bars[name] = state = (held - lent) / numbers
+        bars[name] = state = (held - before - lent) / numbers
         print(f"{name:13} keeps {state:5.2f} bytes per parameter; a step uses ", end="")
         print(f"{lent / 4 / n**2:.1f} arrays of buffer, {more / 4 / n**2:.1f} new ones")
     total = 8 + bars["AdamW"]
@@ -2190,7 +2191,8 @@ middle everything fits into the cache. Where in your model are the large arrays?
 ### How they move
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with
 walls so steep and a floor so flat that it has tested optimizers since 1960. On the bowl SGD has the
-best learning rate there is, 2 / (λmax + λmin); those of momentum and Adam were found by trying.
+learning rate that is best in the long run, wherever it starts, 2 / (λmax + λmin); those of momentum
+and Adam were found by trying.
 """
 
 
