@@ -104,12 +104,18 @@ def sync(course: Course, modules: list[Module], *, force: bool = False) -> list[
     edited = [file for file in changed if file.state == "edited"]
     if edited and not force:
         raise CourseError("\n\n".join(refusal(course, file) for file in edited))
-    backup = course.root / "backups" / f"{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
-    for file in edited:
-        files.write_bytes(backup / file.path.relative_to(course.root), file.path.read_bytes())
+    back_up(course, [file.path for file in edited])
     for file in changed:
         files.write_text(file.path, file.text)
     return [file.path for file in changed]
+
+
+def back_up(course: Course, paths: list[Path]) -> str:
+    """Copy files into a new folder of backups/; return its name."""
+    backup = f"backups/{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
+    for path in paths:
+        files.write_bytes(course.root / backup / path.relative_to(course.root), path.read_bytes())
+    return backup
 
 
 def refusal(course: Course, file: Generated) -> str:

@@ -1,11 +1,9 @@
 """Edits made in JupyterLab come back into a module's .py; all other cells keep their bytes."""
 
-import datetime as dt
 import difflib
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import jupytext
 import nbformat
@@ -39,18 +37,10 @@ def take_over(course: Course, module: Module, *, yes: bool) -> Iterator[str]:
     yield from difflib.unified_diff(*map(shown, (old, new)), source, book, lineterm="", n=2)
     if not (yes or sys.stdin.isatty() and input("Take this over? [y/N] ").strip() in {"y", "Y"}):
         raise CourseError("Nothing is changed yet; with --yes it is.")
-    yield f"As they were, both are in {back_up(course, [module.source, module.notebook])}."
+    yield f"As they were, both are in {sync.back_up(course, [module.source, module.notebook])}."
     files.write_text(module.source, text)
     module.notebook.unlink()  # which sync writes anew, under its new seal
     sync.sync(course, [module])
-
-
-def back_up(course: Course, paths: list[Path]) -> str:
-    """Copy files into a new folder of backups/; return its name."""
-    backup = f"backups/{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
-    for path in paths:
-        files.write_bytes(course.root / backup / path.relative_to(course.root), path.read_bytes())
-    return backup
 
 
 def pieces_of(module: Module) -> list[str]:

@@ -17,7 +17,7 @@ from coursekit import files, notebook
 from coursekit.authoring import sync
 from coursekit.course import MODULE_NAME, PROVIDED, Course, Module
 from coursekit.errors import CourseError
-from coursekit.upkeep.from_notebook import back_up, pieces_of
+from coursekit.upkeep.from_notebook import pieces_of
 
 LOADER = FileSystemLoader(Path(__file__).parent / "module", encoding="utf-8")
 TEMPLATES = Environment(loader=LOADER, keep_trailing_newline=True, trim_blocks=True)
@@ -123,7 +123,7 @@ def add_exercise(course: Course, module: Module, title: str) -> int:
     row = f"| {new['number']} | {title} | `{new['func']}` | {sum(POINTS.values())} |\n"
     texts[readme] = below_last(r"\| \d+ \| .*\|\n", texts[readme], row)
     texts[module.mutants] += render("bugs.toml", new)
-    back_up(course, list(texts))
+    sync.back_up(course, list(texts))
     for path, text in texts.items():
         files.write_text(path, text)
     sync.sync(course, [module])
