@@ -9,7 +9,7 @@ import hashlib
 import io
 import shutil
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,38 +18,33 @@ from pathlib import Path, PurePath, PurePosixPath
 from coursekit.course import Course, Module, naive_utc
 from coursekit.errors import CourseError
 from coursekit.exchange import downloads, roster
-from coursekit.exchange.downloads import PACKED, Found
-from coursekit.exchange.packed import Packed, described, opened
+from coursekit.exchange.downloads import PACKED, Found, Packed, described, opened
 from coursekit.exchange.roster import Roster, Student
 from coursekit.intake.collect import KINDS, STUDENT_ID, TIMESTAMP, plain, printable, suffix
 from coursekit.intake.times import handed_in
 
 ATTEMPTS = "downloaded"
 SOURCE = "source.txt"  # beside an attempt: what the download calls it
+TAKEN, NEWER, SAME, OLDER = "taken", "newer than before", "the same", "older"  # as what was there
 
 
 @dataclass
 class Collected:
     """What became of each file, in the words of the report."""
 
-    taken: list[str] = field(default_factory=list)
-    newer: list[str] = field(default_factory=list)  # than what was there
-    same: list[str] = field(default_factory=list)  # as what was there
-    older: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)  # of TAKEN, NEWER, SAME, OLDER
     problems: list[str] = field(default_factory=list)  # a line for each file that was not taken
     notes: list[str] = field(default_factory=list)
     missing: dict[str, list[str]] = field(default_factory=dict)  # students, by module
 
     def lines(self) -> Iterator[str]:
         """Yield all of it, a line each: what to know, who is missing, and the counts."""
-        yield from (*self.notes, *self.older, *(f"Not taken: {line}" for line in self.problems))
+        yield from (*self.notes, *(f"Not taken: {line}" for line in self.problems))
         for name, students in self.missing.items():
             more = f" and {len(students) - 10} more" if len(students) > 10 else ""
             yield f"Missing of {name}: {', '.join(students[:10]) or 'nobody'}{more}."
-        kinds = ("taken", "newer than before", "the same", "older", "not taken")
-        lists = (self.taken, self.newer, self.same, self.older, self.problems)
-        counts = zip(kinds, lists, strict=True)
-        yield ", ".join(f"{len(each)} {kind}" for kind, each in counts) + "."
+        counts = [f"{self.counts[kind]} {kind}" for kind in (TAKEN, NEWER, SAME, OLDER)]
+        yield f"{', '.join(counts)}, {len(self.problems)} not taken."
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         raise CourseError(f"No notebook, script or zip of one was found in {listed}.")
     for those in attempts.values():
         newest = newest_of(those, result)
-        take(course, newest, result)
+        result.counts[take(course, newest, result.notes)] += 1
         for attempt in those:
             keep(course, attempt)
     for of in sorted({of for _, of in attempts}, key=lambda of: of.name):
@@ -193,39 +188,36 @@ def put(files: dict[str, bytes], folder: Path) -> None:
     partial.rename(folder)
 
 
-def take(course: Course, attempt: Attempt, result: Collected) -> None:
-    """Put an attempt into submitted/ unless newer work stands there; what it replaces is kept.
+def take(course: Course, attempt: Attempt, notes: list[str]) -> str:
+    """Put an attempt into submitted/ unless newer work stands there; return what it is to that.
 
-    One that was taken in before stays where it is: a person may have chosen another since.
+    What it replaces is kept. One that was taken in before stays where it is: a person may have
+    chosen another since.
     """
     folder = course.workspace.submitted / attempt.student / attempt.module.name
     who, time = f"{attempt.student}, {attempt.module.name}", attempt.found.time
+    where = printable(attempt.found.where)
     there = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != TIMESTAMP]
     if any(path.read_bytes() == attempt.data for path in there):
-        result.same.append(who)
-        return
+        return SAME
     if there and is_known(course, attempt):
-        result.older.append(
-            f"{who}: {printable(attempt.found.where)} was taken in before, and another one counts "
-            f"(--attempts {attempt.student} lists them)"
-        )
-        return
+        counts = f"another one counts (--attempts {attempt.student} lists them)"
+        notes.append(f"{who}: {where} was taken in before, and {counts}")
+        return OLDER
     if there:
         path = folder / TIMESTAMP
         before, _ = handed_in(path.read_bytes() if path.is_file() else None, course.zone)
         if before and time and naive_utc(time) < before:
-            result.older.append(
-                f"{who}: {printable(attempt.found.where)} is older than what is there"
-            )
-            return
+            notes.append(f"{who}: {where} is older than what is there")
+            return OLDER
         aside(course, attempt.student, attempt.module)
     write(attempt, folder)
-    (result.newer if there else result.taken).append(who)
     if attempt.found.late and not time:
-        result.notes.append(
+        notes.append(
             f"{who}: late, says the LMS, but not when it came. To have that counted, write the "
             f"time into {folder.relative_to(course.root).as_posix()}/{TIMESTAMP}"
         )
+    return NEWER if there else TAKEN
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -7,6 +7,9 @@ or a folder.
 
 import contextlib
 import datetime as dt
+import hashlib
+import io
+import json
 import re
 import stat
 import subprocess
@@ -165,10 +168,41 @@ def unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         raise CourseError(f"{entry.filename} has {entry.file_size / 1e6:.0f} MB, and is left out.")
     try:
         with archive.open(entry) as file:
-            data = file.read(MOST + 1)
+            return file.read(MOST)  # if it holds more than it says, zipfile calls it damaged
     except Exception:  # its parts raise whatever they raise: zlib.error, EOFError, RuntimeError
         what = "has a password or is damaged: download it, or have it handed in, once more"
         raise CourseError(f"{entry.filename} {what}.") from None
-    if len(data) > MOST:
-        raise CourseError(f"{entry.filename} is larger than it says, and is left out.")
-    return data
+
+
+# ---- What `course submit` writes: a zip of the notebook, and what it says of it
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One such file."""
+
+    id: str  # of the student, as they say
+    file: str
+    notebook: bytes
+    time: dt.datetime
+    changed: bool  # since it was packed
+
+
+def opened(data: bytes) -> Packed | None:
+    """Return what is in such a file; None if it is anything else, CourseError if it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            (entry,) = [each for each in archive.infolist() if each.filename != PACKED]
+            said = json.loads(unpacked(archive, archive.getinfo(PACKED)))
+            notebook = unpacked(archive, entry)
+        changed = hashlib.sha256(notebook).hexdigest() != said["sha256"]
+        time = dt.datetime.fromisoformat(said["time"]).astimezone(dt.UTC)
+        return Packed(str(said["id"]), entry.filename, notebook, time, changed)
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def described(found: Found, packed: Packed) -> Found:
+    """Return a file with what is known of it: who and when it was, an LMS knows better."""
+    names = found.names if found.by_lms else (packed.id, *found.names)
+    return replace(found, names=names, file=packed.file, time=found.time or packed.time)
