@@ -4,7 +4,10 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Iterable
+import time
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,6 +29,24 @@ def write_bytes(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def write_zip(path: Path, held: Mapping[str, bytes]) -> Path:
+    """Write files by their names as a zip, of today unless SOURCE_DATE_EPOCH says another day.
+
+    Return it. One that holds the same files stays as it is: same content, same bytes.
+    """
+    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        if {name: archive.read(name) for name in archive.namelist()} == held:
+            return path
+    when, made = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))), io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in held.items():
+            info = zipfile.ZipInfo(name, when[:6])
+            info.external_attr = 0o644 * 65536  # the upper 16 bits are the Unix mode
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED)
+    write_bytes(path, made.getvalue())
+    return path
 
 
 def link(original: Path, path: Path) -> None:

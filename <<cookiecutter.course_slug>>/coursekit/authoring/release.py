@@ -1,16 +1,12 @@
 """nbgrader's release notebooks and the student kit, published only when every check holds."""
 
 import datetime as dt
-import io
 import json
-import os
 import re
 import shutil
 import string
 import tempfile
-import time
 import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -72,7 +68,11 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
             files.write_text(assignment.kept_file(course, module), text)
         if (syllabus := kit / "syllabus.md").is_file():
             files.write_bytes(course.root / "dist" / syllabus.name, syllabus.read_bytes())
-        return zip_folder(kit, course.root / "dist" / f"{course.slug}.zip"), changes
+        in_zip = {
+            path.relative_to(kit.parent).as_posix(): path.read_bytes()
+            for path in sorted(filter(Path.is_file, kit.rglob("*")))
+        }
+        return files.write_zip(course.root / "dist" / f"{course.slug}.zip", in_zip), changes
 
 
 def refuse(problems: Iterable[str]) -> None:
@@ -257,25 +257,3 @@ def late_rule(late: Mapping[str, float]) -> str:
     grace = f"The first {late['grace_minutes']:g} minutes cost nothing. "
     said = f"Late work {' and '.join(costs or ['loses no points'])}."
     return f"{said} {grace if costs and late['grace_minutes'] else ''}".strip()
-
-
-def zip_folder(folder: Path, target: Path) -> Path:
-    """Zip a folder, with today's date unless SOURCE_DATE_EPOCH says another.
-
-    A zip that holds the same files stays as it is: same content, same bytes.
-    """
-    held = {
-        path.relative_to(folder.parent).as_posix(): path.read_bytes()
-        for path in sorted(filter(Path.is_file, folder.rglob("*")))
-    }
-    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(target) as archive:
-        if {name: archive.read(name) for name in archive.namelist()} == held:
-            return target
-    when, made = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))), io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in held.items():
-            info = zipfile.ZipInfo(name, when[:6])
-            info.external_attr = 0o644 * 65536  # the upper 16 bits are the Unix mode
-            archive.writestr(info, data, zipfile.ZIP_DEFLATED)
-    files.write_bytes(target, made.getvalue())
-    return target

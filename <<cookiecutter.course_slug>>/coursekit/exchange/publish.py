@@ -6,7 +6,6 @@ students what it is given.
 
 import csv
 import io
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -143,13 +142,8 @@ def zips(course: Course, workspace: Workspace, results: Results) -> Iterator[Pat
             if name and page.is_file():
                 pages[f"{module.name}-{kind}.zip"][name] = page
     for name, held in pages.items():
-        target = workspace.root / "feedback" / name
-        partial = target.with_suffix(".partial")
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            for inside, page in held.items():
-                archive.write(page, inside)
-        partial.replace(target)
-        yield target
+        inside = {name: page.read_bytes() for name, page in held.items()}
+        yield files.write_zip(workspace.root / "feedback" / name, inside)
 
 
 def source_of(course: Course, row: Result, folder: Path) -> str:
