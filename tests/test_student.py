@@ -431,7 +431,7 @@ def test_the_kit_shows_a_solution_only_where_the_instructor_says_so(
     assert not [name for name in zipfile.ZipFile(path).namelist() if "/reference/" in name]
     settings = spoilable.root / "course.toml"
     spoilable.edit(settings, "reference = []", 'reference = ["01"]')
-    assert "[kit] reference names no module of this course: 01." in spoilable.refused("build")
+    assert "[kit] reference: no module '01'." in spoilable.refused("build")
     spoilable.edit(settings, '["01"]', f'["{MODULE}"]')
     spoilable.ok("build")
     kit = unzipped(spoilable, tmp_path / "kit")

@@ -178,6 +178,9 @@ def load(root: Path) -> Course:
         )
     if (which := course.schedule["attempt"]) not in {"last", "best"}:
         raise CourseError(f"{path}: [schedule] attempt is {which!r}; it must be 'last' or 'best'.")
+    named = [(f"[standards.{name}]", name) for name in course.standards if name]
+    named += [("[kit] reference", name) for name in course.kit["reference"]]
+    named += [(f"[[extension]] of {each['student']}", each["module"]) for each in course.extension]
     sections = {f"sections.{name}": days for name, days in course.schedule["sections"].items()}
     for of, days in {"due": course.schedule["due"], **sections}.items():
         if not isinstance(days, dict):
@@ -186,17 +189,8 @@ def load(root: Path) -> Course:
             if not isinstance(day, dt.date):
                 example = "write it as 2027-02-01, or 2027-02-01 12:00:00"
                 raise CourseError(f"{path}: [schedule] {of}.{name} is {day!r}; {example}.")
-            if not (course.modules_dir / name).is_dir():
-                raise CourseError(f"{path}: [schedule.{of}]: {name} is no module of this course.")
-    for name in filter(None, course.standards):
+            named.append((f"[schedule.{of}]", name))
+    for where, name in named:
         if not (course.modules_dir / name).is_dir():
-            raise CourseError(f"{path}: [standards.{name}]: {name} is no module of this course.")
-    for name in course.kit["reference"]:
-        if not (course.modules_dir / name).is_dir():
-            raise CourseError(f"{path}: [kit] reference names no module of this course: {name}.")
-    for each in course.extension:
-        if not (course.modules_dir / each["module"]).is_dir():
-            raise CourseError(
-                f"{path}: [[extension]] of {each['student']}: no module {each['module']!r}."
-            )
+            raise CourseError(f"{path}: {where}: no module {name!r}.")
     return course
