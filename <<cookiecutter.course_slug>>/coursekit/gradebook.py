@@ -108,8 +108,8 @@ class Gradebook(AbstractContextManager):
     ) -> dict[str, SubmissionGrades]:
         """Return all that the gradebook holds of a module, by student; as a transaction sees it."""
         joined = select(
-            submitted.c.id, submitted.c.assignment_id, submissions.c.student_id,
-            submissions.c.timestamp.label("handed_in"), submissions.c.extension,
+            submitted.c.id, submissions.c.student_id, submissions.c.extension,
+            submissions.c.timestamp.label("handed_in"),
             submitted.c.late_submission_penalty.label("late_penalty"),
         ).join(submissions, submissions.c.id == submitted.c.assignment_id)  # fmt: skip
         joined = joined.where(submitted.c.notebook_id == record.notebook_id)
@@ -143,15 +143,13 @@ class Gradebook(AbstractContextManager):
                 {**module, "student_id": s.student, "timestamp": s.handed_in} for s in batch
             ])  # fmt: skip
             of_student = ids(connection, submissions.c.student_id, **module)
-            for s in batch:
-                s.assignment_id = of_student[s.student]
             self.put(connection, submitted, [
-                {**notebook, "assignment_id": s.assignment_id, "flagged": False,
+                {**notebook, "assignment_id": of_student[s.student], "flagged": False,
                  "late_submission_penalty": s.late_penalty} for s in batch
             ])  # fmt: skip
             of_submission = ids(connection, submitted.c.assignment_id, **notebook)
             for s in batch:
-                s.id = of_submission[s.assignment_id]
+                s.id = of_submission[of_student[s.student]]
             self.put(connection, grades, [row(s, g) for s in batch for g in s.grades.values()])
             self.put(connection, comments, [row(s, c) for s in batch for c in s.comments.values()])
 

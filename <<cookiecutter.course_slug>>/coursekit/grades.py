@@ -55,7 +55,6 @@ class SubmissionGrades:
     comments: dict[str, Comment]
     due: dt.datetime | None = None  # with this student's extension
     id: str | None = None  # of the submitted notebook; None as long as it is not in the gradebook
-    assignment_id: str | None = None  # of the submitted assignment
     handed_in: dt.datetime | None = None
     late_penalty: float | None = None  # points
 

@@ -131,7 +131,6 @@ def assignments(
             digest=assignment.digest_of(module),
             package=course.package,
             reference=assignment.reference(course, module.name, exports),
-            others={},
             limits=course.rules,
         )
         try:
