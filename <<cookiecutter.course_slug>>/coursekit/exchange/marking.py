@@ -159,8 +159,5 @@ def write(path: Path, **data: Any) -> None:
     script = env.get_template("mark.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     whole = {"format": FORMAT, "page": sha256(repr(data))[:16], **data}
-    text = Markup(json.dumps(whole).replace("<", "\\u003c"))
-    page = env.get_template("mark.html.j2")
-    files.write_text(
-        path, page.render(data | {"data": text, "script": Markup(script), "digest": digest})
-    )
+    values = data | {"data": whole, "script": Markup(script), "digest": digest}
+    files.write_text(path, env.get_template("mark.html.j2").render(values))
