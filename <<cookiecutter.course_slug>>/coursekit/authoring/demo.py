@@ -30,11 +30,6 @@ def fill(source: NotebookNode, released: NotebookNode, keep: Callable[[int, int]
             targets[notebook.grade_id(cell)].source = "\n".join(lines)
 
 
-def solution_of(source: NotebookNode, released: NotebookNode) -> None:
-    """Fill in every solution, as the best student would."""
-    fill(source, released, keep=lambda number, count: True)
-
-
 def work(student: str, source: NotebookNode, released: NotebookNode, reference: str) -> None:
     """Do to the released notebook what a made-up student does.
 
@@ -42,7 +37,7 @@ def work(student: str, source: NotebookNode, released: NotebookNode, reference: 
     """
     exercises = list(filter(notebook.is_solution, released.cells))
     if student in {"perfect", "syntax-error", "endless-loop"}:
-        solution_of(source, released)
+        fill(source, released, keep=lambda number, count: True)
     if student == "half-done":
         fill(source, released, keep=lambda number, count: number < count // 2)
     elif student == "syntax-error":
