@@ -48,6 +48,8 @@ def check_names(sources: Iterable[Path]) -> Iterator[str]:
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=F821"]
     command += ["--output-format=concise", *map(str, sources)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if done.returncode and not done.stdout:
+        yield f"ruff, which looks for names that nothing defines, failed: {done.stderr.strip()}"
     yield from (line for line in done.stdout.splitlines() if " F821 " in line)
 
 
