@@ -484,6 +484,7 @@ def test_what_submit_writes_is_collected(spoilable: Living, solved: Kit, tmp_pat
     assert (there / "tensor_dev.ipynb").read_bytes() == nb
     assert (there / "timestamp.txt").read_text().startswith(about["time"][:4])
     assert "1 the same" in spoilable.ok("collect", str(packed.parent))
+    spoilable.ok("collect", str(packed), str(packed))  # two of one student
     roster = "id,name,email,lms_id,section\nzobrien,Zoë O'Brien,,3143,\njdoe,Jane Doe,,3145,\n"
     (spoilable.root / "roster.csv").write_text(roster, encoding="utf-8")
     forged, download = tmp_path / "forged.zip", tmp_path / "submissions.zip"

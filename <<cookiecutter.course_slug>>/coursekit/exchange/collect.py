@@ -82,7 +82,8 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
                 data = found.read()
                 if packed := opened(data):
                     found, data = described(found, packed), packed.notebook
-                    if not known and STUDENT_ID.fullmatch(packed.id):  # by their own word
+                    new = not known and packed.id.casefold() not in students.known
+                    if new and STUDENT_ID.fullmatch(packed.id):  # by their own word
                         students = Roster([*students.students, Student(packed.id)])
                 student = students.find(*found.names)
                 of = module_of(course, found, data) or module

@@ -20,9 +20,9 @@ from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, NotBuilt
 
 # What was given to students, what they did, and what came of it; by the names in .gitignore.
-OF_A_TERM = ("release", "dist", "roster.csv", "downloaded", "submitted", "autograded", "marking",
-             "compare", "feedback", "grades", "grades.csv", "gradebook.csv", "gradebook.db",
-             "report.html", "backups")  # fmt: skip
+OF_A_TERM = ("release", "dist", "roster.csv", "canvas-gradebook.csv", "downloaded", "submitted",
+             "autograded", "marking", "compare", "feedback", "grades", "grades.csv",
+             "gradebook.csv", "gradebook.db", "report.html", "backups")  # fmt: skip
 
 
 def begin(course: Course, name: str, first_day: dt.date) -> Iterator[str]:

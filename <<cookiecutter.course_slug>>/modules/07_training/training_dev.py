@@ -1142,8 +1142,8 @@ test_step_beyond()
 To judge is not to train. Three things differ: no dropout, so the model is in eval mode; no graph,
 so memory is short-lived; and nothing moves. Whoever forgets to go back, in a loop that does not
 begin each epoch with `model.train()` as yours does, trains without dropout from the second epoch on,
-and no error tells. So the mode that was there comes back at the end, in all layers, even if
-something fails on the way.
+and no error tells. So the mode that the model was in comes back at the end, for all its layers,
+even if something fails on the way.
 
 Beside the loss, `metrics` may name other means over rows: `{"accuracy": accuracy}` of Module 04.
 """
@@ -1694,7 +1694,7 @@ def state_dict(self):
     # - copy.deepcopy copies to the bottom; load_state_dict copies, too: one saved state
     #   may be loaded twice.
     # - A generator keeps its place: set the state of its bit_generator.
-    # - vars(self.stopper).update(saved) sets the attributes.
+    # - vars(self.stopper).update(part) sets the attributes that part, a dict, names.
     ### BEGIN SOLUTION
     rngs = (generator, self.loader.generator)
     saved = {
