@@ -1,12 +1,17 @@
 """Our own steps in nbgrader's chains: `nbgrader autograde` and formgrader are the same door.
 
-Each does to nbgrader's notebook what `grade_one` does to a submission, with the same code.
+They run students' code in the sandbox, as `grade` does, or refuse in the same words. Each step does
+to nbgrader's notebook what `grade_one` does to a submission, with the same code.
 """
 
 from typing import Any
 
 import nbformat
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
+from nbgrader import preprocessors as steps
+from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config
 
@@ -27,8 +32,22 @@ HERE: list[Course] = []  # the course whose nbgrader_config.py was read: nbgrade
 def config(course: Course) -> Config:
     """Return the settings of nbgrader's commands in this course."""
     HERE[:] = [course]
-    c = nbgrader_config.with_doors(course, Rebuild, ExecuteInSandbox, CourseLatePenalties, Hide)
+    c = nbgrader_config.config(course)
     c.CourseDirectory.db_url = course.workspace.gradebook
+    c.Autograde.sanitize_preprocessors = [
+        steps.ClearOutput,
+        steps.OverwriteKernelspec,
+        Rebuild,
+        steps.OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
+        steps.CheckCellMetadata,
+    ]
+    ours = {"Execute": ExecuteInSandbox, "AssignLatePenalties": CourseLatePenalties}
+    c.Autograde.autograde_preprocessors = [
+        *(ours.get(s.__name__, s) for s in Autograde.autograde_preprocessors.default_args[0]),
+        SanitizeHTML,  # what a page could run in the browser of whoever looks at it is taken out
+    ]
+    c.SanitizeHTML.enabled = True
+    c.GenerateFeedback.preprocessors = [steps.GetGrades, Hide, CSSHTMLHeaderPreprocessor]
     return c
 
 
