@@ -768,7 +768,7 @@ def solved() -> NotebookNode:
 def parsed(cells: list) -> list[dict]:
     """Return cells as parse leaves them."""
     nb = {"cells": cells, "nbformat": 4, "nbformat_minor": 5}
-    return parse.read(collect.HandedIn("ada", NAME, NAME, json.dumps(nb).encode()), BUILT)[0]
+    return parse.read(collect.HandedIn(NAME, json.dumps(nb).encode()), BUILT)[0]
 
 
 def put_right(nb: NotebookNode) -> list[dict]:
@@ -793,7 +793,7 @@ def names(cells: list) -> list[str]:
 
 def read(data: bytes) -> list[dict] | None:
     with contextlib.suppress(Ungradable):
-        return parse.read(collect.HandedIn("ada", NAME, NAME, data), BUILT)[0]
+        return parse.read(collect.HandedIn(NAME, data), BUILT)[0]
     return None
 
 
@@ -853,7 +853,7 @@ def test_what_fills_the_memory_or_is_too_deep_is_a_reason(monkeypatch) -> None:
     for error, reason in ((MemoryError, "more memory"), (RecursionError, "nested too deeply")):
         with monkeypatch.context() as patched, pytest.raises(Ungradable, match=reason):
             patched.setattr(json, "loads", Mock(side_effect=error))
-            parse.read(collect.HandedIn("ada", NAME, NAME, b"{}"), BUILT)
+            parse.read(collect.HandedIn(NAME, b"{}"), BUILT)
 
 
 @given(st.binary(max_size=400))
@@ -1079,4 +1079,4 @@ def test_an_archive_that_lies_about_its_size_is_not_believed() -> None:
         archive.writestr(NAME, b" " * 250_000_000)
     data = buffer.getvalue().replace((250_000_000).to_bytes(4, "little"), b"\x10\0\0\0")
     with pytest.raises(Ungradable):
-        parse.read(collect.HandedIn("ada", NAME, "work.zip", data), BUILT)
+        parse.read(collect.HandedIn("work.zip", data), BUILT)

@@ -76,9 +76,9 @@ def cells_of(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], l
     name, data = handed_in.name, handed_in.data
     kind = PurePath(name).suffix.lower()
     if kind == ".zip":
-        name, data = unpacked(name, data, handed_in.wanted, limit)
-    if name != handed_in.wanted:
-        log.add(f"{name} was taken for {handed_in.wanted}")
+        name, data = unpacked(name, data, assignment.file, limit)
+    if name != assignment.file:
+        log.add(f"{name} was taken for {assignment.file}")
     for note in handed_in.notes:
         log.add(note)
     text, encoding = decoded(data)
