@@ -39,6 +39,7 @@ from coursekit.course import Module, Submission  # noqa: E402
 from coursekit.errors import Ungradable  # noqa: E402
 from coursekit.intake import collect, parse, rebuild, times  # noqa: E402
 from coursekit.sandbox.engine import Engine  # noqa: E402
+from coursekit.settings import SETTINGS  # noqa: E402
 
 NAME = "tensor_dev.ipynb"
 HandIn = Callable[[Path, NotebookNode], None]
@@ -747,7 +748,7 @@ def assignment_of(module: Module) -> Assignment:
             for name in ("__init__", "testing")
         },
         others={"knots-imports": "02_knots"},
-        limits={"file_mb": LIMIT},
+        limits={**SETTINGS["grading"], "file_mb": LIMIT},
     )
 
 
