@@ -426,18 +426,16 @@ def test_the_parent_cannot_be_killed(engine: Engine) -> None:
 
 
 def test_a_parent_that_dies_is_replaced(reference: Path) -> None:
-    engine = Engine(reference, LIMITS, sandboxed=bubblewrap.available())
-    assert passed(engine.run(job(RIGHT)).outputs[-1])
-    engine.parent.kill()
-    assert passed(engine.run(job(RIGHT)).outputs[-1])
-    engine.close()
+    with Engine(reference, LIMITS, sandboxed=bubblewrap.available()) as engine:
+        assert passed(engine.run(job(RIGHT)).outputs[-1])
+        engine.parent.kill()
+        assert passed(engine.run(job(RIGHT)).outputs[-1])
 
 
 def test_a_job_that_kills_every_parent_is_given_up(reference: Path, monkeypatch) -> None:
     monkeypatch.setattr(Engine, "ask", lambda self, message: b"")
-    engine = Engine(reference, LIMITS, sandboxed=bubblewrap.available())
-    outcome: Outcome = engine.run(job(RIGHT))
-    engine.close()
+    with Engine(reference, LIMITS, sandboxed=bubblewrap.available()) as engine:
+        outcome: Outcome = engine.run(job(RIGHT))
     assert set(outcome.outputs) == {None} and "twice" in outcome.ended
 
 
@@ -476,5 +474,5 @@ def test_when_the_grader_is_gone_nothing_stays(reference: Path) -> None:
     engine.closed = True
     parent.stdin.close()
     parent.wait(timeout=30)
-    engine.close()
+    engine.drop()
     assert family.keys() & all_below(1).keys() == set()

@@ -92,7 +92,8 @@ class Engine(AbstractContextManager):
         self.closed = False
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.closed = True
+        self.drop()
 
     def start(self, sources: Iterable[str]) -> None:
         """Start the warm parent for such code if there is none, without waiting for it."""
@@ -158,7 +159,3 @@ class Engine(AbstractContextManager):
     def drop(self) -> None:
         self.held.close()
         self.parent = None
-
-    def close(self) -> None:
-        self.closed = True
-        self.drop()
