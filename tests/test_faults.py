@@ -753,7 +753,6 @@ def assignment_of(module: Module) -> Assignment:
 
 
 BUILT = assignment_of(TENSOR)
-SLOTS = rebuild.Slots(BUILT)
 SOURCE = notebook.read(TENSOR.source)
 
 
@@ -774,7 +773,7 @@ def parsed(cells: list) -> list[dict]:
 
 def put_right(nb: NotebookNode) -> list[dict]:
     """Return the cells of a notebook that was taken in, once it is sure that they are valid."""
-    built, _ = SLOTS.rebuild(parsed(nb.cells))
+    built, _ = rebuild.rebuild(parsed(nb.cells), BUILT)
     return valid(built)
 
 
@@ -896,7 +895,7 @@ notebooks = st.fixed_dictionaries(
 def test_any_json_is_a_valid_notebook_or_ungradable_and_can_be_rebuilt(tree: dict) -> None:
     cells = read(json.dumps(tree).encode())
     if cells is not None:
-        built, _ = SLOTS.rebuild(cells)
+        built, _ = rebuild.rebuild(cells, BUILT)
         assert names(valid(built)) == [n for n in names(BUILT.cells) if n in names(built)]
 
 
@@ -906,7 +905,7 @@ def test_one_wrong_byte_is_no_crash(at: int, change: int) -> None:
     data = bytearray(nbformat.writes(solved()).encode())
     data[at % len(data)] ^= change
     if cells := read(bytes(data)):
-        valid(SLOTS.rebuild(cells)[0])
+        valid(rebuild.rebuild(cells, BUILT)[0])
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["delete", "copy", "swap", "strip"]), st.integers(0)))
@@ -941,7 +940,7 @@ def test_whatever_becomes_of_the_cells_the_provided_ones_are_there_once_in_order
     assert set(provided) <= set(found)
     sources = {notebook.grade_id(cell): cell["source"] for cell in built}
     assert all(sources[name] == cell["source"] for name, cell in provided.items())
-    again, repaired = SLOTS.rebuild(parsed(built))
+    again, repaired = rebuild.rebuild(parsed(built), BUILT)
     assert names(again) == found
     known = ("solutions without a cell", "answers left empty")
     assert all(clause.startswith(known) for clause in repaired)
@@ -1001,7 +1000,7 @@ def test_rebuilt_a_shuffled_notebook_passes_every_test(warm: Engine, seed: int) 
 def test_a_notebook_left_alone_is_left_alone() -> None:
     for nb in (solved(), copy.deepcopy(SOURCE)):
         nb.cells.insert(7, new_code_cell("mine = 1"))
-        built, repaired = SLOTS.rebuild(parsed(nb.cells))
+        built, repaired = rebuild.rebuild(parsed(nb.cells), BUILT)
         assert repaired == []
         assert [cell["source"] for cell in built][7] == "mine = 1"
         assert names(built) == names(nb.cells) and len(built) == len(nb.cells)
@@ -1047,7 +1046,7 @@ def test_texts_and_cells_made_to_be_slow_are_not() -> None:
     cells = [new_markdown_cell(text) for text in texts]
     half = new_code_cell("  x", metadata={"nbgrader": {"grade_id": "tensor-init"}})
     start = time.process_time()
-    SLOTS.rebuild(parsed(cells + [half] * 10_000))
+    rebuild.rebuild(parsed(cells + [half] * 10_000), BUILT)
     assert time.process_time() - start < 20
 
 

@@ -12,7 +12,6 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 from nbgrader import preprocessors as steps
 from nbgrader.converters import Autograde
-from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config
 
 from coursekit import assignment as assignments
@@ -57,7 +56,7 @@ def built(resources: dict) -> Assignment:
     return assignments.load(course, module)
 
 
-class Rebuild(NbGraderPreprocessor):
+class Rebuild(steps.NbGraderPreprocessor):
     """Puts a student's work into the module's own notebook."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -68,7 +67,7 @@ class Rebuild(NbGraderPreprocessor):
         return nb, resources
 
 
-class ExecuteInSandbox(NbGraderPreprocessor):
+class ExecuteInSandbox(steps.NbGraderPreprocessor):
     """Runs the cells as `grade` does; refuses in its words where no sandbox can be made."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -80,7 +79,7 @@ class ExecuteInSandbox(NbGraderPreprocessor):
         return nb, resources
 
 
-class CourseLatePenalties(NbGraderPreprocessor):
+class CourseLatePenalties(steps.NbGraderPreprocessor):
     """Deducts what lateness costs by the course's calendar."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -94,7 +93,7 @@ class CourseLatePenalties(NbGraderPreprocessor):
         return nb, resources
 
 
-class Hide(NbGraderPreprocessor):
+class Hide(steps.NbGraderPreprocessor):
     """Shows in nbgrader's own feedback no hidden test, and no output of code that met one."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
