@@ -1,7 +1,7 @@
 """A student's file, any bytes, as the cells of a notebook, or why it is none.
 
-Only what grading needs is taken over: type, text, pictures, nbgrader's metadata and tags of each
-cell. This runs in a worker, under the limits of its memory and time: so they are not set here.
+Only what grading needs is taken over: type, name, text and pictures of each cell. This runs in a
+worker, under the limits of its memory and time: so they are not set here.
 """
 
 import io

@@ -10,18 +10,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from functools import lru_cache
-from typing import Any
 
 from coursekit import notebook
 from coursekit.assignment import Assignment
-from coursekit.intake.parse import RepairLog
+from coursekit.intake.parse import Cell, RepairLog
 
 DEFINITION = re.compile(r"^(?:async def|def|class)\s+(\w+)", re.M)
 STUBS = {"# YOUR CODE HERE", "raise NotImplementedError()", "YOUR ANSWER HERE"}
 SHORT = 40  # characters: a text below that may stand in any cell
 ALIKE = 0.5  # of a cell's lines; a cell with fewer is something else under its name
-
-Cell = dict[str, Any]
 
 
 class Piece:

@@ -104,16 +104,14 @@ class Engine(AbstractContextManager):
             self.preload = wanted
         if self.parent:
             return
-        command, environment = bubblewrap.command(
-            self.reference, self.preload, boxed=self.sandboxed
-        )
+        command, env = bubblewrap.command(self.reference, self.preload, boxed=self.sandboxed)
         group = bubblewrap.cgroup(self.limits["memory_mb"] + 512, self.limits["processes"] + 32)
         prefix = self.held.enter_context(group)
         self.said = self.held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         self.held.enter_context(contextlib.suppress(OSError))  # as it ends, and may have ended
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.said}
         self.parent = self.held.enter_context(
-            subprocess.Popen([*prefix, *command], env=environment, start_new_session=True, **pipes)
+            subprocess.Popen([*prefix, *command], env=env, start_new_session=True, **pipes)
         )
         self.held.callback(os.killpg, self.parent.pid, signal.SIGKILL)
         self.ready = False
