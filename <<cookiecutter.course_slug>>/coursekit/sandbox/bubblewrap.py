@@ -135,12 +135,9 @@ def drop_root(mounts: dict[str, Path]) -> list[str]:
 
 
 def binds(mounts: dict[str, Path]) -> Iterator[str]:
-    """Show these, to read. Of the system, links stay links: /bin is one nearly everywhere."""
+    """Show these, to read."""
     for target, source in mounts.items():
-        if target in SYSTEM and source.is_symlink():
-            yield from ("--symlink", str(source.readlink()), target)
-        else:
-            yield from ("--ro-bind", str(source), target)
+        yield from ("--ro-bind", str(source), target)
 
 
 def libraries() -> list[Path]:
