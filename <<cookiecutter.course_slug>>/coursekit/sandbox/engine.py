@@ -53,8 +53,7 @@ class Job:
     def message(self) -> bytes:
         """Return the job for a warm parent, what is not a student's compiled."""
         cells = [message_of(cell, self.binds) for cell in self.cells]
-        rest = {"limits": self.limits, "files": self.files, "attributes": self.attributes}
-        job = marshal.dumps({"cells": cells, **rest})
+        job = marshal.dumps({**vars(self), "cells": cells})
         return marshal.dumps(job)  # twice: of bytes, the other side knows how many to read
 
 

@@ -140,8 +140,7 @@ class Supervisor:
         try:
             try:
                 signal.setitimer(signal.ITIMER_REAL, GRACE, GRACE)
-                while data:
-                    data = data[os.write(self.questions, data) :]
+                cells.send(self.questions, data)
                 return self.read_line()
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)  # one last look may come until here
