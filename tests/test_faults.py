@@ -1029,7 +1029,7 @@ def test_a_device_and_a_folder_nobody_may_read_are_reasons(tmp_path: Path, monke
             patched.setattr(os, name, refuse)
             assert "Permission denied" in collect.read(submission, 1e6).refusal
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "is_dir", refuse)
+        patched.setattr(Path, "stat", refuse)
         assert collect.is_dir(tmp_path), "such a folder must get a row, not be passed over"
     with pytest.raises(Ungradable, match="no regular file"):
         collect.read_file(Path(os.devnull), 1e6)
