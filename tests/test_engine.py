@@ -20,12 +20,15 @@ from delimiters import ROOT
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from coursekit.sandbox import bubblewrap  # noqa: E402
-from coursekit.sandbox.engine import Cell, Engine, Job, Limits, Outcome  # noqa: E402
+from coursekit.sandbox.engine import Cell, Engine, Job, Outcome  # noqa: E402
 
 needs_sandbox = pytest.mark.skipif(
     not shutil.which("bwrap") or not bubblewrap.available(), reason="bubblewrap cannot be used here"
 )
-LIMITS = Limits(1.0, 8, memory_mb=512, processes=16, disk_mb=8, output_kb=16)
+LIMITS = {
+    **{"cell_seconds": 1.0, "notebook_seconds": 8, "memory_mb": 512},
+    **{"processes": 16, "disk_mb": 8, "output_kb": 16},
+}
 OURS = """
 import numpy as np
 def check(got, expected):
@@ -199,7 +202,7 @@ def test_once_a_test_failed_its_other_runs_are_left_out(engine: Engine) -> None:
 
 
 def test_runs_that_do_not_count_take_no_time_of_the_notebook(engine: Engine) -> None:
-    limits = replace(LIMITS, notebook_seconds=1.5)
+    limits = {**LIMITS, "notebook_seconds": 1.5}
     burn = "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
     extra = [Cell(f"e{n}", burn, "test", counts=False) for n in range(5)]
     outcome = engine.run(replace(runs(*extra, Cell("last", burn, "test")), limits=limits))
@@ -423,18 +426,16 @@ def test_the_parent_cannot_be_killed(engine: Engine) -> None:
 
 
 def test_a_parent_that_dies_is_replaced(reference: Path) -> None:
-    engine = Engine(reference, LIMITS, sandboxed=bubblewrap.available())
-    assert passed(engine.run(job(RIGHT)).outputs[-1])
-    engine.parent.kill()
-    assert passed(engine.run(job(RIGHT)).outputs[-1])
-    engine.close()
+    with Engine(reference, LIMITS, sandboxed=bubblewrap.available()) as engine:
+        assert passed(engine.run(job(RIGHT)).outputs[-1])
+        engine.parent.kill()
+        assert passed(engine.run(job(RIGHT)).outputs[-1])
 
 
 def test_a_job_that_kills_every_parent_is_given_up(reference: Path, monkeypatch) -> None:
     monkeypatch.setattr(Engine, "ask", lambda self, message: b"")
-    engine = Engine(reference, LIMITS, sandboxed=bubblewrap.available())
-    outcome: Outcome = engine.run(job(RIGHT))
-    engine.close()
+    with Engine(reference, LIMITS, sandboxed=bubblewrap.available()) as engine:
+        outcome: Outcome = engine.run(job(RIGHT))
     assert set(outcome.outputs) == {None} and "twice" in outcome.ended
 
 
@@ -473,5 +474,5 @@ def test_when_the_grader_is_gone_nothing_stays(reference: Path) -> None:
     engine.closed = True
     parent.stdin.close()
     parent.wait(timeout=30)
-    engine.close()
+    engine.drop()
     assert family.keys() & all_below(1).keys() == set()

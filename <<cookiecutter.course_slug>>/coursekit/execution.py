@@ -5,7 +5,6 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,12 @@ from typing import Any
 from coursekit import files, notebook
 from coursekit.assignment import Assignment
 from coursekit.notebook import grade_id
-from coursekit.sandbox.engine import Cell, Engine, Job, Limits, Outcome
+from coursekit.sandbox.engine import Cell, Engine, Job, Outcome
 
 Output = Mapping[str, Any]
 FRAME = re.compile(r"^<([^>]+)>:(\d+), in")
 TIME_IS_UP = "CellTimeoutError"  # both names are nbgrader's
 NEVER_CAME = "DeadKernelError"
-
-
-def limits_of(assignment: Assignment) -> Limits:
-    known = {field.name for field in fields(Limits)}
-    return Limits(**{k: v for k, v in assignment.limits.items() if k in known})
 
 
 @contextmanager
@@ -34,7 +28,7 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
         reference.mkdir()
         for name, text in assignment.reference.items():
             files.write_text(reference / assignment.package / f"{name}.py", text)
-        with Engine(reference, limits_of(assignment), sandboxed=sandboxed) as warm:
+        with Engine(reference, assignment.limits, sandboxed=sandboxed) as warm:
             warm.start(code_of(assignment))
             yield warm
 
@@ -73,7 +67,7 @@ def job(assignment: Assignment, cells: Iterable[Cell]) -> Job:
     code = code_of(assignment)
     return Job(
         tuple(cells),
-        limits_of(assignment),
+        assignment.limits,
         dict(assignment.data),
         tuple(sorted(frozenset().union(*map(defined, code)))),
         tuple(sorted(frozenset().union(*map(bound, code)))),

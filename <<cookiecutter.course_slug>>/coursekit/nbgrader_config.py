@@ -1,8 +1,4 @@
-"""nbgrader's settings, all from course.toml, for plain nbgrader commands and formgrader.
-
-Every door is the same door: `nbgrader autograde` and formgrader's button run students' code in the
-sandbox, as `grade` does, or refuse in the same words.
-"""
+"""nbgrader's settings, all from course.toml, but for its steps (grading/nbgrader_autograde.py)."""
 
 import logging
 import warnings
@@ -10,11 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import nbformat
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbgrader import api, dbutil
-from nbgrader import preprocessors as steps
-from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
@@ -43,34 +35,13 @@ api.get_alembic_version = version_of_tables
 
 
 def config(course: Course) -> Config:
-    """Return the settings of every nbgrader command in this course, but how code is run."""
+    """Return the settings of every nbgrader command in this course, but its steps."""
     c = Config()
     c.CourseDirectory.root = str(course.root)
     c.CourseDirectory.course_id = course.slug
     c.CourseDirectory.source_directory = course.modules_dir.name
     c.CourseDirectory.ignore = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES]
     c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
-    return c
-
-
-def with_doors(course: Course, rebuild: type, execute: type, late: type, hide: type) -> Config:
-    """Return those settings with our steps (grading/nbgrader_autograde.py) in nbgrader's chains."""
-    c = config(course)
-    c.Autograde.sanitize_preprocessors = [
-        steps.ClearOutput,
-        steps.OverwriteKernelspec,
-        rebuild,
-        steps.OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
-        steps.CheckCellMetadata,
-    ]
-    chain = Autograde.autograde_preprocessors.default_args[0]
-    ours = {"Execute": execute, "AssignLatePenalties": late}
-    c.Autograde.autograde_preprocessors = [
-        *(ours.get(step.__name__, step) for step in chain),
-        SanitizeHTML,  # what a page could run in the browser of whoever looks at it is taken out
-    ]
-    c.SanitizeHTML.enabled = True
-    c.GenerateFeedback.preprocessors = [steps.GetGrades, hide, CSSHTMLHeaderPreprocessor]
     return c
 
 

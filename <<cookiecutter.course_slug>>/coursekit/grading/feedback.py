@@ -30,8 +30,6 @@ TIME = (
     "Time ran out, or the process ended, in this test or in a cell before it. Look for a loop or a "
     "recursion that does not end, or for exit()."
 )
-
-
 JINJA = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -149,7 +147,7 @@ def is_stub(outputs: list[dict[str, Any]]) -> bool:
 def topic_of(cell: dict[str, Any]) -> str:
     """Return what the hidden test that failed was about, by the line that its traceback names."""
     line = execution.line_of(grade_id(cell), cell["outputs"])
-    return (notebook.topic(cell["source"], line) or "") if line else ""
+    return notebook.topic(cell["source"], line) or ""
 
 
 def text_of(output: dict[str, Any]) -> str:

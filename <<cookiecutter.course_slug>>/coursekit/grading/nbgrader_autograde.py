@@ -1,13 +1,17 @@
 """Our own steps in nbgrader's chains: `nbgrader autograde` and formgrader are the same door.
 
-Each does to nbgrader's notebook what `grade_one` does to a submission, with the same code.
+They run students' code in the sandbox, as `grade` does, or refuse in the same words. Each step does
+to nbgrader's notebook what `grade_one` does to a submission, with the same code.
 """
 
 from typing import Any
 
 import nbformat
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader import preprocessors as steps
+from nbgrader.converters import Autograde
 from traitlets.config import Config
 
 from coursekit import assignment as assignments
@@ -27,8 +31,22 @@ HERE: list[Course] = []  # the course whose nbgrader_config.py was read: nbgrade
 def config(course: Course) -> Config:
     """Return the settings of nbgrader's commands in this course."""
     HERE[:] = [course]
-    c = nbgrader_config.with_doors(course, Rebuild, ExecuteInSandbox, CourseLatePenalties, Hide)
+    c = nbgrader_config.config(course)
     c.CourseDirectory.db_url = course.workspace.gradebook
+    c.Autograde.sanitize_preprocessors = [
+        steps.ClearOutput,
+        steps.OverwriteKernelspec,
+        Rebuild,
+        steps.OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
+        steps.CheckCellMetadata,
+    ]
+    ours = {"Execute": ExecuteInSandbox, "AssignLatePenalties": CourseLatePenalties}
+    c.Autograde.autograde_preprocessors = [
+        *(ours.get(s.__name__, s) for s in Autograde.autograde_preprocessors.default_args[0]),
+        SanitizeHTML,  # what a page could run in the browser of whoever looks at it is taken out
+    ]
+    c.SanitizeHTML.enabled = True
+    c.GenerateFeedback.preprocessors = [steps.GetGrades, Hide, CSSHTMLHeaderPreprocessor]
     return c
 
 
@@ -38,7 +56,7 @@ def built(resources: dict) -> Assignment:
     return assignments.load(course, module)
 
 
-class Rebuild(NbGraderPreprocessor):
+class Rebuild(steps.NbGraderPreprocessor):
     """Puts a student's work into the module's own notebook."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -49,7 +67,7 @@ class Rebuild(NbGraderPreprocessor):
         return nb, resources
 
 
-class ExecuteInSandbox(NbGraderPreprocessor):
+class ExecuteInSandbox(steps.NbGraderPreprocessor):
     """Runs the cells as `grade` does; refuses in its words where no sandbox can be made."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -61,7 +79,7 @@ class ExecuteInSandbox(NbGraderPreprocessor):
         return nb, resources
 
 
-class CourseLatePenalties(NbGraderPreprocessor):
+class CourseLatePenalties(steps.NbGraderPreprocessor):
     """Deducts what lateness costs by the course's calendar."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -75,7 +93,7 @@ class CourseLatePenalties(NbGraderPreprocessor):
         return nb, resources
 
 
-class Hide(NbGraderPreprocessor):
+class Hide(steps.NbGraderPreprocessor):
     """Shows in nbgrader's own feedback no hidden test, and no output of code that met one."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:

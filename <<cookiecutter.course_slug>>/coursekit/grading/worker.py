@@ -57,9 +57,8 @@ class Worker:
         """Return what `grade_one` makes of a submission to the assignment with this key."""
         for _ in range(2):
             try:
-                pickle.dump(
-                    (key, b"" if key == self.known else assignment, work), self.process.stdin
-                )
+                asked = key, b"" if key == self.known else assignment, work
+                pickle.dump(asked, self.process.stdin)
                 self.process.stdin.flush()
                 answer = pickle.load(self.process.stdout)
             except ENDED:

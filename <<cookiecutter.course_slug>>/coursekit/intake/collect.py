@@ -32,8 +32,6 @@ COPY = re.compile(r"(?:[ _-]*(?:copy(?:[ _-]?\d+)?|\(\d+\)|[_-]\d{1,2}))++$")
 class HandedIn:
     """One submission as it was found: bytes to be parsed, or why there are none."""
 
-    student: str
-    wanted: str  # the notebook's proper name: tensor_dev.ipynb
     name: str  # the file's, in a form that can be printed
     data: bytes
     notes: tuple[str, ...] = ()  # copies beside it, which the student may have meant
@@ -42,8 +40,8 @@ class HandedIn:
 
     def contents(self) -> tuple[bytes, ...]:
         """Return all of it that decides about the grade, to be hashed."""
-        about = (self.wanted, self.name, self.notes, self.stamp is None, self.refusal)
-        return repr(about).encode(), self.data, self.stamp or b""
+        about = repr((self.name, self.notes, self.stamp is None, self.refusal))
+        return about.encode(), self.data, self.stamp or b""
 
 
 def find(
@@ -77,9 +75,9 @@ def find(
 def is_dir(path: Path) -> bool:
     """Tell whether this is a folder, or may be one that nobody lets us look at."""
     try:
-        return path.is_dir()
-    except PermissionError:
-        return True
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:  # which Path.is_dir keeps to itself from Python 3.14 on
+        return isinstance(error, PermissionError)
 
 
 def strays(course: Course, workspace: Workspace) -> list[str]:
@@ -109,14 +107,13 @@ def read(submission: Submission, limit_bytes: float) -> HandedIn:
         path, *copies = found
         name = printable(path.relative_to(folder).as_posix())
         notes = [f"{printable(c.name)} lies beside it and was not looked at" for c in copies]
-        data = read_file(path, limit_bytes)
-        return HandedIn(submission.student, wanted, name, data, tuple(notes), stamp)
+        return HandedIn(name, read_file(path, limit_bytes), tuple(notes), stamp)
     except Ungradable as error:
         refusal = str(error)
     except Exception as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         refusal = f"{wanted} cannot be read ({why})"
-    return HandedIn(submission.student, wanted, wanted, b"", (), stamp, refusal)
+    return HandedIn(wanted, b"", (), stamp, refusal)
 
 
 def read_stamp(path: Path) -> bytes | None:

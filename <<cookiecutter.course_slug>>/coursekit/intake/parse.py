@@ -1,7 +1,7 @@
 """A student's file, any bytes, as the cells of a notebook, or why it is none.
 
-Only what grading needs is taken over: type, text, pictures, nbgrader's metadata and tags of each
-cell. This runs in a worker, under the limits of its memory and time: so they are not set here.
+Only what grading needs is taken over: type, name, text and pictures of each cell. This runs in a
+worker, under the limits of its memory and time: so they are not set here.
 """
 
 import io
@@ -76,9 +76,9 @@ def cells_of(handed_in: HandedIn, assignment: Assignment) -> tuple[list[Cell], l
     name, data = handed_in.name, handed_in.data
     kind = PurePath(name).suffix.lower()
     if kind == ".zip":
-        name, data = unpacked(name, data, handed_in.wanted, limit)
-    if name != handed_in.wanted:
-        log.add(f"{name} was taken for {handed_in.wanted}")
+        name, data = unpacked(name, data, assignment.file, limit)
+    if name != assignment.file:
+        log.add(f"{name} was taken for {assignment.file}")
     for note in handed_in.notes:
         log.add(note)
     text, encoding = decoded(data)

@@ -9,18 +9,16 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
-from typing import Any
+from functools import lru_cache
 
 from coursekit import notebook
 from coursekit.assignment import Assignment
-from coursekit.intake.parse import RepairLog
+from coursekit.intake.parse import Cell, RepairLog
 
 DEFINITION = re.compile(r"^(?:async def|def|class)\s+(\w+)", re.M)
 STUBS = {"# YOUR CODE HERE", "raise NotImplementedError()", "YOUR ANSWER HERE"}
 SHORT = 40  # characters: a text below that may stand in any cell
 ALIKE = 0.5  # of a cell's lines; a cell with fewer is something else under its name
-
-Cell = dict[str, Any]
 
 
 class Piece:
@@ -78,7 +76,7 @@ def padded(text: str) -> str:
 
 
 class Slots:
-    """The places of a module, ready to be compared with: made once, used for all submissions."""
+    """The places of a module, ready to be compared with."""
 
     def __init__(self, assignment: Assignment):
         pairs = enumerate(zip(assignment.cells, assignment.given, strict=True))
@@ -88,34 +86,28 @@ class Slots:
         self.by_text = {text: slot for slot in code for text in slot.texts}
         self.texts = {"", *(text for slot in self.all for text in slot.texts)}
 
-    def rebuild(self, cells: list[Cell]) -> tuple[list[Cell], list[str]]:
-        """Return the module's notebook with a student's work in it, and a clause per repair."""
-        log = RepairLog()
-        pieces = taken_apart([Piece(cell) for cell in joined(cells, self, log)], self, log)
-        of = recognised(pieces, self)
-        own = own_cells(pieces, self, of, log)
-        for slot in out_of_order([piece.slot for piece in pieces if piece.slot]):
-            log.add("moved back to their place", slot.name)
-        names = {piece.name for piece in pieces}
-        built = own[-1]
-        for slot in self.all:
-            built += [*filled(slot, of.get(slot), names, log), *own[slot.number]]
-        # nbgrader gives an untouched answer 0: perhaps it stands in a cell of the student's own
-        elsewhere = [p for p in pieces if not (p.slot or p.is_code or p.text in self.texts)]
-        for slot in self.all if elsewhere else []:
-            if slot.answer and (slot not in of or of[slot].text == slot.text):
-                log.add("answers left empty, with a text elsewhere that may be meant", slot.name)
-        return [fresh(cell) for cell in built], list(log.clauses())
 
-
-KNOWN: dict[str, Slots] = {}  # by the assignment's key
+slots_of = lru_cache(maxsize=1)(Slots)  # made once, used for all submissions
 
 
 def rebuild(cells: list[Cell], assignment: Assignment) -> tuple[list[Cell], list[str]]:
-    """Do the same by the slots of an assignment, made once."""
-    if assignment.key not in KNOWN:
-        KNOWN[assignment.key] = Slots(assignment)
-    return KNOWN[assignment.key].rebuild(cells)
+    """Return the module's notebook with a student's work in it, and a clause per repair."""
+    log, slots = RepairLog(), slots_of(assignment)
+    pieces = taken_apart([Piece(cell) for cell in joined(cells, slots, log)], slots, log)
+    of = recognised(pieces, slots)
+    own = own_cells(pieces, slots, of, log)
+    for slot in out_of_order([piece.slot for piece in pieces if piece.slot]):
+        log.add("moved back to their place", slot.name)
+    names = {piece.name for piece in pieces}
+    built = own[-1]
+    for slot in slots.all:
+        built += [*filled(slot, of.get(slot), names, log), *own[slot.number]]
+    # nbgrader gives an untouched answer 0: perhaps it stands in a cell of the student's own
+    elsewhere = [p for p in pieces if not (p.slot or p.is_code or p.text in slots.texts)]
+    for slot in slots.all if elsewhere else []:
+        if slot.answer and (slot not in of or of[slot].text == slot.text):
+            log.add("answers left empty, with a text elsewhere that may be meant", slot.name)
+    return [fresh(cell) for cell in built], list(log.clauses())
 
 
 def joined(cells: list[Cell], slots: Slots, log: RepairLog) -> list[Cell]:

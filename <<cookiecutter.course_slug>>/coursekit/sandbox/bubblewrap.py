@@ -30,7 +30,6 @@ SYSTEM = (
 )
 MACHINES = ("x86_64", "aarch64")  # whose system calls inside/jail.py knows
 NAMESPACES = ("user", "pid", "ipc", "net", "uts", "cgroup")
-MIB = 1024 * 1024
 
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -106,7 +105,8 @@ def available() -> bool:
 
 def wrapped(mounts: dict[str, Path], variables: dict[str, str]) -> list[str]:
     """Return the start of a command line: what follows it runs in the sandbox."""
-    mounts = {**system(), **mounts}
+    paths = [*map(Path, SYSTEM), Path(sys.base_prefix).resolve()]  # what a Python needs
+    mounts = {**{str(path): path for path in paths if path.exists()}, **mounts}
     outer: list[str] = []
     if os.geteuid() == 0:
         outer = drop_root(mounts)
@@ -134,19 +134,10 @@ def drop_root(mounts: dict[str, Path]) -> list[str]:
     return [BWRAP, "--die-with-parent", *opened, *binds(mounts), *needed, *become]
 
 
-def system() -> dict[str, Path]:
-    """Return what a Python needs from the machine, to read."""
-    paths = [*map(Path, SYSTEM), Path(sys.base_prefix).resolve()]
-    return {str(path): path for path in paths if path.exists()}
-
-
 def binds(mounts: dict[str, Path]) -> Iterator[str]:
-    """Show these, to read. Of the system, links stay links: /bin is one nearly everywhere."""
+    """Show these, to read."""
     for target, source in mounts.items():
-        if target in SYSTEM and source.is_symlink():
-            yield from ("--symlink", str(source.readlink()), target)
-        else:
-            yield from ("--ro-bind", str(source), target)
+        yield from ("--ro-bind", str(source), target)
 
 
 def libraries() -> list[Path]:
@@ -163,7 +154,7 @@ def cgroup(memory_mb: int, processes: int) -> Iterator[list[str]]:
     The sandbox's limits for each process hold all the same.
     """
     groups: set[Path] = set()
-    for path, limit in limit_files(memory_mb * MIB, processes).items():
+    for path, limit in limit_files(memory_mb * 1024**2, processes).items():
         with contextlib.suppress(OSError):
             path.parent.mkdir(exist_ok=True)
             groups.add(path.parent)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -20,18 +20,8 @@ from coursekit.sandbox.inside.compiling import compiled
 
 # What takes long to import, by what code that wants it says.
 SLOW = dict.fromkeys(("import matplotlib", "from matplotlib"), "matplotlib.pyplot")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use. Seconds are of its own processor time."""
-
-    cell_seconds: float = 10
-    notebook_seconds: float = 120
-    memory_mb: int = 2048
-    processes: int = 32
-    disk_mb: int = 64
-    output_kb: int = 256
+# What one submission may use, by the names of course.toml. Seconds are of its own processor time.
+Limits = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Job:
     """What is to be run: cells in order, files beside them, and what the module itself changes."""
 
     cells: tuple[Cell, ...]
-    limits: Limits = Limits()
+    limits: Limits
     files: dict[str, str] = field(default_factory=dict)  # names and contents, in base64
     attributes: tuple[str, ...] = ()  # that the module's own cells define or set, on classes, too
     binds: tuple[str, ...] = ()  # names that its own cells bind
@@ -63,8 +53,7 @@ class Job:
     def message(self) -> bytes:
         """Return the job for a warm parent, what is not a student's compiled."""
         cells = [message_of(cell, self.binds) for cell in self.cells]
-        rest = {"limits": asdict(self.limits), "files": self.files, "attributes": self.attributes}
-        job = marshal.dumps({"cells": cells, **rest})
+        job = marshal.dumps({**vars(self), "cells": cells})
         return marshal.dumps(job)  # twice: of bytes, the other side knows how many to read
 
 
@@ -102,7 +91,8 @@ class Engine(AbstractContextManager):
         self.closed = False
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.closed = True
+        self.drop()
 
     def start(self, sources: Iterable[str]) -> None:
         """Start the warm parent for such code if there is none, without waiting for it."""
@@ -113,16 +103,14 @@ class Engine(AbstractContextManager):
             self.preload = wanted
         if self.parent:
             return
-        command, environment = bubblewrap.command(
-            self.reference, self.preload, boxed=self.sandboxed
-        )
-        group = bubblewrap.cgroup(self.limits.memory_mb + 512, self.limits.processes + 32)
+        command, env = bubblewrap.command(self.reference, self.preload, boxed=self.sandboxed)
+        group = bubblewrap.cgroup(self.limits["memory_mb"] + 512, self.limits["processes"] + 32)
         prefix = self.held.enter_context(group)
         self.said = self.held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         self.held.enter_context(contextlib.suppress(OSError))  # as it ends, and may have ended
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.said}
         self.parent = self.held.enter_context(
-            subprocess.Popen([*prefix, *command], env=environment, start_new_session=True, **pipes)
+            subprocess.Popen([*prefix, *command], env=env, start_new_session=True, **pipes)
         )
         self.held.callback(os.killpg, self.parent.pid, signal.SIGKILL)
         self.ready = False
@@ -168,7 +156,3 @@ class Engine(AbstractContextManager):
     def drop(self) -> None:
         self.held.close()
         self.parent = None
-
-    def close(self) -> None:
-        self.closed = True
-        self.drop()

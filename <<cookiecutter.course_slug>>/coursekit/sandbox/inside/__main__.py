@@ -8,6 +8,7 @@ anything of another submission. Nothing is left behind: when the parent ends, th
 process in its namespace.
 """
 
+import contextlib
 import gc
 import importlib
 import os
@@ -30,8 +31,9 @@ def main(walls: str, *wanted: str) -> None:
         importlib.import_module(name)
     np = sys.modules["numpy"]
     repr(np.random.default_rng(0).normal(size=(2, 2)) @ np.ones((2, 2)))  # loads the rest of it
-    for name in wanted:
-        load(name)
+    for name in wanted:  # what some submission asks for: so that it takes nobody's time
+        with contextlib.suppress(Exception):  # it may not be installed, or may not like it here
+            importlib.import_module(name)
     kept = restore.remember(reference)
     gc.collect()
     gc.freeze()  # what is here stays: a child's collector need not touch, and so copy, its pages
@@ -43,16 +45,6 @@ def main(walls: str, *wanted: str) -> None:
             supervisor.main(kept, answers, walls == "boxed")
         _, status = os.waitpid(pid, 0)
     os._exit(0)
-
-
-def load(name: str) -> None:
-    """Import a library that some submission asks for, so that it takes nobody's time."""
-    before = set(sys.modules)
-    try:
-        importlib.import_module(name)
-    except Exception:  # it may not be installed, or may not like it here; leave no half of it
-        for half in set(sys.modules) - before:
-            del sys.modules[half]
 
 
 if __name__ == "__main__":

@@ -97,14 +97,12 @@ def settle(folder: Path) -> None:
     os.chdir(work)
     os.environ.update(HOME=str(folder), TMPDIR=str(folder))
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     for number in (1, 2):
         path = folder / f".fd{number}"
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-        os.dup2(file, number)
-        os.close(file)
+        with path.open("ab+") as file:
+            os.dup2(file.fileno(), number)
         path.unlink()
 
 
@@ -125,7 +123,7 @@ def run(cell: dict, namespace: dict, kept, limit: int) -> list:
         namespace.update(restore.OWN_BUILTINS)
     sys.stdout, sys.stderr = out, err = Stream(1, limit), Stream(2, limit)
     result, error = execute(cell, namespace)
-    restore.put_back_builtins(kept)  # the lines below, and json's, need them
+    vars(builtins).update(__builtins__)  # the lines below, and json's, need them
     if cell["kind"] == "provided":
         restore.learn(kept, namespace, cell["binds"])
     return [printed(out, 1, limit), printed(err, 2, limit), [cut(r, limit) for r in result], error]

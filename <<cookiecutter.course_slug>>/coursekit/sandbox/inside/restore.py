@@ -77,11 +77,6 @@ def put_back(kept, namespace: dict) -> None:
     namespace.update(kept.names, __builtins__=builtins, **OWN_BUILTINS)
 
 
-def put_back_builtins(kept) -> None:
-    attributes, saved = kept.namespaces[0]
-    attributes.update(saved)
-
-
 def warn_again(kept, namespace: dict, test: str) -> None:
     """Let each run of a test warn as its only run would: Python shows a warning once, then not."""
     for registry in (namespace.setdefault("__warningregistry__", {}), *kept.registries):

@@ -43,8 +43,8 @@ def main(kept, answers: int, boxed: bool) -> None:
                 jail.furnish(job["limits"]["disk_mb"])
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cells-"))
-            stack.callback(end, student, boxed)
-            answer = Supervisor(student, pipes, job, boxed).run(Path(folder))
+            stack.callback(end, student)
+            answer = Supervisor(student, pipes, job).run(Path(folder))
         with open(answers, "w") as out:
             out.write(json.dumps(answer) + "\n")
     except BaseException as error:
@@ -74,9 +74,9 @@ def fork_student(kept, boxed: bool) -> tuple:
 class Supervisor:
     """Runs one submission in a student's process that is already there."""
 
-    def __init__(self, student: int, pipes: tuple, job: dict, boxed: bool) -> None:
+    def __init__(self, student: int, pipes: tuple, job: dict) -> None:
         self.student, (self.questions, self.replies) = student, pipes
-        self.job, self.boxed, self.limits = job, boxed, job["limits"]
+        self.job, self.limits = job, job["limits"]
         self.used = {True: 0.0, False: 0.0}  # processor seconds of cells that count, or do not
         self.late = False
         signal.signal(signal.SIGALRM, self.look)
@@ -140,8 +140,7 @@ class Supervisor:
         try:
             try:
                 signal.setitimer(signal.ITIMER_REAL, GRACE, GRACE)
-                while data:
-                    data = data[os.write(self.questions, data) :]
+                cells.send(self.questions, data)
                 return self.read_line()
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)  # one last look may come until here
@@ -166,14 +165,14 @@ class Supervisor:
             raise EOFError("the grader is gone")
         if time.monotonic() >= self.wall_end or self.cpu_seconds() >= self.cpu_end:
             self.late = True
-            end(self.student, self.boxed)
+            end(self.student)
             raise TimeoutError
 
     def how_it_ended(self) -> str:
         """Return how the student's process ended."""
         if self.late:
             return "it ran out of time and could not be interrupted"
-        end(self.student, self.boxed)
+        end(self.student)
         _, status = os.waitpid(self.student, 0)
         code = os.waitstatus_to_exitcode(status)
         if code >= 0:
@@ -207,9 +206,8 @@ def fails(outputs: list | None) -> bool:
     return outputs is None or any("ename" in o or o.get("name") == "stderr" for o in outputs)
 
 
-def end(student: int, boxed: bool) -> None:
-    """End the student's process, and every one that it started."""
+def end(student: int) -> None:
+    """End the student's process, and every one that it started: in the sandbox, with the first."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(student, signal.SIGKILL)
-        if not boxed:  # in the sandbox, all of them end with the first
-            os.killpg(student, signal.SIGKILL)
+        os.killpg(student, signal.SIGKILL)  # without one, those that stayed in its session
