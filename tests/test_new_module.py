@@ -353,7 +353,7 @@ def test_files_that_cannot_be_read_are_one_line(grown: Living) -> None:
             "[standards.01_tensor]\npoint = 10",
             "[standards.01_tensor] has no setting point; did you",
         ),
-        ("[standards.09_magic]\npoints = 10", "[standards.09_magic]: 09_magic is no module"),
+        ("[standards.09_magic]\npoints = 10", "[standards.09_magic]: no module '09_magic'"),
         ("[standards.01_tensor]\npoints = -1", "points is -1; it must not be below zero"),
         ("[standards.01_tensor]\nanatomy = 1", "anatomy is 1; it must be a yes or no: true or"),
     ],
