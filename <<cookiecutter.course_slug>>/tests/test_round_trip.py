@@ -47,7 +47,7 @@ def term(
     shutil.copytree(place.submitted / "perfect" / module.name, folder)
     work = nbformat.read(folder / module.notebook.name, as_version=4)
     bug = mutants.load(module)[0]
-    demo.fill(mutants.apply(nb, bug), work, keep=lambda *_: True)
+    demo.fill(mutants.apply(nb, bug), work)
     nbformat.write(work, folder / module.notebook.name)
     (folder / "timestamp.txt").write_text(LATE, encoding="utf-8")
     return place
@@ -178,7 +178,7 @@ def core_alone(course: Course, module: Module, folder: Path) -> NotebookNode:
     release.generate(course, module, folder)
     released = nbformat.read(folder / module.name / module.notebook.name, as_version=4)
     work, deeper = copy.deepcopy(released), False
-    demo.fill(notebook.read(module.source), work, keep=lambda *_: True)
+    demo.fill(notebook.read(module.source), work)
     for cell, given in zip(work.cells, released.cells, strict=True):
         if "\n## Exercise" in f"\n{cell.source}":
             deeper = "(deeper)" in cell.source

@@ -19,8 +19,12 @@ STUDENTS = ("perfect", "untouched", "half-done", "syntax-error", "endless-loop",
 ONCE = {"endless-loop"}  # takes all the time that a cell may take: the first module shows it
 
 
-def fill(source: NotebookNode, released: NotebookNode, keep: Callable[[int, int], bool]) -> None:
-    """Copy the solutions for which `keep(number, count)` holds from the source."""
+def fill(
+    source: NotebookNode,
+    released: NotebookNode,
+    keep: Callable[[int, int], bool] = lambda number, count: True,
+) -> None:
+    """Copy the solutions for which `keep(number, count)` holds from the source: by default, all."""
     solutions = [cell for cell in source.cells if notebook.meta(cell).get("solution")]
     solutions.sort(key=notebook.is_answer)  # exercises first, in order; then the questions
     targets = {notebook.grade_id(cell): cell for cell in released.cells}
@@ -37,7 +41,7 @@ def work(student: str, source: NotebookNode, released: NotebookNode, reference: 
     """
     exercises = list(filter(notebook.is_solution, released.cells))
     if student in {"perfect", "syntax-error", "endless-loop"}:
-        fill(source, released, keep=lambda number, count: True)
+        fill(source, released)
     if student == "half-done":
         fill(source, released, keep=lambda number, count: number < count // 2)
     elif student == "syntax-error":

@@ -436,11 +436,12 @@ tuples into a tuple of Tensors: all first entries stacked, then all second ones.
     [(x₀, 7), (x₁, 2), (x₂, 9)]   →   (stack of x₀ x₁ x₂, Tensor([7, 2, 9]))
 
 That works for any dataset, with some Python for each row. The digits to train with are 0.37 MB. A
-million colour photos of 224 × 224 pixels are 602 GB as float32, which no Tensor holds: there
-`__getitem__` opens one file, and nothing else has to be written. A `TensorDataset` knows better: an index
-of many rows gets them all at once, as in Module 01. So a batch is fetched by a method of the
-dataset, slow and general in `Dataset`, fast where a subclass can. A subset only translates its row
-numbers, and passes on the question.
+million colour photos of 224 × 224 pixels are 602 GB as float32: too much for a Tensor in memory.
+There `__getitem__` opens one file, `__len__` counts them, and nothing else has to be written.
+
+A `TensorDataset` knows better: an index of many rows gets them all at once, as in Module 01. So a
+batch is fetched by a method of the dataset, slow and general in `Dataset`, fast where a subclass
+can. A subset only translates its row numbers, and passes on the question.
 """
 
 
@@ -855,7 +856,7 @@ class MeanMetric:
         ### END SOLUTION
 
     def update(self, value, weight=1):
-        """Add a value, a number that counts weight times."""
+        """Take in value, a number: the mean of weight rows."""
         ### BEGIN SOLUTION
         self.total += value * weight
         self.weight += weight
@@ -2333,7 +2334,7 @@ def capstone(needed=0.97, epochs=30):
     wrong = table.sum() - table.trace()
     none = sum(all(a[k] != truth[k] for a in answers) for k in range(len(truth)))
     differ = sum(len({a[k] for a in answers}) > 1 for k in range(len(truth)))
-    print(f"No network reads {none} of the pictures; they disagree about {differ}.")
+    print(f"All five misread {none} of the pictures, and they disagree about {differ}.")
     title = f"{wrong} of {table.sum():,} answers of five networks are wrong"
     viz.confusion(table, title)
     viz.show()
@@ -2363,9 +2364,9 @@ capstone()
 # %% [markdown]
 """
 **Look at your pictures.** Five networks may well be wrong on the same pictures, and so have the same
-share; where they disagree, they are five all the same. Which pairs does the table confuse, and would
-you have known better? Do validation and test agree within their spread? And is the best setting better than the next by more
-than that?
+share. That they are five is seen where they disagree. Which pairs does the table confuse, and would
+you have known better? Do validation and test agree within their spread? And is the best setting
+better than the next by more than that?
 
 ### With early stopping, and without
 Real data has mistakes in it, and a network without dropout learns even these by heart. Here 30 of

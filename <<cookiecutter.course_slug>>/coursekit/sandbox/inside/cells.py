@@ -117,7 +117,7 @@ def forget_engine() -> None:
 def run(cell: dict, namespace: dict, kept, limit: int) -> list:
     """Run one cell; return what it printed to both streams, its result and its error, if any."""
     if cell["kind"] == "test":
-        if cell["name"] != kept.test:  # its further runs follow at once: what changes, it changes
+        if cell["name"] != kept.test:  # once for its runs: who changes things there passes decoys
             restore.put_back(kept, namespace)
         restore.warn_again(kept, namespace, cell["name"])
     elif cell["kind"] == "provided":
