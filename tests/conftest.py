@@ -5,18 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from delimiters import ROOT, tracked_files
 from hypothesis import settings
-from living import Living, copy_of, only_folder
 
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks"), str(ROOT / "<<cookiecutter.course_slug>>")]
-from coursekit.assignment import Assignment  # noqa: E402
+from coursekit.assignment import Assignment  # noqa: E402, I001  first: nbformat loads faster then
 from coursekit.course import Course, Module  # noqa: E402
+from coursekit.grading import worker  # noqa: E402
+from living import Living, copy_of, only_folder  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -122,6 +124,28 @@ def bake(bake_into: Callable[..., None], tmp_path_factory) -> Callable[..., Path
         return only_folder(folder)
 
     return bake_course
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lasting_workers() -> Iterator[None]:
+    """Let commands in this process leave their workers to the next one: each takes a second."""
+    new, end = worker.Worker, worker.end
+    idle: dict[bool, list[worker.Worker]] = {True: [], False: []}
+
+    def take(folder: Path, *, sandboxed: bool) -> worker.Worker:
+        return idle[sandboxed].pop() if idle[sandboxed] else new(folder, sandboxed=sandboxed)
+
+    def leave(workers: list[worker.Worker], pool: ThreadPoolExecutor) -> None:
+        pool.shutdown(cancel_futures=True)
+        for each in reversed(workers):
+            idle[not each.bare].append(each)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "Worker", take)
+        patch.setattr(worker, "end", leave)
+        yield
+    with ThreadPoolExecutor() as pool:
+        end([*idle[True], *idle[False]], pool)
 
 
 # ---- Courses that all tests share, and must not change

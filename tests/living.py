@@ -1,6 +1,7 @@
 """A course under test: run its commands, read and change its files."""
 
 import contextlib
+import copy
 import csv
 import html
 import io
@@ -15,6 +16,7 @@ import time
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -105,12 +107,22 @@ class Living:
 
     def solved(self, keep: Callable[[int], bool] = lambda number: True) -> NotebookNode:
         """Return the released notebook with the solutions for which `keep(number)` holds."""
-        nb = nbformat.read(self.released, as_version=4)
-        source = {c.id: c.source for c in nbformat.read(self.notebook, as_version=4).cells}
+        nb = read_notebook(self.released)
+        source = {c.id: c.source for c in read_notebook(self.notebook).cells}
         for number, cell in enumerate(solutions(nb)):
             if keep(number):
                 cell.source = source[cell.id]
         return nb
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook of the course's own; what was read before need not be checked again."""
+    return copy.deepcopy(parsed(path.read_text(encoding="utf-8")))
+
+
+@lru_cache(8)
+def parsed(text: str) -> NotebookNode:
+    return nbformat.reads(text, as_version=4)
 
 
 def until(ready: Callable[[], object]) -> None:

@@ -24,6 +24,7 @@ for folder in ({folder!r}, "/tmp", str(Path.home())):
 """
 
 
+@pytest.mark.slow
 @needs_sandbox
 def test_formgraders_button_is_the_same_door(spoilable: Living) -> None:
     nb = spoilable.solved()
@@ -50,6 +51,7 @@ sys.exit(done["log"] if not done["success"] else 0)
     assert (spoilable.root / "autograded" / "eve" / MODULE / "tensor_dev.ipynb").is_file()
 
 
+@pytest.mark.slow
 def test_without_bubblewrap_both_refuse_in_the_same_words(
     spoilable: Living, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +130,7 @@ while time.process_time() - _start < 0.7:
 """
 
 
+@pytest.mark.slow
 def test_a_busy_machine_changes_no_grade(spoilable: Living, busy: None) -> None:
     """Time is the cell's own: one that works for 0.7 of its two seconds takes five by the clock."""
     spoilable.edit(spoilable.root / "course.toml", "cell_seconds = 10", "cell_seconds = 2")

@@ -58,6 +58,7 @@ def test_what_was_generated_is_ignored_by_git(life: Living) -> None:
     assert f"{life.package}/__init__.py" in listed
 
 
+@pytest.mark.slow
 def test_bad_words_after_the_dashes_are_refused_by_name(life: Living) -> None:
     with pytest.raises(AssertionError, match="no module '9'"):
         nox(life.root, "-s", "build", "--", "9")
@@ -65,6 +66,7 @@ def test_bad_words_after_the_dashes_are_refused_by_name(life: Living) -> None:
         nox(life.root, "-s", "build", "--", "--magic")
 
 
+@pytest.mark.slow
 def test_the_template_runs_a_courses_sessions(life: Living) -> None:
     nox(ROOT, "-s", "sync", "--", "--course", str(life.root))
     shown = nox(ROOT, "-s", "sync", "--", "--course", str(life.root), "--check")

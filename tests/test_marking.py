@@ -350,6 +350,7 @@ def test_a_file_of_another_course_is_not_taken(course: Living) -> None:
 # ---- In formgrader
 
 
+@pytest.mark.slow
 def test_formgrader_has_the_rubric_below_each_answer_and_no_student_has(course: Living) -> None:
     course.ok("grade", "--force", "--student", "ada")  # once more, which adds none
     autograded = course.root / "autograded" / "ada" / MODULE / "tensor_dev.ipynb"

@@ -1,5 +1,6 @@
 """An author's ways: a new module, a new exercise, what checks say, edits made in JupyterLab."""
 
+import json
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -288,16 +289,21 @@ BROKEN: list[list[tuple[str, str, list[str]]]] = [
 
 
 @pytest.fixture(scope="module")
-def said(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def said(fresh: Living, shared: Callable[..., Path]) -> dict[str, list[str]]:
     """Return the complaints of the checks, by module: all of BROKEN, and a small one."""
-    course = copy_of(fresh.root, tmp_path_factory.mktemp("said") / fresh.root.name)
-    for number, changes in enumerate(BROKEN):
-        name = f"1{number}_broken{number}"
-        new_module.make(load(course.root), name)
-        for old, new, _ in changes:
-            course.edit(source(course, name), *(s.replace("STEM", name[3:]) for s in (old, new)))
-    small(course)
-    return standards(course)
+
+    def check(to: Path) -> None:
+        course = copy_of(fresh.root, to / fresh.root.name)
+        for number, changes in enumerate(BROKEN):
+            name = f"1{number}_broken{number}"
+            new_module.make(load(course.root), name)
+            for old, new, _ in changes:
+                both = (text.replace("STEM", name[3:]) for text in (old, new))
+                course.edit(source(course, name), *both)
+        small(course)
+        (to / "said.json").write_text(json.dumps(standards(course)), encoding="utf-8")
+
+    return json.loads((shared("said", check) / "said.json").read_text(encoding="utf-8"))
 
 
 def small(course: Living) -> None:
@@ -436,6 +442,7 @@ def is_test(cell: nbformat.NotebookNode) -> bool:
     return cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade", False)
 
 
+@pytest.mark.slow
 def test_there_and_back_again_gives_the_same_bytes(course: Path, tmp_path: Path) -> None:
     """In every module of the template: each cell changed, and then changed back."""
     copy = copy_of(course, tmp_path / course.name)

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -13,7 +14,7 @@ from bs4 import BeautifulSoup
 from coursekit import assignment
 from coursekit.course import Module, load
 from coursekit.grading.late import LatePolicy
-from living import MODULE, Living, copy_of, grades, marked, points, table, words_on
+from living import MODULE, Living, copy_of, grades, marked, only_folder, points, table, words_on
 from nbgrader.api import Gradebook
 
 TEST = "tensor-strides-test"  # and its points
@@ -22,12 +23,17 @@ SECOND = "02_activations"
 
 
 @pytest.fixture
-def graded_once(spoilable: Living) -> Living:
+def graded_once(built: Living, shared: Callable[..., Path], tmp_path: Path) -> Living:
     """Return a course where ada handed in all of it, and bob half, and both were graded."""
-    spoilable.hand_in("ada", spoilable.solved())
-    spoilable.hand_in("bob", spoilable.solved(lambda number: number < 6))
-    assert "2 graded" in spoilable.ok("grade")
-    return spoilable
+
+    def grade(folder: Path) -> None:
+        course = copy_of(built.root, folder / built.root.name)
+        course.hand_in("ada", course.solved())
+        course.hand_in("bob", course.solved(lambda number: number < 6))
+        assert "2 graded" in course.ok("grade")
+
+    made = only_folder(shared("graded-once", grade))
+    return copy_of(made, tmp_path / made.name)
 
 
 # ---- What was built decides

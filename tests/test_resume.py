@@ -102,7 +102,8 @@ def started(course: Living, *options: str) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
 def test_killed_at_random_moments(
     term: Living, unbroken: Living, tmp_path: Path, seed: int
 ) -> None:
@@ -152,6 +153,7 @@ def test_stopped_by_ctrl_c_it_says_how_to_go_on(term: Living, tmp_path: Path) ->
     assert (course.root / "grades.csv").is_file()
 
 
+@pytest.mark.slow
 def test_two_at_once_one_is_told_to_wait(term: Living, unbroken: Living, tmp_path: Path) -> None:
     course = copy_of(term.root, tmp_path / term.root.name)
     course.edit(course.root / "course.toml", "cell_seconds = 1", "cell_seconds = 6")  # for a loop

@@ -4,10 +4,12 @@ Cells are nbformat's NotebookNodes where a person's file is read or written, and
 only grading needs them: what is asked of them here works for both.
 """
 
+import copy
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +28,10 @@ Cell = Mapping[str, Any]
 
 def read(source: Path) -> "NotebookNode":
     """Return a module's source as a notebook whose cell ids depend on nothing but its text."""
-    import jupytext
     import nbformat
 
     try:
-        notebook = jupytext.read(source, fmt="py:percent")
+        notebook = copy.deepcopy(parsed(source.read_text(encoding="utf-8")))
     except Exception as error:  # jupytext raises whatever its parsers raise
         raise CourseError(f"{source}: jupytext cannot read it: {error}") from error
     notebook.metadata = nbformat.from_dict({"kernelspec": notebook.metadata.get("kernelspec")})
@@ -46,6 +47,13 @@ def read(source: Path) -> "NotebookNode":
             cell.metadata.pop(note_to_self, None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+@lru_cache(16)  # a command reads the same modules several times
+def parsed(text: str) -> "NotebookNode":
+    import jupytext
+
+    return jupytext.reads(text, fmt="py:percent")
 
 
 def meta(cell: Cell) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from coursekit import execution, notebook
@@ -86,7 +85,9 @@ def sampled(source: str) -> list[str]:
     for check, version in found:
         of_checks.setdefault(check, []).append(version)
     turns = itertools.zip_longest(*of_checks.values())
-    return [version for turn in turns for version in turn if version][:TRIED]
+    versions = (version for turn in turns for version in turn if version)
+    valid = (v for v in versions if execution.parsed(v).body)  # not so a number in an f-string, say
+    return [*itertools.islice(valid, TRIED)]
 
 
 def changed(source: str) -> Iterator[tuple[str, str]]:
@@ -107,9 +108,7 @@ def changed(source: str) -> Iterator[tuple[str, str]]:
             line = lines[node.lineno - 1].encode()  # columns count bytes
             text = line[: node.col_offset] + new.encode() + line[node.end_col_offset :]
             version = "\n".join([*lines[: node.lineno - 1], text.decode(), *lines[node.lineno :]])
-            with suppress(SyntaxError):  # a number in an f-string, say
-                ast.parse(version)
-                yield checks.get(node, ""), version
+            yield checks.get(node, ""), version
 
 
 def other(node: ast.AST, source: str) -> str:

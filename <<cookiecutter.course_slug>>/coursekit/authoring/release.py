@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import SaveCells
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from coursekit import assignment, export, files, notebook
@@ -89,8 +90,10 @@ def generate(course: Course, module: Module, folder: Path, gradebook: str | None
     c = config(course)
     c.CourseDirectory.assignment_id = module.name
     c.CourseDirectory.release_directory = str(folder)
-    if gradebook:
+    if gradebook:  # which needs no step after SaveCells
         c.CourseDirectory.db_url = gradebook
+        steps = GenerateAssignment.preprocessors.default_args[0]
+        c.GenerateAssignment.preprocessors = steps[: steps.index(SaveCells) + 1]
     c.GenerateAssignment.no_database = gradebook is None
     c.SaveCells.enabled = gradebook is not None
     with captured_log() as lines:
