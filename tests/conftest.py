@@ -5,8 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,24 +128,26 @@ def bake(bake_into: Callable[..., None], tmp_path_factory) -> Callable[..., Path
 
 @pytest.fixture(scope="session", autouse=True)
 def lasting_workers() -> Iterator[None]:
-    """Let commands in this process leave their workers to the next one: each takes a second."""
-    new, end = worker.Worker, worker.end
+    """Let a command in this process leave its workers to the next one: each takes a second."""
+    new = worker.Worker
     idle: dict[bool, list[worker.Worker]] = {True: [], False: []}
 
-    def take(folder: Path, *, sandboxed: bool) -> worker.Worker:
-        return idle[sandboxed].pop() if idle[sandboxed] else new(folder, sandboxed=sandboxed)
+    class Lent:
+        """What a command takes for a worker of its own; gone with the command."""
 
-    def leave(workers: list[worker.Worker], pool: ThreadPoolExecutor) -> None:
-        pool.shutdown(cancel_futures=True)
-        for each in reversed(workers):
-            idle[not each.bare].append(each)
+        def __init__(self, folder: Path, *, sandboxed: bool) -> None:
+            left = idle[sandboxed]
+            lent = left.pop() if left else new(folder, sandboxed=sandboxed)
+            self.ask = lent.ask
+            weakref.finalize(self, left.append, lent)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "Worker", take)
-        patch.setattr(worker, "end", leave)
+        patch.setattr(worker, "Worker", Lent)
         yield
-    with ThreadPoolExecutor() as pool:
-        end([*idle[True], *idle[False]], pool)
+    for left in (*idle[True], *idle[False]):
+        if "process" in vars(left):
+            left.process.stdin.close()
+            left.process.wait()
 
 
 # ---- Courses that all tests share, and must not change

@@ -19,6 +19,7 @@ HOLDER = text(
     " WHERE locktype = 'advisory' AND objid = :key AND granted"
     " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+WHO, WAIT = "someone else", "\nWait until that is done, or stop it; then run this again."
 
 
 def engine(db_url: str) -> Engine:
@@ -73,13 +74,6 @@ def answering(engine: Engine) -> Iterator[None]:
         ) from None
 
 
-def in_use(what: str, holder: str) -> CourseError:
-    return CourseError(
-        f"{what} by {holder or 'someone else'}.\n"
-        "Wait until that is done, or stop it; then run this again."
-    )
-
-
 @contextmanager
 def one_grader(db_url: str, folder: Path) -> Iterator[None]:
     """Hold a folder and its gradebook: two graders would each undo what the other does.
@@ -96,7 +90,7 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise in_use(f"{folder} is being graded", file.read()) from None
+            raise CourseError(f"{folder} is being graded by {file.read() or WHO}.{WAIT}") from None
         file.truncate(0)
         file.write(me())
         file.flush()
@@ -108,5 +102,7 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
                 holder = connection.scalar(HOLDER, {"key": LOCK})
-                raise in_use(f"The gradebook at {made.url!r} is in use", holder)
+                raise CourseError(
+                    f"The gradebook at {made.url!r} is in use by {holder or WHO}.{WAIT}"
+                )
         yield

@@ -168,8 +168,9 @@ class ModuleGrader:
     def save(self, batch: list[Done]) -> None:
         """Save what was graded in one transaction; publish each; only then mark it done."""
         workspace = self.grading.workspace
-        for submission, _, _ in batch:
-            state.forget(workspace.graded(submission))
+        for submission, _, _ in batch:  # from now on not done; what was marked stays known
+            if (last := state.read(folder := workspace.graded(submission))).key:
+                state.write(folder, replace(last, key=""))
         self.gradebook.save(self.record, [graded.grades for _, graded, _ in batch])
         for submission, graded, status in batch:
             folder = workspace.graded(submission)

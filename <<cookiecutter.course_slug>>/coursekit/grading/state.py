@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coursekit import files
@@ -33,12 +33,6 @@ class State:
 def write(folder: Path, state: State) -> None:
     """Write it into a submission's autograded folder: from now on this grading is done."""
     files.write_text(folder / NAME, json.dumps(vars(state)))
-
-
-def forget(folder: Path) -> None:
-    """Let a grading count as not done, before it is changed; what was marked stays known."""
-    if (last := read(folder)).key:
-        write(folder, replace(last, key=""))
 
 
 def read(folder: Path) -> State:

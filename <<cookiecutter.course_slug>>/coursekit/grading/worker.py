@@ -92,18 +92,13 @@ def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Futur
     try:
         yield lambda *asked: pool.submit(ask, *asked), lambda: None
     finally:
-        end(workers, pool)
-
-
-def end(workers: list[Worker], pool: ThreadPoolExecutor) -> None:
-    """End what runs, and these workers."""
-    started = [worker.process for worker in workers if "process" in vars(worker)]
-    for process in started:  # all at once, and only then wait
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    pool.shutdown(cancel_futures=True)
-    for process in started:
-        process.wait()
+        started = [worker.process for worker in workers if "process" in vars(worker)]
+        for process in started:  # all at once, and only then wait
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        pool.shutdown(cancel_futures=True)
+        for process in started:
+            process.wait()
 
 
 def main(*, sandboxed: bool) -> None:
