@@ -108,7 +108,7 @@ stops it, and a slope of 0.25, the sigmoid's steepest, shrinks it.
 | `softmax`, `log_softmax` over a size of r | O(N), 1 exponential an element | 3, and O(N / r) |
 
 N elements. All of them do at most a few FLOPs per byte: they lie on the slope of Module 01's
-roofline, where memory traffic counts.
+roofline, where memory traffic counts. How much an `exp` adds to that, you will time.
 """
 
 # %% [markdown]
