@@ -5,7 +5,7 @@
 """The term in a few commands. Start with `nox -s build`; without nox, `python noxfile.py -s build`.
 
 Everything after `--` goes to the command: `nox -s build -- 01_tensor`, `nox -s grade -- --help`.
-Each session is one `python -m coursekit …` in the course's one environment, .venv.
+Each session but `bench` is one `python -m coursekit …`, in the course's one environment, .venv.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""`python -m coursekit COMMAND …`: what each nox session runs."""
+"""`python -m coursekit COMMAND …`: what the nox sessions run, all but `bench`."""
 
 import argparse
 import importlib.util
@@ -170,7 +170,8 @@ def parser() -> argparse.ArgumentParser:
         elif action in upkept:
             upkeep.options(action, add)
         elif action not in {lint, lab}:
-            add("modules", nargs="*", metavar="MODULE", help="all, if none is named")
+            every = "all but drafts" if action is build else "all"
+            add("modules", nargs="*", metavar="MODULE", help=f"{every}, if none is named")
         if action is sync:
             add("--yes", **flag, help="take over from a notebook without asking")
             add = sub.add_mutually_exclusive_group().add_argument

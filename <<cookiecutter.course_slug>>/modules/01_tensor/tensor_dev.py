@@ -519,9 +519,9 @@ functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does t
 ![A Tensor plus a number: unwrap gives an array and a number, NumPy adds them, result_of wraps the new array and looks at the inputs](result.svg)
 
 Provided, and you need not read it: `result_of`. From int and float32 NumPy makes float64,
-PyTorch float32, and so does `result_of`, which looks at the inputs. Later, for gradients, it will
-note which inputs a result came from. So every operation returns through it, and passes all inputs
-whose numbers, changed or not, are in the result.
+PyTorch float32, and so does `result_of`, which looks at the inputs. The tests look at them there,
+too, because a gradient must find its way to each. So every operation returns through it, and passes
+all inputs whose numbers, changed or not, are in the result.
 """
 
 
@@ -2287,12 +2287,12 @@ does it wait for?
 - **Others.** JAX arrays and `tf.Tensor` are immutable: `x.at[i].set(v)` returns a new array in JAX;
   TensorFlow keeps state in `tf.Variable` and refuses to add int and float Tensors.
 - **Different here.** Reductions take NumPy's `axis` and `keepdims`, which PyTorch accepts beside its
-  own `dim` and `keepdim`, though `sum` and `mean` take `keepdims` only with an axis; its `max(dim)`
-  returns indices, too. A broadcast that does not fit is a RuntimeError there, a ValueError here,
-  NumPy's. PyTorch keeps float64 arrays float64, refuses `mean` of integers and `@` of two dtypes, and
-  says nothing at `log(0)`, where NumPy warns. Beside a Tensor with dimensions its 0-dimensional one
-  of the same kind, int or float, decides no dtype, here it does. Its `size()` is the shape,
-  `numel()` your `size`.
+  own `dim` and `keepdim`, though its `sum`, `mean`, `max` and `min` take `keepdims` only with an axis.
+  The last two want one int for it, and return indices, too. A broadcast that does not fit is a
+  RuntimeError there, a ValueError here, NumPy's. PyTorch keeps float64 arrays float64, refuses `mean`
+  of integers and `@` of two dtypes, and says nothing at `log(0)`, where NumPy warns. Beside a Tensor
+  with dimensions its 0-dimensional one of the same kind, int or float, decides no dtype, here it does.
+  Its `size()` is the shape, `numel()` your `size`.
 
 ### The same in PyTorch
 ```python
@@ -2404,12 +2404,13 @@ strides and with your bars.
 The view is free: shape and strides swapped, same buffer. The copy takes another `x.nbytes` and a
 pass over memory that reads or writes with a large stride, in my bars ten times slower per element
 than a contiguous one. For one `@` that is wasted, since BLAS takes transposed operands and packs
-blocks itself. It pays off if the result is then read many times, row by row, by elementwise
-operations or sums.
+blocks itself. Nor does it help `x.T.exp()` or `x.T.sum(axis=1)`: NumPy walks a view in the order of
+memory. It pays off if the result is then read many times in its own order: row by row, or elementwise
+beside a row-major Tensor.
 
 **Marking rubric (5 points)**
 - 2: view against copy, in bytes and strides. 1: the cost of the strided pass, as measured.
-- 2: a case in which the copy pays off (many later passes), and one in which it does not.
+- 2: a case in which the copy pays off (many passes in its order), and one in which it does not.
 ### END SOLUTION
 """
 

@@ -108,7 +108,7 @@ stops it, and a slope of 0.25, the sigmoid's steepest, shrinks it.
 | `softmax`, `log_softmax` over a size of r | O(N), 1 exponential an element | 3, and O(N / r) |
 
 N elements. All of them do at most a few FLOPs per byte: they lie on the slope of Module 01's
-roofline, where memory traffic counts.
+roofline, where memory traffic counts. How much an `exp` adds to that, you will time.
 """
 
 # %% [markdown]
@@ -1513,8 +1513,9 @@ outweigh the parameters from a batch of 0.31 or 0.1 times the width on. Why does
 - **Different here.** `dim` is -1 unless given, as in JAX and TensorFlow. PyTorch wants it given:
   else `softmax` warns, and takes dim 0 or 1 by the number of dimensions. PyTorch refuses integers
   in `leaky_relu`, `gelu` and both softmaxes; yours take them (in the softmaxes small and unsigned
-  ones may wrap around). Its softmaxes of float16 add up in float32, yours in float16, where
-  2,048 + 1 is 2,048. On a CPU its float32 sigmoid is 0 below -88.7, where yours goes on to -103.
+  ones may wrap around). Its softmaxes of float16 add up in float32, yours down the columns of a
+  matrix in float16, where 2,048 + 1 is 2,048. On a CPU its float32 sigmoid is 0 below -88.7,
+  where yours goes on to -103.
 
 Sources: PyTorch docs of `torch.nn`, `torch.compile` and `torch.utils.checkpoint`, and its
 `tools/autograd/derivatives.yaml`; JAX docs, `jax.nn`; Hendrycks and Gimpel, *GELUs*,

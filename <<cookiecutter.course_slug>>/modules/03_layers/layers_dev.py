@@ -1145,7 +1145,7 @@ class LayerNorm(Layer):
         # HINTS
         # - Over two dimensions, axis is (-2, -1). keepdims=True: the result broadcasts.
         # - x.var divides by n - 1, unless told correction=0.
-        # - x.dtype == "float16" tells; x * Tensor(1.0) has float32 or more.
+        # - Only if x.dtype == "float16", take x * Tensor(1.0): that is float32.
         ### BEGIN SOLUTION
         self.normalized_shape, self.eps = as_tuple((normalized_shape,)), eps
         self.weight = ones(self.normalized_shape, requires_grad=True)
@@ -1873,7 +1873,7 @@ arXiv:1207.0580; F. Rosenblatt, *The Perceptron*, Psychological Review 65 (1958)
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "layers-run-all", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 def run_all_tests():
-    """Run every test of this module once more, and show what is done."""
+    """Run the tests you see once more, and show what is done."""
     show_results(
         globals(),
         [
@@ -1976,7 +1976,7 @@ bias of 0, factor 1.0. Two: `LayerNorm(n)` after each `Linear` restores variance
 """
 ### Question 4: Three small changes
 Somebody "simplifies" your code: (a) `parameters` no longer removes repetitions; (b) `train` sets
-`type(self).training`; (c) `Linear` computes `Tensor(x.data @ self.weight.data)` and adds the bias.
+`type(self).training`; (c) `Linear` computes `Tensor(x @ self.weight)` and adds the bias.
 For each: what goes wrong, when would somebody notice, and which test notices at once?
 """
 

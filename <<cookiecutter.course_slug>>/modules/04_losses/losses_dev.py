@@ -84,7 +84,7 @@ loss you print should be near that.
 | picking the right class, checking labels | O(N) | O(N) |
 | the slope in each of P weights by nudging it | O(P) losses | that of one loss |
 
-All but the last do a few FLOPs per number, so memory limits them. The last is why autograd exists.
+All but the last do a few operations per number. The last is why autograd exists.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "losses-testing", "locked": true, "schema_version": 3, "solution": false, "task": false}}
@@ -741,7 +741,7 @@ class CrossEntropyLoss(Loss):
     def forward(self, input, target):
         """Compare logits (N, C) with classes (N,). Raises what check_classes raises.
 
-        A logit of -inf rules its class out (not with smoothing: the loss is inf).
+        A logit of -inf rules its class out (with smoothing the loss is inf or nan).
         """
         # TODO: check_classes; without smoothing, cross_entropy. With smoothing, reduce
         #   self.smooth(losses, log_p): the losses (N,) of cross_entropy with reduction
@@ -981,8 +981,8 @@ class BCEWithLogitsLoss(Loss):
         """Compare logits with the probabilities of "yes", floats from 0 to 1.
 
         ValueError with both shapes if they differ, then RuntimeError with the dtype of
-        a target that is not float, and the advice dtype=np.float32. A small loss keeps
-        its digits.
+        a target that is not float, and the advice dtype=np.float32. Where the target is
+        0 or 1, a small loss keeps its digits.
         """
         # TODO: two checks, then the formula, by Tensor operations.
         #
@@ -1405,9 +1405,9 @@ profile_cost()
 **Explain your curves.** At 10 classes the loss is a dozen calls on tiny arrays, a microsecond or more
 each: overhead, and the curve is flat. With many classes it makes five passes over the logits (max,
 shift, exp, sum, subtract), which read or write each of them eight times: 32 bytes for one `exp` and
-four FLOPs. The last layer does 128 FLOPs for each logit, but at BLAS's speed. So the loss, which
-computes next to nothing, takes a large part of the time. Which of the two would gain from twice the
-FLOP/s?
+four FLOPs. The last layer does 128 FLOPs for each logit, but at BLAS's speed. So the loss takes a
+large part of the time. What costs more in it, the bytes or the `exp`? (Module 02 timed `exp(x)`
+beside `x + x`.)
 
 ### Slopes instead of luck
 Random search asks whether a move helps. Nudge **one** weight by ±h instead, and the two losses tell
@@ -1485,7 +1485,8 @@ gets all slopes at once, for the price of a few forward passes.
   yours keeps 2e-9. It has `pos_weight` for rare positives.
 - **Vocabulary.** Fusing the last layer and the loss avoids storing all logits: Liger Kernel works in
   chunks of rows, Cut Cross-Entropy reports 1 MB instead of 24 GB for Gemma 2 (2B), and PyTorch 2.13
-  has `nn.LinearCrossEntropyLoss`. `torch.compile` and XLA fuse the passes of the loss itself.
+  has `nn.LinearCrossEntropyLoss(…, options=nn.LinearCrossEntropyOptions())`. `torch.compile` and XLA
+  fuse the passes of the loss itself.
 - **Others.** Optax (JAX) returns a loss per row; the reduction is yours. Keras'
   `SparseCategoricalCrossentropy` takes logits for probabilities unless told `from_logits=True`.
 - **Wrong labels.** Kernels on a GPU cannot raise Python errors: TensorFlow returns NaN there, and

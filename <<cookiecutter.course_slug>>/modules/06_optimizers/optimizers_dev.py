@@ -406,10 +406,17 @@ Steps with several gradients, a bowl, an lr that changes, a direction that is no
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-sgd-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
+class Down(SGD):
+    """SGD for tests: against the gradient, whatever Exercise 3 makes of direction."""
+
+    def direction(self, parameter, state):
+        return parameter.grad
+
+
 @exercise(2)
 def test_sgd():
     def slow(parameters):
-        return SGD(parameters, lr=0.01)
+        return Down(parameters, lr=0.01)
 
     what, hint = "lr 0.01, gradient [10, -10]", "against the gradient: subtract"
     check_steps(slow, [1.0, 2.0], [[10.0, -10.0]], [[0.9, 2.1]], what, hint)
@@ -417,13 +424,13 @@ def test_sgd():
     wanted = [[[0.9], [0.0]], [[0.7], [0.01]], [[0.7], [0.0]]]
     check_steps(slow, [[1.0], [0.0]], grads, wanted, "SGD, lr 0.01, three gradients")
     w = leaf([1.0, -3.0])
-    optimizer = SGD([w], lr=0.1)
+    optimizer = Down([w], lr=0.1)
     for _ in range(3):
         w.grad = w.data * np.array([1.0, 5.0], np.float32)
         optimizer.update(w, {})
     check(w, [0.9**3, -3 * 0.5**3], "three steps down a bowl, λ = 1 and 5, lr = 0.1")
     w = leaf([1.0], grad=[1.0])
-    optimizer = SGD([w], lr=0.5)
+    optimizer = Down([w], lr=0.5)
     for lr, want in ((0.5, 0.5), (0.25, 0.25), (0.0, 0.25)):
         optimizer.lr = lr
         optimizer.update(w, {})
@@ -452,10 +459,11 @@ def test_sgd_beyond():
     def rule(w, steps):
         return w - sum(lr * g for lr, g in steps)
 
-    check_rule(lambda p: SGD(p, lr=0.1), rule, "SGD")
-    check_rule(SGD, rule, "SGD, lr changes", "self.lr", (0.1, 0.5, 0.0, 1e-3, 2.0, 0.3))
+    check_rule(lambda p: Down(p, lr=0.1), rule, "SGD")
+    lrs = (0.1, 0.5, 0.0, 1e-3, 2.0, 0.3)
+    check_rule(Down, rule, "SGD, lr changes", "self.lr", lrs)
     # hidden: gradients of zero
-    check_rule(SGD, rule, "SGD, gradients of zero", zero=True)
+    check_rule(Down, rule, "SGD, gradients of zero", zero=True)
 
     # hidden: the state in direction
     class Half(SGD):
@@ -2184,15 +2192,15 @@ profile_in_place()
 # %% [markdown]
 """
 **Explain your curves.** On the left Python's overhead counts, once per operation, whatever the
-size. On the right memory counts. A new large array is memory fresh from the system, whose pages
-have to be cleared before the first write, and it pushes others out of the cache. In the
+size. On the right memory counts. A new large array may be memory fresh from the system, whose pages
+have to be cleared before the first write, and it may push others out of the cache. In the
 middle everything fits into the cache. Where in your model are the large arrays?
 
 ### How they move
 Two landscapes: a bowl 50 times as steep across as along, and Rosenbrock's valley, a banana with
 walls so steep and a floor so flat that it has tested optimizers since 1960. On the bowl SGD has the
-learning rate that is best in the long run, wherever it starts, 2 / (λmax + λmin); those of momentum
-and Adam were found by trying.
+learning rate that is best in the long run, 2 / (λmax + λmin); those of momentum and Adam were found
+by trying.
 """
 
 
