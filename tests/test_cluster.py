@@ -139,6 +139,7 @@ def ungraded(course: Living, target: Path) -> Living:
     return copy
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_grades_of_one_machine_though_one_dies(
     here: Living, workers: Workers, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_two_workers_give_the_grades_of_one_machine_though_one_dies(
     assert rows(course) == rows(here)
 
 
+@pytest.mark.slow
 @needs_sandbox
 def test_a_worker_without_a_sandbox_is_named_and_nobody_gets_zero_for_it(
     here: Living, workers: Workers, tmp_path: Path

@@ -18,6 +18,7 @@ from coursekit.course import load  # noqa: E402
 from coursekit.upkeep import new_module  # noqa: E402
 
 NAME = "08_convolutions"
+ONLY = f"--module={NAME}"
 LAX = "[standards.08_convolutions]"
 
 
@@ -30,10 +31,15 @@ def source(course: Living, name: str = NAME) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> tuple[Living, str]:
+def made(fresh: Living, shared: Callable[..., Path]) -> tuple[Living, str]:
     """Return a course with a new module, and what was said when it was made."""
-    course = copy_of(fresh.root, tmp_path_factory.mktemp("made") / fresh.root.name)
-    return course, course.ok("new-module", NAME)
+
+    def make(to: Path) -> None:
+        said = copy_of(fresh.root, to / "course").ok("new-module", NAME)
+        (to / "said.txt").write_text(said, encoding="utf-8")
+
+    place = shared("made", make)
+    return Living(place / "course"), (place / "said.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -43,9 +49,9 @@ def grown(made: tuple[Living, str], tmp_path: Path) -> Living:
 
 
 def standards(course: Living, *options: str) -> dict[str, list[str]]:
-    """Return what the checks of `nox -s test` complain of, line by line, by module."""
+    """Return what the standards complain of, line by line, by module."""
     report = course.root / "report.xml"
-    course.run("coursekit", "test", "-k", "standards", "-n0", f"--junitxml={report}", *options)
+    course.run("pytest", "tests/test_standards.py", "-n0", f"--junitxml={report}", *options)
     found: dict[str, list[str]] = {}
     for case in ET.parse(report).iter("testcase"):
         module = re.search(r"\[(.*)\]", case.get("name"))
@@ -60,8 +66,8 @@ def standards(course: Living, *options: str) -> dict[str, list[str]]:
 # ---- A new module
 
 
-def test_it_says_what_a_full_module_has(made: tuple[Living, str]) -> None:
-    course, said = made
+def test_it_says_what_a_full_module_has(made: tuple[Living, str], grown: Living) -> None:
+    _, said = made
     for needed in (
         "1 of 2 figures are there",
         "1 of 3 questions are there",
@@ -73,13 +79,12 @@ def test_it_says_what_a_full_module_has(made: tuple[Living, str]) -> None:
         assert needed in said
     assert "**Learning Objectives:**" not in said, "which is there"
     listed = [line[4:] for line in said.splitlines() if line.startswith("  - ")]
-    assert standards(course, NAME, "--full")[NAME] == listed, "the same once more"
+    assert standards(grown, ONLY, "--full")[NAME] == listed, "the same once more"
 
 
-def test_of_an_unfilled_module_only_what_is_there_is_asked(made: tuple[Living, str]) -> None:
-    course, _ = made
-    assert standards(course, NAME) == {NAME: []}
-    assert LAX in (course.root / "course.toml").read_text(encoding="utf-8")
+def test_of_an_unfilled_module_only_what_is_there_is_asked(grown: Living) -> None:
+    assert standards(grown, ONLY) == {NAME: []}
+    assert LAX in (grown.root / "course.toml").read_text(encoding="utf-8")
 
 
 def test_it_knows_its_place_in_the_course(made: tuple[Living, str]) -> None:
@@ -145,7 +150,7 @@ def test_an_exercise_is_added_and_all_else_stays(grown: Living) -> None:
     assert len(new) == 6 and "def run_all_tests" in new[-1]
     assert [piece for piece in after if piece in before] == [p for p in before if p not in gone]
     assert after.index(new[0]) < next(n for n, p in enumerate(after) if "## It works" in p)
-    assert standards(grown, NAME) == {NAME: []}
+    assert standards(grown, ONLY) == {NAME: []}
     (backup,) = (grown.root / "backups").rglob("convolutions_dev.py")
     assert backup.read_text(encoding="utf-8").split("\n# %%") == before
 
@@ -175,7 +180,7 @@ def test_other_scripts_and_long_titles_make_a_name(grown: Living) -> None:
     grown.ok("new-exercise", NAME, "Über Bilder, größer als zuvor")
     text = source(grown).read_text(encoding="utf-8")
     assert "def uber_bilder_groer(x, width):" in text
-    assert standards(grown, NAME) == {NAME: []}
+    assert standards(grown, ONLY) == {NAME: []}
 
 
 # ---- What is wrong is said, in a sentence that says where
