@@ -54,8 +54,7 @@ def test_mistakes_say_what_the_notes_quote(
         assert name in known, f"{module.notes}: mutants.toml has no {name!r}"
         cells = mutants.apply(nb, known[name]).cells
         (bug,) = (n for n, cell in enumerate(cells) if cell.source != nb.cells[n].source)
-        tests = list(filter(notebook.is_test, cells[bug : bug + 3]))  # its own, two cells below
-        before = [cell for cell in cells[:bug] if not notebook.is_test(cell)]
-        execution.run(engine, source, [*before, *cells[bug : bug + 3]])
+        execution.run(engine, source, cells[: bug + 3])  # its test is two cells below
+        tests = filter(notebook.is_test, cells[: bug + 3])
         said = [f"{o.get('text', '')}{o.get('evalue', '')}" for c in tests for o in c.outputs]
         assert any(quoted in text for text in said), f"{module.notes}: {name!r} says {said}"
