@@ -15,6 +15,7 @@ import pytest
 from living import (
     MODULE,
     Living,
+    copy_of,
     graded,
     grades,
     marked,
@@ -31,6 +32,13 @@ def test_without_submissions_it_says_where_to_put_them(built: Living) -> None:
     message = built.refused("grade")
     assert f"submitted/STUDENT_ID/{MODULE}/tensor_dev.ipynb" in message
     assert "--demo" in message
+
+
+def test_a_made_up_term_of_what_was_not_built_is_refused(fresh: Living, tmp_path: Path) -> None:
+    course = copy_of(fresh.root, tmp_path / fresh.root.name)
+    message = course.refused("grade", "--demo")
+    assert "was not built yet: run `nox -s build` first" in " ".join(message.split())
+    assert not (course.root / "demo").exists()
 
 
 def test_the_made_up_term(demo: Living) -> None:

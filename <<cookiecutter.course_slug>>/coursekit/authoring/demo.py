@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import nbformat
 from nbformat import NotebookNode
 
-from coursekit import notebook
+from coursekit import assignment, notebook
 from coursekit.authoring import release
 from coursekit.course import Course, Module, Workspace
 from coursekit.errors import CourseError
@@ -56,6 +56,8 @@ def work(student: str, source: NotebookNode, released: NotebookNode, reference: 
 def make_anew(course: Course, modules: list[Module]) -> Workspace:
     """Make the made-up term in demo/, in place of the last one."""
     folder = course.root / "demo"
+    for module in modules:
+        assignment.load(course, module)  # a CourseError if it was not built
     if folder.exists() and not (folder / MARK).is_file():
         raise CourseError(f"{folder} was not made by --demo (no {MARK} in it): move it away first.")
     shutil.rmtree(folder, ignore_errors=True)

@@ -122,13 +122,8 @@ def write(
         parts = folder, result.student, result.module, result.notebook + suffix
         return quote("/".join(parts)) if workspace.root.joinpath(*parts).is_file() else ""
 
-    env = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    here = FileSystemLoader(Path(__file__).parent)
+    env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     env.filters |= {"cut": cut, "points": points, "percent": percent, "duration": duration}
     env.filters |= {"median": statistics.median, "mean": statistics.fmean}
     env.filters |= {"link": link, "sha256": sha256}
