@@ -382,9 +382,12 @@ def check_chain(steps, x, what, hint):
 
 
 def depends(array, numbers):
-    """Tell whether a constant was computed from numbers: it is neither one number nor a maximum."""
+    """Tell whether a constant was computed from numbers: it is neither one number nor maxima."""
     varies = array.dtype.kind == "f" and len(set(array.ravel().tolist())) > 1
-    return varies and not np.isin(array, np.append(numbers, 0.0)).all()
+    known = np.append(numbers, 0.0)
+    if array.size < numbers.size:  # maxima may have a minus, to be added
+        known = np.append(known, -known)
+    return varies and not np.isin(array, known).all()
 <%- endif %>
 <%- if cookiecutter.last_module >= '03' %>
 

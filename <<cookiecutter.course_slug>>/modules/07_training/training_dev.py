@@ -893,7 +893,7 @@ def test_mean():
     for value in (1, 2, 6):
         plain.update(value)
     check_number(plain.compute(), 3.0, "the mean of 1, 2, 6", "a weight of 1")
-    check_equal(type(plain.compute()), float, "the type of a mean")
+    check_equal(isinstance(plain.compute(), float), True, "is the mean a float?")
     check_raises(ValueError, ["no rows"], MeanMetric().compute, "a mean of nothing")
     print("✅ every row counts the same")
 
@@ -1214,7 +1214,7 @@ def test_evaluate():
         line.train(mode)
         with replaced(globals(), MeanMetric=FairMean):
             got = trainer.evaluate(Batches(*batches))
-        check_equal(list(got), ["loss", "near"], "names in evaluate(...)")
+        check_equal(set(got), {"loss", "near"}, "names in evaluate(...)")
         check_equal(type(got["loss"]), float, 'the type of the "loss"', "loss.item()")
         hint = "weighted by rows: 3 and 1"
         check_number(got["loss"], (0 + 0 + 1 + 25) / 4, "the loss", hint)
@@ -1256,12 +1256,12 @@ def test_evaluate_beyond():
         want = sum(abs(0.7 * x - y) < 1 for x, y in pairs) / len(pairs)
         check_number(got["a"], want, f"share of near rows, batches of {sizes}")
         # hidden: no metrics, several metrics
-        check_equal(list(got), ["loss", "a", "b"], "names of three numbers")
+        check_equal(set(got), {"loss", "a", "b"}, "names of three numbers")
         check_number(got["b"], 0.25, "a metric that is always 0.25")
         trainer.metrics = {}
         with replaced(globals(), MeanMetric=FairMean):
             got = trainer.evaluate(Batches(*columns(*batches)))
-        check_equal(list(got), ["loss"], "names without metrics")
+        check_equal(set(got), {"loss"}, "names without metrics")
     # hidden: an error on the way
     trainer, line = of_line(Trainer, [], metrics={"bad": lambda o, t: 1 / 0})
     batches = Batches(*columns([(1, 2)]))
