@@ -2372,45 +2372,50 @@ if __name__ == "__main__":
 Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: Temporaries
-A model computes `a * b + c` on Tensors of 500 million float32 elements, on a machine with 9 GB.
-Does it run as written? In place? Use your measured peaks, and name a danger of working in place.
+A model computes `a * b + c` on Tensors of 500 million float32 elements, on a machine with 9 GB. Use
+your measured peaks.
+- **(a)** Does it run as written?
+- **(b)** Does it run in place?
+- **(c)** Name a danger of working in place.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "tensor-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-Each operand has 2 GB, so `a`, `b` and `c` take 6 GB. The expression peaked at 2.0 operands beyond
-them: 6 + 4 = 10 GB, which does not fit. In place it peaked at 1.0: 6 + 2 = 8 GB, which fits. The
-danger: whoever shares that memory (a view, or later a graph that keeps the old values for its
-gradients) sees other values than it should.
+(a) Each operand has 2 GB, so `a`, `b` and `c` take 6 GB. The expression peaked at 2.0 operands
+beyond them: 6 + 4 = 10 GB, which does not fit. (b) In place it peaked at 1.0: 6 + 2 = 8 GB, which
+fits. (c) The danger: whoever shares that memory (a view, or later a graph that keeps the old values
+for its gradients) sees other values than it should.
 
 **Marking rubric (5 points)**
-- 1: 2 GB per operand. 2: both peaks from measured factors, and the right verdicts.
-- 2: a real danger (views and aliases, or values needed for gradients).
+- 1: (a, b) 2 GB per operand. 2: (a, b) both peaks from measured factors, and the right verdicts.
+- 2: (c) a real danger (views and aliases, or values needed for gradients).
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 2: Strides
-Somebody changes `T` so that it copies, "to make it contiguous". What does that cost `x.T @ w` in
-memory and time (see Exercise 12), and for which use of `x.T` could the copy pay off? Argue with
-strides and with your bars.
+Somebody changes `T` so that it copies, "to make it contiguous". Argue with strides and with your
+bars.
+- **(a)** What does that cost `x.T @ w` in memory (see Exercise 12)?
+- **(b)** What does it cost in time?
+- **(c)** For which use of `x.T` could the copy pay off?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "tensor-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-The view is free: shape and strides swapped, same buffer. The copy takes another `x.nbytes` and a
-pass over memory that reads or writes with a large stride, in my bars ten times slower per element
-than a contiguous one. For one `@` that is wasted, since BLAS takes transposed operands and packs
-blocks itself. Nor does it help `x.T.exp()` or `x.T.sum(axis=1)`: NumPy walks a view in the order of
-memory. It pays off if the result is then read many times in its own order: row by row, or elementwise
-beside a row-major Tensor.
+(a) The view is free: shape and strides swapped, same buffer. The copy takes another `x.nbytes` and
+(b) a pass over memory that reads or writes with a large stride, in my bars ten times slower per
+element than a contiguous one. For one `@` that is wasted, since BLAS takes transposed operands and
+packs blocks itself. (c) Nor does it help `x.T.exp()` or `x.T.sum(axis=1)`: NumPy walks a view in
+the order of memory. It pays off if the result is then read many times in its own order: row by row,
+or elementwise beside a row-major Tensor.
 
 **Marking rubric (5 points)**
-- 2: view against copy, in bytes and strides. 1: the cost of the strided pass, as measured.
-- 2: a case in which the copy pays off (many passes in its order), and one in which it does not.
+- 2: (a) view against copy, in bytes and strides. 1: (b) the cost of the strided pass, as measured.
+- 2: (c) a case in which the copy pays off (many passes in its order), and one in which it does not.
 ### END SOLUTION
 """
 
@@ -2418,41 +2423,48 @@ beside a row-major Tensor.
 """
 ### Question 3: The broadcast nobody wanted
 `prediction` has shape `(50000, 1)`, `target` `(50000,)`; the loss is
-`((prediction - target) ** 2).mean()`. What happens, in how much memory? How would you prevent it?
+`((prediction - target) ** 2).mean()`.
+- **(a)** What happens?
+- **(b)** In how much memory?
+- **(c)** How would you prevent it?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "tensor-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-`broadcast_shape((50000, 1), (50000,))` is `(50000, 50000)`: 2.5 billion float32, 10 GB for the
-difference and 10 GB more for its square. If that fits there is no error: the mean runs over all
-pairs, so training pulls every prediction towards the mean target. Prevent it in the loss: raise
-ValueError with both shapes unless they are equal.
+(a) `broadcast_shape((50000, 1), (50000,))` is `(50000, 50000)`: (b) 2.5 billion float32, 10 GB for
+the difference and 10 GB more for its square. (a) If that fits there is no error: the mean runs over
+all pairs, so training pulls every prediction towards the mean target. (c) Prevent it in the loss:
+raise ValueError with both shapes unless they are equal.
 
 **Marking rubric (5 points)**
-- 2: the shape, by the rule. 1: 10 GB (20 with the square). 1: a wrong result without an error.
-- 1: a check that compares the shapes and shows both.
+- 2: (a) the shape, by the rule. 1: (b) 10 GB (20 with the square).
+- 1: (a) a wrong result without an error.
+- 1: (c) a check that compares the shapes and shows both.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 4: Under the roof
-You may buy twice the FLOP/s or twice the bandwidth. Which helps `x @ w`, with `w` of shape
-`(4096, 4096)`, if `x` is `(1, 4096)`? If it is `(1024, 4096)`? And what limits the loops?
+You may buy twice the FLOP/s or twice the bandwidth for `x @ w`, with `w` of shape `(4096, 4096)`.
+- **(a)** Which helps if `x` is `(1, 4096)`?
+- **(b)** Which helps if `x` is `(1024, 4096)`?
+- **(c)** What limits the loops?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "tensor-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-One row makes a matrix-vector product: 2 FLOPs per 4-byte weight, 0.5 FLOP per byte, far left of my
-bend (about 5), so bandwidth helps. With 1024 rows each weight is used 1024 times: 2·1024·4096²
-FLOPs on 4·(2·1024·4096 + 4096²) bytes, about 340 per byte, right of the bend: FLOP/s help. The
-loops wait for neither, but for the interpreter, some 300 ns per step.
+(a) One row makes a matrix-vector product: 2 FLOPs per 4-byte weight, 0.5 FLOP per byte, far left of
+my bend (about 5), so bandwidth helps. (b) With 1024 rows each weight is used 1024 times:
+2·1024·4096² FLOPs on 4·(2·1024·4096 + 4096²) bytes, about 340 per byte, right of the bend: FLOP/s
+help. (c) The loops wait for neither, but for the interpreter, some 300 ns per step.
 
 **Marking rubric (5 points)**
-- 2: intensities (0.5 and some hundreds) against the measured bend. 2: the right purchases.
-- 1: interpreter overhead as the third limit.
+- 2: (a, b) intensities (0.5 and some hundreds) against the measured bend.
+- 2: (a, b) the right purchases.
+- 1: (c) interpreter overhead as the third limit.
 ### END SOLUTION
 """
 

@@ -1592,23 +1592,26 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: The last buffer
 A block of a transformer applies the tanh form of GELU to an input of shape (8, 2048, 16384) in
-float32. What does your composed `gelu` need beyond that input, its result included, and what would a
-version need that writes every step into one array? A colleague saves even that, and writes the
-steps, x² first, into x itself. Is the result right? Which array would autograd miss afterwards?
+float32.
+- **(a)** What does your composed `gelu` need beyond that input, its result included?
+- **(b)** What would a version need that writes every step into one array?
+- **(c)** A colleague saves even that: the steps, x² first, go into x itself. Is the result right?
+- **(d)** Which array would autograd miss afterwards?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-The input has 8 · 2048 · 16384 · 4 bytes = 1.07 GB. Composed GELU peaked at 4.0 times its input, so
-4.3 GB more; one buffer takes 1.07 GB. In x itself the first step overwrites x by x², and every later
-"times x" multiplies by what the array holds at that moment: wrong numbers (`gelu_into(x, x)` gives
-1.45 instead of 0.84 for x = 1), and no error. Besides, x is gone, and the slope of GELU is computed
-from x.
+(a) The input has 8 · 2048 · 16384 · 4 bytes = 1.07 GB. Composed GELU peaked at 4.0 times its input,
+so 4.3 GB more; (b) one buffer takes 1.07 GB. (c) In x itself the first step overwrites x by x², and
+every later "times x" multiplies by what the array holds at that moment: wrong numbers
+(`gelu_into(x, x)` gives 1.45 instead of 0.84 for x = 1), and no error. (d) Besides, x is gone, and
+the slope of GELU is computed from x.
 
 **Marking rubric (5 points)**
-- 1: 1.07 GB (1 GiB). 1: both needs, from measured factors.
-- 2: why it is wrong: a later step reads the overwritten x. 1: autograd needs x for the slope.
+- 1: (a, b) 1.07 GB (1 GiB). 1: (a, b) both needs, from measured factors.
+- 2: (c) why it is wrong: a later step reads the overwritten x.
+- 1: (d) autograd needs x for the slope.
 ### END SOLUTION
 """
 
@@ -1616,73 +1619,82 @@ from x.
 """
 ### Question 2: Is it worth it?
 A layer from 4096 to 16384 features does 2 · 4096 FLOPs for each number that its activation then
-takes. With your GFLOP/s from Module 01 (or time a large matmul) and your dots or table: what share
-of the time is `relu`, or GELU in each form? A GPU has, say, 100 times your FLOP/s and 20 times your bandwidth: what
-becomes of the share of GELU's tanh form there?
+takes. Use your GFLOP/s from Module 01 (or time a large matmul) and your dots or table.
+- **(a)** What share of the time is `relu`?
+- **(b)** What share is GELU, in each form?
+- **(c)** A GPU has, say, 100 times your FLOP/s and 20 times your bandwidth. What becomes of the
+  share of GELU's tanh form there?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-8192 FLOPs at my 100 GFLOP/s take 82 ns. `relu` took 0.6 ns, 1 % of the sum; GELU in tanh form 1 to
-3 ns, 1 to 4 %; the exact one 55 ns, 40 %, all of it Python's loop. So only the exact form is worth
-work here. On the GPU the matmul takes 0.8 ns, but an activation waits for memory and gains only the
-factor of 20: composed GELU's 3 ns become 0.15 ns, 15 % of the sum. The faster the matmul, the more
-fusion pays.
+(a) 8192 FLOPs at my 100 GFLOP/s take 82 ns. `relu` took 0.6 ns, 1 % of the sum; (b) GELU in tanh
+form 1 to 3 ns, 1 to 4 %; the exact one 55 ns, 40 %, all of it Python's loop. So only the exact form
+is worth work here. (c) On the GPU the matmul takes 0.8 ns, but an activation waits for memory and
+gains only the factor of 20: composed GELU's 3 ns become 0.15 ns, 15 % of the sum. The faster the
+matmul, the more fusion pays.
 
 **Marking rubric (5 points)**
-- 1: time of the matmul per element. 2: the three shares, from measured numbers.
-- 2: activations follow bandwidth, matmuls FLOP/s, so the share grows on a GPU.
+- 1: (a, b) time of the matmul per element. 2: (a, b) the three shares, from measured numbers.
+- 2: (c) activations follow bandwidth, matmuls FLOP/s, so the share grows on a GPU.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 3: A bigger batch
-Derive, from bytes per element, the batch from which activations outweigh parameters in your stack
-for ReLU and for GELU, and compare with your plot. Name two ways towards ten times that batch in the
-same memory: how far does each lead, and what does it cost? (What must be kept? In how many bytes?
-All rows at once?)
+In your stack activations outweigh parameters from a certain batch on.
+- **(a)** Derive that batch from bytes per element, for ReLU and for GELU.
+- **(b)** Compare with your plot.
+- **(c)** Name two ways towards ten times that batch in the same memory. (What must be kept? In how
+  many bytes? All rows at once?)
+- **(d)** How far does each lead?
+- **(e)** What does each cost?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-A layer has 4 · 256² bytes of weights. An example leaves 256 · (4 + 4 + 1 + 4) bytes there with ReLU:
-`x @ w`, maximum, mask, product; that is equal at a batch of 4/13 · 256 = 79, as printed. With GELU it
-is 256 · (4 + 9 · 4), equal at 26. Ways: ten small batches whose gradients are added (all ten times;
-smaller matmuls); fused activations that keep one array only (with GELU 8 bytes instead of 40, five
-times; somebody must write the kernel and its gradient); 16-bit activations (half the bytes, twice;
-less precision); computing the steps of a layer again on the way back (with GELU 8 · 4 + 40 bytes
-instead of 8 · 40, over four times; another forward pass, about a third more time).
+(a, b) A layer has 4 · 256² bytes of weights. An example leaves 256 · (4 + 4 + 1 + 4) bytes there
+with ReLU: `x @ w`, maximum, mask, product; that is equal at a batch of 4/13 · 256 = 79, as printed.
+With GELU it is 256 · (4 + 9 · 4), equal at 26. (c, d, e) Ways: ten small batches whose gradients
+are added (all ten times; smaller matmuls); fused activations that keep one array only (with GELU 8
+bytes instead of 40, five times; somebody must write the kernel and its gradient); 16-bit
+activations (half the bytes, twice; less precision); computing the steps of a layer again on the way
+back (with GELU 8 · 4 + 40 bytes instead of 8 · 40, over four times; another forward pass, about a
+third more time).
 
 **Marking rubric (5 points)**
-- 2: both batches, derived from bytes (13 and 40 per element). 1: compared with the plot.
-- 2: two ways that work, each with its factor and its cost.
+- 2: (a) both batches, derived from bytes (13 and 40 per element). 1: (b) compared with the plot.
+- 2: (c, d, e) two ways that work, each with its factor and its cost.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 4: A pinch of epsilon
-A colleague writes `(softmax(x) + 1e-9).log()`. What comes out for the second score of [0, -10],
-[0, -30] and [0, -200], what should, and what does a loss made of it see of the inputs on which a
-network is most wrong? Another clips x to [-80, 80] and then takes `softmax_naive`. Give an input
-for which that is wrong.
+A colleague writes `(softmax(x) + 1e-9).log()`.
+- **(a)** What comes out for the second score of [0, -10], [0, -30] and [0, -200]?
+- **(b)** What should come out?
+- **(c)** What does a loss made of it see of the inputs on which a network is most wrong?
+- **(d)** Another colleague takes `softmax_naive` of x clipped to [-80, 80]. Give an input for which
+  that is wrong.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "activations-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-It should be about -10, -30 and -200; it is -10.00, -20.7 and -20.7, since the log never gets below
-log 10⁻⁹. No warning, and tests with small scores pass. The loss is capped and flat for those
-examples that the network gets most wrong: they stop teaching. Clipping makes [1000, 900] into
-[80, 80] and thus [0.5, 0.5] instead of [1, 0]; beyond ±80 it is flat, too; and with 10,000 scores
-of 80 the sum, 10⁴ · 5.5 · 10³⁴, overflows float32 all the same.
+(b) It should be about -10, -30 and -200; (a) it is -10.00, -20.7 and -20.7, since the log never
+gets below log 10⁻⁹. No warning, and tests with small scores pass. (c) The loss is capped and flat
+for those examples that the network gets most wrong: they stop teaching. (d) Clipping makes [1000,
+900] into [80, 80] and thus [0.5, 0.5] instead of [1, 0]; beyond ±80 it is flat, too; and with
+10,000 scores of 80 the sum, 10⁴ · 5.5 · 10³⁴, overflows float32 all the same.
 
 **Marking rubric (5 points)**
-- 2: the three values and the floor log(10⁻⁹) = -20.7. 1: no gradient where the error is largest.
-- 2: an input that clipping gets wrong, with its result (or the overflowing sum).
+- 2: (a, b) the three values and the floor log(10⁻⁹) = -20.7.
+- 1: (c) no gradient where the error is largest.
+- 2: (d) an input that clipping gets wrong, with its result (or the overflowing sum).
 ### END SOLUTION
 """
 

@@ -1904,23 +1904,27 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 ### Question 1: What fills the memory?
 You train the network of your memory profile with batches of 4,096 rows. You have 20 MB. Count for
 training the parameters and all activations kept, without the input; for inference the parameters
-and the peak of a forward pass. What does training need? Which of these suffices by itself: half the
-batch, half the width, or inference instead of training?
+and the peak of a forward pass.
+- **(a)** What does training need?
+- **(b)** Does half the batch suffice by itself?
+- **(c)** Does half the width?
+- **(d)** Does inference instead of training?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-Parameters took 2.7 MB at any batch. A row keeps 8,232 bytes, so 4,096 rows take 33.7 MB: 36.4 MB in
-all. Half the batch halves the activations only: 16.86 + 2.68 = 19.5 MB, which just fits. Half the
-width leaves 4 · 256 + 10 numbers a row, 16.9 MB, and 269,322 parameters, 1.1 MB: 18.0 MB fits, too.
-Inference peaked at 6.8 MB for 1,024 rows, so at 27 MB for 4,096, with the parameters 30 MB: too
-much, since in the ReLU three arrays of 8.4 MB and a mask exist at once, but it would not grow with
-depth.
+(a) Parameters took 2.7 MB at any batch. A row keeps 8,232 bytes, so 4,096 rows take 33.7 MB: 36.4
+MB in all. (b) Half the batch halves the activations only: 16.86 + 2.68 = 19.5 MB, which just fits.
+(c) Half the width leaves 4 · 256 + 10 numbers a row, 16.9 MB, and 269,322 parameters, 1.1 MB: 18.0
+MB fits, too. (d) Inference peaked at 6.8 MB for 1,024 rows, so at 27 MB for 4,096, with the
+parameters 30 MB: too much, since in the ReLU three arrays of 8.4 MB and a mask exist at once, but
+it would not grow with depth.
 
 **Marking rubric (5 points)**
-- 1: parameters, independent of the batch. 1: activations from bytes a row times 4,096.
-- 2: half the batch and half the width in numbers (width changes both). 1: inference from the peak.
+- 1: (a) parameters, independent of the batch. 1: (a) activations from bytes a row times 4,096.
+- 2: (b, c) half the batch and half the width in numbers (width changes both).
+- 1: (d) inference from the peak.
 ### END SOLUTION
 """
 
@@ -1928,24 +1932,26 @@ depth.
 """
 ### Question 2: Single requests or batches?
 A service answers requests of one row each with your `Linear(3072, 3072)`. Somebody proposes to
-collect 16 of them for each call. From your numbers: what happens to the time of a call, to requests
-per second, and (without numbers) to the wait of one request? Why do 16 rows take far less than 16
-times one row?
+collect 16 of them for each call.
+- **(a)** From your numbers, what happens to the time of a call?
+- **(b)** From your numbers, what happens to requests per second?
+- **(c)** What happens, without numbers, to the wait of one request?
+- **(d)** Why do 16 rows take far less than 16 times one row?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-One row took 2.1 ms, 470 requests a second; 16 rows took 11.5 ms, 1,400 a second. A request waits
-11.5 ms instead of 2.1, plus the time until 16 have come: with few requests that is the larger part,
-so one collects for a limited time only. Each call reads all 38 MB of weights, however many rows use
-them: 0.5 FLOP per byte at batch 1, 8 at batch 16. So one row waits for memory while the processor
-idles; further rows use the same read. This ends where the intensity reaches the bend of the
-roofline.
+(a, b) One row took 2.1 ms, 470 requests a second; 16 rows took 11.5 ms, 1,400 a second. (c) A
+request waits 11.5 ms instead of 2.1, plus the time until 16 have come: with few requests that is
+the larger part, so one collects for a limited time only. (d) Each call reads all 38 MB of weights,
+however many rows use them: 0.5 FLOP per byte at batch 1, 8 at batch 16. So one row waits for memory
+while the processor idles; further rows use the same read. This ends where the intensity reaches the
+bend of the roofline.
 
 **Marking rubric (5 points)**
-- 2: both times as measured, and the throughput computed from them.
-- 1: latency: a longer call plus waiting. 2: weights read once for all rows, up to the bend.
+- 2: (a, b) both times as measured, and the throughput computed from them.
+- 1: (c) latency: a longer call plus waiting. 2: (d) weights read once for all rows, up to the bend.
 ### END SOLUTION
 """
 
@@ -1953,48 +1959,57 @@ roofline.
 """
 ### Question 3: A healthy-looking network
 A colleague stacks 50 `Linear` and ReLU with PyTorch's default. "The activations keep a standard
-deviation of some hundredths, so nothing vanishes; but the network does not learn." Explain with
-your two plots what is wrong, and name two different changes, in code of this module, that mend it.
-(Try them in a cell of your own.)
+deviation of some hundredths, so nothing vanishes; but the network does not learn."
+- **(a)** Explain with your two plots what is wrong.
+- **(b)** Name two different changes, in code of this module, that mend it. (Try them in a cell of
+  your own.)
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-The default has Var(w) = 1 / (3n), so every layer multiplies what comes from the input by √(1/6) =
-0.41 (I measured 0.47 over the first layers, bias included): after 50 layers 4 · 10⁻²⁰ of it is left,
-less than float32 can add to the biases. Those are the same for all inputs, and they are what keeps
-the level at 0.02; between inputs I measured 10⁻⁹, mere rounding, where Kaiming kept 0.2. What does
-not depend on the input cannot learn about it. One: `layer.weight = kaiming_uniform((n, n))` and a
-bias of 0, factor 1.0. Two: `LayerNorm(n)` after each `Linear` restores variance 1 in every layer.
+(a) The default has Var(w) = 1 / (3n), so every layer multiplies what comes from the input by √(1/6)
+= 0.41 (I measured 0.47 over the first layers, bias included): after 50 layers 4 · 10⁻²⁰ of it is
+left, less than float32 can add to the biases. Those are the same for all inputs, and they are what
+keeps the level at 0.02; between inputs I measured 10⁻⁹, mere rounding, where Kaiming kept 0.2. What
+does not depend on the input cannot learn about it. (b) One:
+`layer.weight = kaiming_uniform((n, n))` and a bias of 0, factor 1.0. Two: `LayerNorm(n)` after each
+`Linear` restores variance 1 in every layer.
 
 **Marking rubric (5 points)**
-- 2: the factor 0.41 a layer, by formula or measured, to the 50th power.
-- 1: what is left are biases, equal for all inputs. 2: two changes that work (1 each).
+- 2: (a) the factor 0.41 a layer, by formula or measured, to the 50th power.
+- 1: (a) what is left are biases, equal for all inputs. 2: (b) two changes that work (1 each).
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 4: Three small changes
-Somebody "simplifies" your code: (a) `parameters` no longer removes repetitions; (b) `train` sets
-`type(self).training`; (c) `Linear` computes `Tensor(x @ self.weight)` and adds the bias.
-For each: what goes wrong, when would somebody notice, and which test notices at once?
+Somebody "simplifies" your code:
+- **(a)** `parameters` no longer removes repetitions;
+- **(b)** `train` sets `type(self).training`;
+- **(c)** `Linear` computes `Tensor(x @ self.weight)` and adds the bias.
+
+For each of the three:
+- **(1)** What goes wrong?
+- **(2)** When would somebody notice?
+- **(3)** Which test notices at once?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-(a) A layer used twice appears twice: the count of parameters is too large, and an optimizer would
-update its weight twice a step; training works, only worse. test_parameters sees it ("occurs twice",
-"shares"). (b) All layers of a class share one mode: eval() of one network stops the Dropout of
-another that is training; noticed late, as a strange learning curve. test_train looks at another
-network. (c) All values are right, but nothing leads from x and weight to the result: they would get
-no gradient and not learn. Values cannot show it; check_differentiable in test_linear does.
+(a) (1) A layer used twice appears twice: the count of parameters is too large, and an optimizer
+would update its weight twice a step; (2) training works, only worse. (3) test_parameters sees it
+("occurs twice", "shares"). (b) (1) All layers of a class share one mode: eval() of one network
+stops the Dropout of another that is training; (2) noticed late, as a strange learning curve.
+(3) test_train looks at another network. (c) (1) All values are right, but nothing leads from x and
+weight to the result: they would get no gradient and (2) not learn. (3) Values cannot show it;
+check_differentiable in test_linear does.
 
 **Marking rubric (5 points)**
-- 3: the consequence of (a), (b) and (c). 1: noticed late, by bad training, not by an error.
-- 1: the tests that notice.
+- 3: (1) the consequence of (a), (b) and (c). 1: (2) noticed late, by bad training, not by an error.
+- 1: (3) the tests that notice.
 ### END SOLUTION
 """
 

@@ -1571,99 +1571,113 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: An epsilon
 Somebody repairs `cross_entropy_naive` by `(right + 1e-8).log()`. The label's logit is z below the
-other one, in float32. What loss do they get at z = 10, 30 and 200, and what should it be? In each
-case, how much does it fall if training raises the label's logit by 1? Why does your version not
-need it?
+other one, in float32.
+- **(a)** What loss do they get at z = 10, 30 and 200?
+- **(b)** What should it be?
+- **(c)** In each case, how much does their loss fall if training raises the label's logit by 1?
+- **(d)** Why does your version not need the epsilon?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-At z = 10 the probability is 4.5e-5, far above the epsilon: 10.0, which is right. At z = 30 it is
-9e-14, so the sum is 1e-8 and the loss 18.4 instead of 30; at z = 200 it underflows to 0 (my naive
-loss died at 104) and the loss is 18.4 again, instead of 200. One more on the logit lowers it by 1.0
-at z = 10, as it should everywhere, by some 1e-5 at 30, and by nothing at 200: training learns nothing
-from exactly the rows that are most wrong. My version subtracts the largest logit and takes the log of
-a sum that contains a 1: what underflows there is too small to matter, and no log sees it alone.
+(a, b) At z = 10 the probability is 4.5e-5, far above the epsilon: 10.0, which is right. At z = 30
+it is 9e-14, so the sum is 1e-8 and the loss 18.4 instead of 30; at z = 200 it underflows to 0 (my
+naive loss died at 104) and the loss is 18.4 again, instead of 200. (c) One more on the logit lowers
+it by 1.0 at z = 10, as it should everywhere, by some 1e-5 at 30, and by nothing at 200: training
+learns nothing from exactly the rows that are most wrong. (d) My version subtracts the largest logit
+and takes the log of a sum that contains a 1: what underflows there is too small to matter, and no
+log sees it alone.
 
 **Marking rubric (5 points)**
-- 2: about 10, 18.4, 18.4 against 10, 30, 200. 1: -log 1e-8 as the ceiling.
-- 1: 1, about 0, 0: nothing is learned from the worst rows. 1: shift and sum ≥ 1 in `log_softmax`.
+- 2: (a, b) about 10, 18.4, 18.4 against 10, 30, 200. 1: (a) -log 1e-8 as the ceiling.
+- 1: (c) 1, about 0, 0, so nothing is learned from the worst rows.
+- 1: (d) shift and sum ≥ 1 in `log_softmax`.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 2: A larger vocabulary
-A model has 128,000 tokens; a step sees 4 texts of 8,192 tokens, in float32. How large are the logits,
-and what does your loss need at its peak (use your measured factor)? Into how many parts, at least,
-must you cut the rows for the loss to stay under 2 GB? Which `reduction` is right for the parts,
-however unequal they are, and why?
+A model has 128,000 tokens; a step sees 4 texts of 8,192 tokens, in float32.
+- **(a)** How large are the logits?
+- **(b)** What does your loss need at its peak (use your measured factor)?
+- **(c)** Into how many parts, at least, must you cut the rows for the loss to stay under 2 GB?
+- **(d)** Which `reduction` is right for the parts, however unequal they are, and why?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-4 · 8,192 = 32,768 rows of 128,000 float32 are 16.8 GB; I measured 3.0 times the logits at the peak,
-so 50 GB. A part of 1/n takes 50 / n GB: 26 parts give 1.94 GB, and 32 cut the rows evenly (1.6 GB).
-The parts use "sum", and the total is divided by the number of all rows at the end. With "mean" each
-part would count the same, whatever its number of rows, so a smaller last part would be too heavy;
-means are right only where all parts are equal.
+(a) 4 · 8,192 = 32,768 rows of 128,000 float32 are 16.8 GB; (b) I measured 3.0 times the logits at
+the peak, so 50 GB. (c) A part of 1/n takes 50 / n GB: 26 parts give 1.94 GB, and 32 cut the rows
+evenly (1.6 GB). (d) The parts use "sum", and the total is divided by the number of all rows at the
+end. With "mean" each part would count the same, whatever its number of rows, so a smaller last part
+would be too heavy; means are right only where all parts are equal.
 
 **Marking rubric (5 points)**
-- 2: 16.8 GB, and about 50 GB with the measured factor. 1: 26 or more parts.
-- 2: "sum" and one division at the end; why "mean" fails for unequal parts.
+- 2: (a, b) 16.8 GB, and about 50 GB with the measured factor. 1: (c) 26 or more parts.
+- 2: (d) "sum" and one division at the end; why "mean" fails for unequal parts.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 3: One softmax too many
-A model ends with `Softmax()`, and its output goes into `CrossEntropyLoss`. Which of your checks
-notices? What is the smallest loss that ten classes can reach, what is the first loss, and how would
-training look? Name a check that could warn.
+A model ends with `Softmax()`, and its output goes into `CrossEntropyLoss`.
+- **(a)** Which of your checks notices?
+- **(b)** What is the smallest loss that ten classes can reach?
+- **(c)** What is the first loss?
+- **(d)** How would training look?
+- **(e)** Name a check that could warn.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-None: probabilities are floats of the right shape. The best output is 1 for the right class and 0 for
-the nine others, so the loss cannot fall below log(e + 9) - 1 = 1.46; an untrained model starts
-near log 10 = 2.30, as it should. So the first loss looks right, it falls slowly, accuracy may even
-rise, and the loss stays at 1.46 or above however long one trains. A check could warn if all
-inputs lie in [0, 1] and every row sums to 1; it can only warn, because such logits are legal.
+(a) None: probabilities are floats of the right shape. (b) The best output is 1 for the right class
+and 0 for the nine others, so the loss cannot fall below log(e + 9) - 1 = 1.46; (c) an untrained
+model starts near log 10 = 2.30, as it should. (d) So the first loss looks right, it falls slowly,
+accuracy may even rise, and the loss stays at 1.46 or above however long one trains. (e) A check
+could warn if all inputs lie in [0, 1] and every row sums to 1; it can only warn, because such
+logits are legal.
 
 **Marking rubric (5 points)**
-- 1: no check notices, and why. 2: 1.46 with its derivation. 1: first loss 2.30, then a plateau.
-- 1: a check of range and row sums (or a documented rule: the model returns logits).
+- 1: (a) no check notices, and why. 2: (b) 1.46 with its derivation.
+- 1: (c, d) first loss 2.30, then a plateau.
+- 1: (e) a check of range and row sums (or a documented rule: the model returns logits).
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 4: Luck, slopes, and their price
-From your tries per halving, how many tries would random search take to halve the loss of the
-109,386 weights of 784-128-64-10, if each of them mattered as there? How many losses does one step
-with nudges take, and how long would it last for a network of ten times as many weights? Why did
-nearly every nudged move lower the loss? And why is accuracy useless for both searches?
+The network 784-128-64-10 has 109,386 weights.
+- **(a)** From your tries per halving, how many tries would random search take to halve its loss, if
+  each weight mattered as there?
+- **(b)** How many losses does one step with nudges take?
+- **(c)** How long would that step last for a network of ten times as many weights?
+- **(d)** Why did nearly every nudged move lower the loss?
+- **(e)** Why is accuracy useless for both searches?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-I measured 14, 223 and 2,213 tries for 10, 100 and 1,000 numbers: about 2.2 tries a number, so some
-240,000 tries would halve the loss of 109,386 weights once. One step with nudges takes two losses a
-weight, 218,772; at 160 µs each that is 35 s. Ten times the weights means ten times the losses, and
-each takes about ten times as long, once matmul dominates: a hundred times, nearly an hour for one
-step. A slope says in which direction the loss falls as long as the step is small enough for the loss
-to be nearly straight, and moving one weight keeps all others where that slope was measured. Accuracy
-is piecewise constant: a small move changes no argmax (slope 0 in all of my 27 weights), so
-neither search learns from it whether a small move was good.
+(a) I measured 14, 223 and 2,213 tries for 10, 100 and 1,000 numbers: about 2.2 tries a number, so
+some 240,000 tries would halve the loss of 109,386 weights once. (b) One step with nudges takes two
+losses a weight, 218,772; at 160 µs each that is 35 s. (c) Ten times the weights means ten times the
+losses, and each takes about ten times as long, once matmul dominates: a hundred times, nearly an
+hour for one step. (d) A slope says in which direction the loss falls as long as the step is small
+enough for the loss to be nearly straight, and moving one weight keeps all others where that slope
+was measured. (e) Accuracy is piecewise constant: a small move changes no argmax (slope 0 in all of
+my 27 weights), so neither search learns from it whether a small move was good.
 
 **Marking rubric (5 points)**
-- 1: tries grow in proportion to the weights, from the measured tries. 1: two losses a weight.
-- 1: 70 to 100 times the measured time. 1: a slope is right nearby, so steps must be small.
-- 1: accuracy is piecewise constant, with the measured count of zero slopes.
+- 1: (a) tries grow in proportion to the weights, from the measured tries.
+- 1: (b) two losses a weight.
+- 1: (c) 70 to 100 times the measured time. 1: (d) a slope is right nearby, so steps must be small.
+- 1: (e) accuracy is piecewise constant, with the measured count of zero slopes.
 ### END SOLUTION
 """
 

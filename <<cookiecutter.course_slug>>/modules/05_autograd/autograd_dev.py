@@ -2590,71 +2590,82 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: What the graph keeps
 A layer computes `(x @ w + b).tanh()` for x of shape (10000, 1000), w of shape (1000, 1000) and b of
-shape (1000,), all float32 and requiring gradients. Which arrays, leaves included, does your graph
-keep for backward, in how many bytes, and which does it let go? What if tanh were composed as
-`(p - q) / (p + q)` of two `exp`?
+shape (1000,), all float32 and requiring gradients.
+- **(a)** Which arrays, leaves included, does your graph keep for backward?
+- **(b)** In how many bytes?
+- **(c)** Which does it let go?
+- **(d)** What if tanh were composed as `(p - q) / (p + q)` of two `exp`?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-MatMul keeps x and w: both exist anyway (40 MB and 4 MB), but x cannot be freed now. Add keeps no
-array but the leaf b (4 kB), so the outputs of `@` and of `+ b`, 40 MB each, go as soon as nobody
-names them. Tanh keeps its output, 40 MB, which the next layer holds as its input, too. Composed, each
-`exp` keeps its output and the division both of its sides: 160 MB in place of 40. My list showed the
-same: only arrays that a rule asks for.
+(a, b) MatMul keeps x and w: both exist anyway (40 MB and 4 MB), but x cannot be freed now. Add
+keeps no array but the leaf b (4 kB), (c) so the outputs of `@` and of `+ b`, 40 MB each, go as soon
+as nobody names them. (a, b) Tanh keeps its output, 40 MB, which the next layer holds as its input,
+too. (d) Composed, each `exp` keeps its output and the division both of its sides: 160 MB in place
+of 40. My list showed the same: only arrays that a rule asks for.
 
 **Marking rubric (5 points)**
-- 2: x, w and tanh's output, and none of the two sums. 1: 40 MB, 4 MB, 40 MB.
-- 1: why Add needs nothing (its vjps mention no array). 1: four arrays of 40 MB when composed.
+- 2: (a, c) x, w and tanh's output, and none of the two sums. 1: (b) 40 MB, 4 MB, 40 MB.
+- 1: (c) why Add needs nothing (its vjps mention no array).
+- 1: (d) four arrays of 40 MB when composed.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 2: Two ways to lose a gradient
-Explain the wrong numbers of `hasty_backward`: which symbol is wrong, why does `a * b` come out right
-all the same, and what does `a * b + a` lose? Then the picture of Exercise 5, with a = 2: a backward
-that adds up properly, but takes u before v, finds 4 instead of 16. Where is the rest? What did your
-plot say about visiting u once for each path instead?
+Explain the wrong numbers of `hasty_backward` in (a) to (c).
+- **(a)** Which symbol is wrong?
+- **(b)** Why does `a * b` come out right all the same?
+- **(c)** What does `a * b + a` lose?
+- **(d)** In the picture of Exercise 5, with a = 2, a backward that adds up properly, but takes u
+  before v, finds 4 instead of 16. Where is the rest?
+- **(e)** What did your plot say about visiting u once for each path instead?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-`target.grad = ...` should be `+=`: a later part replaces an earlier one. In `a * b` each leaf has one
-part only, so nothing is lost. In `a * b + a` Add first sends 1 to a, then Mul's 3 replaces it: 3
-instead of 4. In the picture y sends 1 to u and to v. If u goes next, it sends 1 · 2a = 4 to a and
-is done; v then sends 3 to u, which nobody passes on, so 3 · 2a = 12 are missing. Once for each path is
-right, too (4 + 12), but takes 2ⁿ visits for n shared Nodes: in my plot about twice as long per level.
+(a) `target.grad = ...` should be `+=`: a later part replaces an earlier one. (b) In `a * b` each
+leaf has one part only, so nothing is lost. (c) In `a * b + a` Add first sends 1 to a, then Mul's 3
+replaces it: 3 instead of 4. (d) In the picture y sends 1 to u and to v. If u goes next, it sends 1
+· 2a = 4 to a and is done; v then sends 3 to u, which nobody passes on, so 3 · 2a = 12 are missing.
+(e) Once for each path is right, too (4 + 12), but takes 2ⁿ visits for n shared Nodes: in my plot
+about twice as long per level.
 
 **Marking rubric (5 points)**
-- 1: `=` for `+=`. 1: one part only in a * b, 1 is lost in a * b + a.
-- 2: v's part arrives at u after u's turn; 12 are missing. 1: paths double per level, as measured.
+- 1: (a) `=` for `+=`. 1: (b, c) one part only in a * b, 1 is lost in a * b + a.
+- 2: (d) v's part arrives at u after u's turn; 12 are missing.
+- 1: (e) paths double per level, as measured.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 3: Checkpoints
-A network of 64 equal layers keeps 1 GB per layer for backward, its input included, which is about as
-large; a layer takes 10 ms forward and 20 ms backward. You have 20 GB. How many pieces do you choose,
-what is the peak, and how long is a step, with and without checkpoints? Which of your measurements
-supports this?
+A network of 64 equal layers keeps 1 GB per layer for backward, its input included, which is about
+as large; a layer takes 10 ms forward and 20 ms backward. You have 20 GB.
+- **(a)** How many pieces do you choose?
+- **(b)** What is the peak, with and without checkpoints?
+- **(c)** How long is a step, with and without them?
+- **(d)** Which of your measurements supports this?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-Without: 64 GB, which does not fit, and 64 · 30 ms = 1.92 s. With k pieces backward holds about k
-inputs and the 64 / k layers of one piece. k = 8: 8 + 8 = 16 GB, if an input is about as large as
-what a layer keeps, and it fits; k = 4 (4 + 16 = 20 GB) is on the edge. Each layer runs forward once
-more: 64 · 40 ms = 2.56 s, a third longer. My measurement with 16 layers in four pieces: about two
-thirds of the memory (there the gradients on their way count, too), and more time.
+(b, c) Without: 64 GB, which does not fit, and 64 · 30 ms = 1.92 s. (a, b) With k pieces backward
+holds about k inputs and the 64 / k layers of one piece. k = 8: 8 + 8 = 16 GB, if an input is about
+as large as what a layer keeps, and it fits; k = 4 (4 + 16 = 20 GB) is on the edge. (c) Each layer
+runs forward once more: 64 · 40 ms = 2.56 s, a third longer. (d) My measurement with 16 layers in
+four pieces: about two thirds of the memory (there the gradients on their way count, too), and more
+time.
 
 **Marking rubric (5 points)**
-- 2: peak as inputs plus one piece, and a k that fits. 2: 1.92 s and 2.56 s.
-- 1: own measured numbers, compared with this.
+- 2: (a, b) peak as inputs plus one piece, and a k that fits. 2: (c) 1.92 s and 2.56 s.
+- 1: (d) own measured numbers, compared with this.
 ### END SOLUTION
 """
 
@@ -2662,25 +2673,28 @@ thirds of the memory (there the gradients on their way count, too), and more tim
 """
 ### Question 4: In place
 To save time somebody updates the weights between `loss = criterion(model(x), labels)` and
-`loss.backward()`, by `p.data -= lr * old_grad`. Which gradients of a network of two Linear layers
-become wrong, which stay right, and why does no error appear? How could a framework notice such a
-change? Name a cure.
+`loss.backward()`, by `p.data -= lr * old_grad`.
+- **(a)** Which gradients of a network of two Linear layers become wrong?
+- **(b)** Which stay right?
+- **(c)** Why does no error appear?
+- **(d)** How could a framework notice such a change?
+- **(e)** Name a cure.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "autograd-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-The vjps read the arrays they keep when backward runs. The gradient of x @ w with respect to x is
-g @ wᵀ: it now uses the new w2, so all that flows below the second layer, w1's and b1's gradients,
-is wrong. Those of w2 and b2 use the hidden outputs and g, which are as they were: right. Nothing
-compares old and new, so no error. A number that each in-place change raises would show it: PyTorch
-counts such versions and raises a RuntimeError, unless one goes through `.data`, as here. Cure:
-update after backward; or make a new array, `p.data = p.data - ...`, since the graph still holds the
-old one.
+(a) The vjps read the arrays they keep when backward runs. The gradient of x @ w with respect to x
+is g @ wᵀ: it now uses the new w2, so all that flows below the second layer, w1's and b1's
+gradients, is wrong. (b) Those of w2 and b2 use the hidden outputs and g, which are as they were:
+right. (c) Nothing compares old and new, so no error. (d) A number that each in-place change raises
+would show it: PyTorch counts such versions and raises a RuntimeError, unless one goes through
+`.data`, as here. (e) Cure: update after backward; or make a new array, `p.data = p.data - ...`,
+since the graph still holds the old one.
 
 **Marking rubric (5 points)**
-- 2: wrong below the second layer, right for w2 and b2, with the vjp as reason.
-- 1: nothing compares. 1: a version or a copy to compare with. 1: a cure that works.
+- 2: (a, b) wrong below the second layer, right for w2 and b2, with the vjp as reason.
+- 1: (c) nothing compares. 1: (d) a version or a copy to compare with. 1: (e) a cure that works.
 ### END SOLUTION
 """
 

@@ -2465,50 +2465,58 @@ if __name__ == "__main__":
 Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: Does it fit?
-You want to train 3 billion parameters in float32 on one GPU of 40 GB. How many bytes per parameter
-do weights, gradients and the state of your Adam take (without buffers), and how many GB in all?
-Which of SGD, momentum and Adam fits, before any activation? What changes if eight such GPUs shard
-Adam's state alone, and if they shard everything?
+You want to train 3 billion parameters in float32 on one GPU of 40 GB.
+- **(a)** How many bytes per parameter do weights, gradients and the state of your Adam take
+  (without buffers)?
+- **(b)** How many GB is that in all?
+- **(c)** Which of SGD, momentum and Adam fits, before any activation?
+- **(d)** What changes if eight such GPUs shard Adam's state alone?
+- **(e)** What changes if they shard everything?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "optimizers-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-Weights 4, gradients 4, Adam's state 8: 16 bytes, 48 GB, and it does not fit. Momentum takes 12
-bytes, 36 GB, and fits with hardly any room for activations; SGD takes 8 bytes, 24 GB. My
-measurement: 0, 4 and 8 bytes of state. With the state on eight GPUs each holds 12 + 12 + 24 / 8 =
-27 GB; with everything sharded 48 / 8 = 6 GB, plus the layer that is being computed. The price is
-communication: updated weights must reach all, and sharded weights must be gathered before they are
-used, forward and backward.
+(a) Weights 4, gradients 4, Adam's state 8: 16 bytes, (b) 48 GB, (c) and it does not fit. Momentum
+takes 12 bytes, 36 GB, and fits with hardly any room for activations; SGD takes 8 bytes, 24 GB.
+(a) My measurement: 0, 4 and 8 bytes of state. (d) With the state on eight GPUs each holds 12 + 12 +
+24 / 8 = 27 GB; (e) with everything sharded 48 / 8 = 6 GB, plus the layer that is being computed.
+(d, e) The price is communication: updated weights must reach all, and sharded weights must be
+gathered before they are used, forward and backward.
 
 **Marking rubric (5 points)**
-- 2: 4 + 4 + 8 bytes and 48 GB; 24 and 36 GB for SGD and momentum. 1: the measured bytes of state.
-- 1: 27 GB and 6 GB. 1: communication as the price.
+- 2: (a, b, c) 4 + 4 + 8 bytes and 48 GB; 24 and 36 GB for SGD and momentum.
+- 1: (a) the measured bytes of state.
+- 1: (d, e) 27 GB and 6 GB. 1: (d, e) communication as the price.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 2: The largest step
-A bowl has λ = 1 and λ = 100. What is the largest stable lr of SGD, by which factor does each
-coordinate change per step at half of it, and how many steps does the flat one need to shrink a
-thousandfold? What did your paths show at 1.01 times the limit? Why does dividing by √v help Adam
-here, and why would it help less if the bowl were turned by 45°?
+A bowl has λ = 1 and λ = 100.
+- **(a)** What is the largest stable lr of SGD?
+- **(b)** By which factor does each coordinate change per step at half of it?
+- **(c)** How many steps does the flat one then need to shrink a thousandfold?
+- **(d)** What did your paths show at 1.01 times the limit?
+- **(e)** Why does dividing by √v help Adam here?
+- **(f)** Why would it help less if the bowl were turned by 45°?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "optimizers-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-The limit is 2 / 100 = 0.02. At 0.01 the steep coordinate changes by 1 - 1 = 0, done in one step,
-the flat one by 0.99: log 1000 / -log 0.99, about 690 steps. At 1.01 times the limit the factor is
--1.02: in 200 steps my steep coordinate grew from 1 to 52, as 1.02²⁰⁰ says. √v is the size of each
-coordinate's own gradients, so the steep one is divided by more, and both move about lr per step. It
-works on single coordinates: turned by 45°, each coordinate is a mixture of steep and flat with the
-same v, and dividing both by the same number changes no direction.
+(a) The limit is 2 / 100 = 0.02. (b) At 0.01 the steep coordinate changes by 1 - 1 = 0, done in one
+step, the flat one by 0.99: (c) log 1000 / -log 0.99, about 690 steps. (d) At 1.01 times the limit
+the factor is -1.02: in 200 steps my steep coordinate grew from 1 to 52, as 1.02²⁰⁰ says. (e) √v is
+the size of each coordinate's own gradients, so the steep one is divided by more, and both move
+about lr per step. (f) It works on single coordinates: turned by 45°, each coordinate is a mixture
+of steep and flat with the same v, and dividing both by the same number changes no direction.
 
 **Marking rubric (5 points)**
-- 2: 0.02; factors 0 and 0.99. 1: about 690 steps. 1: 1.02²⁰⁰ ≈ 52, with the measured growth.
-- 1: scaling per coordinate, which a rotation defeats.
+- 2: (a, b) 0.02; factors 0 and 0.99. 1: (c) about 690 steps.
+- 1: (d) 1.02²⁰⁰ ≈ 52, with the measured growth.
+- 1: (e, f) scaling per coordinate, which a rotation defeats.
 ### END SOLUTION
 """
 
@@ -2516,51 +2524,58 @@ same v, and dividing both by the same number changes no direction.
 """
 ### Question 3: Which decay?
 A weight of 1 gets gradients of size 100, another weight of 1 gradients of size 0.01, both of
-changing sign and mean 0. With lr 0.001 and weight_decay 0.1: by how much, about, does the decay
-alone move each of them per step, in your Adam and in your AdamW? Which line of your code makes the
-difference? What is it in SGD?
+changing sign and mean 0; lr is 0.001 and weight_decay 0.1.
+- **(a)** By how much, about, does the decay alone move each of them per step in your Adam?
+- **(b)** By how much in your AdamW?
+- **(c)** Which line of your code makes the difference?
+- **(d)** What is it in SGD?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "optimizers-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-AdamW multiplies both by 1 - 0.001 · 0.1: each loses 1e-4 per step, whatever its gradients. In Adam
-the decay 0.1 · 1 joins the gradient and is divided by √v. For the first weight √v is about 100, so
-it moves by 0.001 · 0.1 / 100 = 1e-6, a hundredth of AdamW's. For the second v is made of the decay
-itself: √(0.1² + 0.01²) is about 0.1, so it moves by 0.001, ten times AdamW's. The line is in
-`apply_decay`: Adam adds to the gradient, so m and v see it; AdamW changes `parameter.data` and
-returns the bare gradient. In SGD both ways are the same, w (1 - lr · decay) - lr · g: 1e-4.
+(b) AdamW multiplies both by 1 - 0.001 · 0.1: each loses 1e-4 per step, whatever its gradients.
+(a) In Adam the decay 0.1 · 1 joins the gradient and is divided by √v. For the first weight √v is
+about 100, so it moves by 0.001 · 0.1 / 100 = 1e-6, a hundredth of AdamW's. For the second v is made
+of the decay itself: √(0.1² + 0.01²) is about 0.1, so it moves by 0.001, ten times AdamW's. (c) The
+line is in `apply_decay`: Adam adds to the gradient, so m and v see it; AdamW changes
+`parameter.data` and returns the bare gradient. (d) In SGD both ways are the same, w (1 - lr ·
+decay) - lr · g: 1e-4.
 
 **Marking rubric (5 points)**
-- 2: 1e-4 for both in AdamW. 1: about 1e-6 in Adam for large gradients. 1: about lr for small ones.
-- 1: the line, and that SGD makes no difference (without momentum).
+- 2: (b) 1e-4 for both in AdamW. 1: (a) about 1e-6 in Adam for large gradients.
+- 1: (a) about lr for small ones.
+- 1: (c, d) the line, and that SGD makes no difference (without momentum).
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 4: Spot the bug
-Look at your colleague's loop and its plot. Which line is missing, and where does it belong? Against
-what does `optimizer.step()` step without it? With which momentum would a correct loop of SGD do
-exactly the same, and why does the loss come back instead of settling? Write a test of two or three
-lines that fails for such a loop.
+Look at your colleague's loop and its plot.
+- **(a)** Which line is missing?
+- **(b)** Where does it belong?
+- **(c)** Against what does `optimizer.step()` step without it?
+- **(d)** With which momentum would a correct loop of SGD do exactly the same?
+- **(e)** Why does the loss come back instead of settling?
+- **(f)** Write a test of two or three lines that fails for such a loop.
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "optimizers-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-`optimizer.zero_grad()` is missing, anywhere in the loop but between `backward()` and `step()`.
-`backward` adds to `.grad`, so each step goes against the sum of all gradients so far. A velocity v
-← μ v + g with μ = 1 is that sum. In a valley the sum goes on to push downhill until gradients of
-the other wall have cancelled it, so w passes the minimum at full speed and climbs up the other
-side: a ball without friction, which swings forever; in my plot the loss falls to nearly 0 and is
-back within some ten steps. With μ < 1 old gradients fade, and it settles. A test: put 1e6 into
-`.grad` of each parameter, run one step, and compare the weights with those of a step without it; or
-compare two steps with two steps computed by hand.
+(a) `optimizer.zero_grad()` is missing, (b) anywhere in the loop but between `backward()` and
+`step()`. (c) `backward` adds to `.grad`, so each step goes against the sum of all gradients so far.
+(d) A velocity v ← μ v + g with μ = 1 is that sum. (e) In a valley the sum goes on to push downhill
+until gradients of the other wall have cancelled it, so w passes the minimum at full speed and
+climbs up the other side: a ball without friction, which swings forever; in my plot the loss falls
+to nearly 0 and is back within some ten steps. With μ < 1 old gradients fade, and it settles. (f) A
+test: put 1e6 into `.grad` of each parameter, run one step, and compare the weights with those of a
+step without it; or compare two steps with two steps computed by hand.
 
 **Marking rubric (5 points)**
-- 1: zero_grad, in a right place. 1: the sum of all gradients. 1: momentum 1.
-- 1: overshoot without friction, tied to the plot. 1: a test that would fail.
+- 1: (a, b) zero_grad, in a right place. 1: (c) the sum of all gradients. 1: (d) momentum 1.
+- 1: (e) overshoot without friction, tied to the plot. 1: (f) a test that would fail.
 ### END SOLUTION
 """
 

@@ -2878,105 +2878,122 @@ Answer in three to six sentences each; where you measured, use your own numbers.
 
 ### Question 1: A faster machine
 You move the network to a device that computes forward, backward and step 20 times as fast; data
-comes as before. By how much does your step at batch 256 speed up, and which share does data have
-then? In *The loader as a bottleneck* a larger network trains with batches of 64: if that were 20 times
-as fast, too, how many workers that fetch ahead from the *slow disk* would it take until it no longer
-waits? Which of these numbers would change with a network ten times as wide?
+comes as before.
+- **(a)** By how much does your step at batch 256 speed up?
+- **(b)** Which share does data have then?
+- **(c)** In *The loader as a bottleneck* a larger network trains with batches of 64. If that were
+  20 times as fast, too, how many workers that fetch ahead from the *slow disk* would it take until
+  it no longer waits?
+- **(d)** Which of these numbers would change with a network ten times as wide?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "training-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-My step at batch 256 took 1.5 ms: data 6 %, forward 40 %, backward 44 %, step 10 %. With 94 % of it
-20 times as fast it takes 0.06 + 0.94 / 20 = 0.107 of the time: 9.3 times as fast, not 20, and data
-has 0.06 / 0.107 = 56 % of it. With the slow disk fetching took 8.3 ms and training 8.6 ms, so one
-worker ahead was enough. If training took 8.6 / 20 = 0.43 ms, it would need 8.3 / 0.43, so 20
-workers, for one more batch to be ready each 0.43 ms. A network ten times as wide computes longer and
-fetches the same, so the share of data falls, and fewer workers do.
+(a) My step at batch 256 took 1.5 ms: data 6 %, forward 40 %, backward 44 %, step 10 %. With 94 % of
+it 20 times as fast it takes 0.06 + 0.94 / 20 = 0.107 of the time: 9.3 times as fast, not 20,
+(b) and data has 0.06 / 0.107 = 56 % of it. (c) With the slow disk fetching took 8.3 ms and training
+8.6 ms, so one worker ahead was enough. If training took 8.6 / 20 = 0.43 ms, it would need 8.3 /
+0.43, so 20 workers, for one more batch to be ready each 0.43 ms. (d) A network ten times as wide
+computes longer and fetches the same, so the share of data falls, and fewer workers do.
 
 **Marking rubric (5 points)**
-- 2: own shares in 1 / (share of data + rest / 20), and the new share of data.
-- 2: workers as the time to fetch over the time to train, with own numbers. 1: the wider network.
+- 2: (a, b) own shares in 1 / (share of data + rest / 20), and the new share of data.
+- 2: (c) workers as the time to fetch over the time to train, with own numbers.
+- 1: (d) the wider network.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 2: The same gradient
-In *A large batch, or its parts*, by which factor did memory fall, and why not by 16? If each of
-three parts of 4, 4 and 2 rows counted a third, whose rows would count how much too much? Name one
-layer with which parts and the whole batch give different gradients even with right weights, and say
-why. And why can nobody make a learning rate out of "we accumulate over 16 batches"?
+Look at *A large batch, or its parts*.
+- **(a)** By which factor did memory fall?
+- **(b)** Why not by 16?
+- **(c)** If three parts of 4, 4 and 2 rows counted a third each, whose rows would count how much
+  too much?
+- **(d)** Name one layer with which parts and the whole batch give different gradients even with
+  right weights, and say why.
+- **(e)** Why can nobody make a learning rate out of "we accumulate over 16 batches"?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "training-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-One batch needed 1.66 MiB at its peak, 16 parts 0.17 MiB: 10 times less. Activations fall to a
-sixteenth, while gradients, and buffers of the step, stay as they are for any batch. With a third
-each, each of the last 2 rows counts 1/3 · 1/2 = 1/6 instead of 1/10, 1.67 times too much, and the 8
-others 1/12 instead of 1/10. A layer that normalizes over the batch, as BatchNorm does, sees other
-means in each part. Dropout draws other masks, unless both begin with the same seed: with one such
-layer these are the same masks, row after row; with two they are not, as each part asks both layers
-before the next part begins. The learning rate belongs to a batch of so many rows: 16 batches of 4
-and 16 batches of 256 are steps of very different noise.
+(a) One batch needed 1.66 MiB at its peak, 16 parts 0.17 MiB: 10 times less. (b) Activations fall to
+a sixteenth, while gradients, and buffers of the step, stay as they are for any batch. (c) With a
+third each, each of the last 2 rows counts 1/3 · 1/2 = 1/6 instead of 1/10, 1.67 times too much, and
+the 8 others 1/12 instead of 1/10. (d) A layer that normalizes over the batch, as BatchNorm does,
+sees other means in each part. Dropout draws other masks, unless both begin with the same seed: with
+one such layer these are the same masks, row after row; with two they are not, as each part asks
+both layers before the next part begins. (e) The learning rate belongs to a batch of so many rows:
+16 batches of 4 and 16 batches of 256 are steps of very different noise.
 
 **Marking rubric (5 points)**
-- 2: the measured factor, with what does not depend on the batch.
-- 1: 1/6 and 1/12 instead of 1/10. 1: dropout or BatchNorm, and why. 1: rows per step, not batches.
+- 2: (a, b) the measured factor, with what does not depend on the batch.
+- 1: (c) 1/6 and 1/12 instead of 1/10. 1: (d) dropout or BatchNorm, and why.
+- 1: (e) rows per step, not batches.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 3: Spot the bug
-Which line of your colleague's loop makes the report false, though each single score is right? How
-large is the spread of one score on 40 rows, and how far above one half was the best of 100, in
-spreads? Write how the report should be made, and say what in your capstone plays which part. Would
-trying only four settings on the test part have been fine?
+Your colleague's report is false, though each single score is right.
+- **(a)** Which line of the loop makes it false?
+- **(b)** How large is the spread of one score on 40 rows?
+- **(c)** How far above one half was the best of 100, in spreads?
+- **(d)** Write how the report should be made.
+- **(e)** Say what in your capstone plays which part.
+- **(f)** Would trying only four settings on the test part have been fine?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "training-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-`if score > best`: the test part chooses, so the best score is no longer a test. One score has a
-spread of √(0.5 · 0.5 / 40) = 7.9 %. My colleague's best was 68 %, so 2.2 spreads above one half:
-in one try that is rare, about 1 in 50, and of 100 networks about two get there. On 100,000 fresh
-rows the network had 49.7 %. Right: three parts; 100 scores on a validation part choose one network,
-and that one is scored once on a test part nobody looked at. In the capstone the 287 rows choose, and
-the 360 are looked at once per seed, with the setting fixed. Four settings are a smaller mistake of
-the same kind: the best of four noisy scores is too good by up to one spread, here 0.7 % on 360
-pictures, as much as the settings differ; by less where they err on the same pictures.
+(a) `if score > best`: the test part chooses, so the best score is no longer a test. (b) One score
+has a spread of √(0.5 · 0.5 / 40) = 7.9 %. (c) My colleague's best was 68 %, so 2.2 spreads above
+one half: in one try that is rare, about 1 in 50, and of 100 networks about two get there. On
+100,000 fresh rows the network had 49.7 %. (d) Right: three parts; 100 scores on a validation part
+choose one network, and that one is scored once on a test part nobody looked at. (e) In the capstone
+the 287 rows choose, and the 360 are looked at once per seed, with the setting fixed. (f) Four
+settings are a smaller mistake of the same kind: the best of four noisy scores is too good by up to
+one spread, here 0.7 % on 360 pictures, as much as the settings differ; by less where they err on
+the same pictures.
 
 **Marking rubric (5 points)**
-- 1: the line, or that the test part chooses. 1: 7.9 %, and the distance in spreads.
-- 2: a report that is right, tied to the capstone. 1: four settings bias, too, only less.
+- 1: (a) the line, or that the test part chooses. 1: (b, c) 7.9 %, and the distance in spreads.
+- 2: (d, e) a report that is right, tied to the capstone. 1: (f) four settings bias, too, only less.
 ### END SOLUTION
 """
 
 # %% [markdown]
 """
 ### Question 4: Your network under 5,000 parameters
-Copy the last line that the leaderboard printed. What did you try, in which order, what did each try
-tell you on the validation part, and what did you change because of it? By how much do two of your
-settings have to differ on the validation part before you believe it?
+- **(a)** Copy the last line that the leaderboard printed.
+- **(b)** What did you try, in which order?
+- **(c)** What did each try tell you on the validation part?
+- **(d)** What did you change because of it?
+- **(e)** By how much must two of your settings differ on the validation part before you believe it?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "training-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
 """
 ### BEGIN SOLUTION
-4,810 parameters; 30 epochs; means of three seeds: validation 98.61%, test 97.96%. I began with
-64-64-10 as in the capstone: 97.91 % on the validation part. Dropout of 0.1 in place of 0.2 gave
-97.68 %, and 66 hidden without dropout, 4,960 parameters, 97.91 %: it hardly matters here. Two
-layers of 40, 4,650 parameters, gave 98.03 %, a third of a picture more. Label smoothing of 0.1,
-with dropout 0.1, gave 98.61 %, so I kept it. A share of 98 % of 287 rows has a spread of
-√(0.98 · 0.02 / 287) = 0.8 %, about two pictures and a half. So smoothing, with 0.7 to 0.9 % more, is
+(a) 4,810 parameters; 30 epochs; means of three seeds: validation 98.61%, test 97.96%. (b, c, d) I
+began with 64-64-10 as in the capstone: 97.91 % on the validation part. Dropout of 0.1 in place of
+0.2 gave 97.68 %, and 66 hidden without dropout, 4,960 parameters, 97.91 %: it hardly matters here.
+Two layers of 40, 4,650 parameters, gave 98.03 %, a third of a picture more. Label smoothing of 0.1,
+with dropout 0.1, gave 98.61 %, so I kept it. (e) A share of 98 % of 287 rows has a spread of √(0.98
+· 0.02 / 287) = 0.8 %, about two pictures and a half. So smoothing, with 0.7 to 0.9 % more, is
 likely but not sure; the rest is noise. To believe it I would want 1.6 %, or several splits.
 
 **Marking rubric (5 points)**
-- 1: the line, with fewer than 5,000 parameters. 1: at least three tries with validation numbers.
-- 1: each change follows from a number. 1: the spread, by the formula, by seeds or by splits.
-- 1: 97 % or better on the test part, chosen without it.
+- 1: (a) the line, with fewer than 5,000 parameters.
+- 1: (b, c) at least three tries with validation numbers.
+- 1: (d) each change follows from a number.
+- 1: (e) the spread, by the formula, by seeds or by splits.
+- 1: (a) 97 % or better on the test part, chosen without it.
 ### END SOLUTION
 """
 
