@@ -866,7 +866,7 @@ test_cross_entropy_beyond()
 But for rounding, a cross-entropy of 0 takes infinite logits, so training drives them ever further
 apart. Leave some doubt in the target: a share ε of it is spread evenly over all C classes, the right
 one included. The loss is Σ -q log p with this target q. Part of that sum you have already: it is what
-the label alone costs.
+the label alone costs. (If you run the cell of Exercise 6 again, run the one below again, too.)
 """
 
 

@@ -82,6 +82,7 @@ from << cookiecutter.package_name >>.testing import (
     median_time,
     show_results,
     times,
+    unwritten,
 )
 
 # %% [markdown]
@@ -2466,8 +2467,8 @@ def profile_fused():
         name = fused.__name__
         try:
             nodes, slow, slopes = measured(composed[name], inputs)
-        except NotImplementedError:
-            print(f"{name:13} takes an index; composed, it needs Exercise 12")
+        except NotImplementedError as error:
+            print(f"{name:13} composed: {unwritten(error)}")
             continue
         _, fast, same = measured(fused, inputs)
         assert np.abs(slopes - same).max() < 1e-6, f"{name} differs"
