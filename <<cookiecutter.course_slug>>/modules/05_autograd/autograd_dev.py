@@ -960,7 +960,8 @@ test_backward_beyond()
 ### The graph, drawn
 `viz.draw` runs a function, then `backward`, and draws what your operations recorded. Each box shows
 its number and, below, its gradient, kept for the picture only: compare them with the table. Draw
-another expression in a cell of your own, and say what you will see before you run it.
+another expression of `+` and `*`, all that is recorded as yet, in a cell of your own, and say what
+you will see before you run it.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-draw", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
