@@ -228,8 +228,8 @@ def test_the_earlier_module_at_fault_is_named(two: Kit, spoil: Callable[[Kit], s
 def test_a_test_names_the_earlier_file_that_is_not_finished(two: Kit) -> None:
     unfinished(two)
     said = two.says("check", "2", code=1)
-    assert re.search(r"❌ Exercise \d+ needs `\w+` of \w+/tensor\.py, which is not finished", said)
-    assert "replace `# YOUR CODE HERE`" not in said
+    assert re.search(r"❌ Exercise \d+: `[\w.]+` in the tensor\.py that you exported is not", said)
+    assert "Replace `# YOUR CODE HERE`" not in said
 
 
 def test_ones_own_mistake_is_no_earlier_modules(two: Kit) -> None:

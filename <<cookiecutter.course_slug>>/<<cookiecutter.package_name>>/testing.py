@@ -14,6 +14,7 @@ import textwrap
 import timeit
 import traceback
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -64,16 +65,10 @@ def explained(error, number, test):
     tests = {__file__, test.__code__.co_filename}  # a cell is a file of its own
     theirs = [f for f in theirs if f.filename not in tests and "site-packages" not in f.filename]
     if isinstance(error, NotImplementedError) and not str(error):
-        where = f" in `{theirs[-1].name}`" if theirs else ""
-        home = __file__.removesuffix("testing.py")
-        if theirs and theirs[-1].filename.startswith(home):  # the file of an earlier module
-            file = theirs[-1].filename.removeprefix(home)
-            needs = f"needs `{theirs[-1].name}` of {__package__}/{file}, which is not finished"
-            return f"❌ Exercise {number} {needs}: write it in its own notebook, and export it."
-        return (
-            f"❌ Exercise {number} is not finished: replace `# YOUR CODE HERE` and the line below "
-            f"it{where}, and run that cell."
-        )
+        what, how = unwritten(error), "Write it in its own notebook, and export that again."
+        if "that you exported" not in what:
+            how = "Replace `# YOUR CODE HERE` and the line below it, and run that cell."
+        return f"❌ Exercise {number}: {what}. {how}"
     if isinstance(error, AssertionError) and not theirs:
         return f"❌ Exercise {number} · {error}"
     step = error.__traceback__
@@ -88,6 +83,17 @@ def explained(error, number, test):
     for frame in theirs:
         lines += ["", f"and there in line {frame.lineno} of `{frame.name}`:", f"    {frame.line}"]
     return "\n".join(lines)
+
+
+def unwritten(error):
+    """Return where a NotImplementedError came from, or its own words."""
+    step = error.__traceback__
+    while step.tb_next:
+        step = step.tb_next
+    code = step.tb_frame.f_code
+    name, file = code.co_qualname.replace(".<locals>", ""), Path(code.co_filename)
+    where = f" in the {file.name} that you exported" if file.parent == Path(__file__).parent else ""
+    return str(error) or f"`{name}`{where} is not written yet"
 
 
 def statement(step):
@@ -140,7 +146,7 @@ def show_results(namespace, exercises):
     if core:
         print(f"{len(core)} to go.")
     else:
-        print("✅ You have finished all that later modules need.")
+        print("✅ You have finished all that is not deeper.")
 
 
 def outcome(test):
@@ -151,7 +157,7 @@ def outcome(test):
         with contextlib.redirect_stdout(io.StringIO()):
             test()
     except NotImplementedError:
-        return "not finished"
+        return "open"
     except Exception:  # student code raises anything
         return "❌"
     return "✅"
@@ -215,7 +221,7 @@ def check_raises(error, words, call, what, hint=""):
     except Exception as anything:  # student code raises anything
         caught = anything
     if isinstance(caught, NotImplementedError) and not str(caught):
-        raise caught  # the exercise is not finished
+        raise caught  # a stub
     if not isinstance(caught, error) or isinstance(caught, NotImplementedError):
         fail(what, f"expected {error.__name__}, got {repr(caught) if caught else 'no error'}", hint)
     missing = [word for word in words if str.find(str(caught), word) < 0]

@@ -2369,7 +2369,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: Temporaries
 A model computes `a * b + c` on Tensors of 500 million float32 elements, on a machine with 9 GB. Use

@@ -1588,7 +1588,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: The last buffer
 A block of a transformer applies the tanh form of GELU to an input of shape (8, 2048, 16384) in

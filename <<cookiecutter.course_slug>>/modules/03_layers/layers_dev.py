@@ -1899,7 +1899,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: What fills the memory?
 You train the network of your memory profile with batches of 4,096 rows. You have 20 MB. Count for

@@ -867,7 +867,7 @@ test_cross_entropy_beyond()
 But for rounding, a cross-entropy of 0 takes infinite logits, so training drives them ever further
 apart. Leave some doubt in the target: a share ε of it is spread evenly over all C classes, the right
 one included. The loss is Σ -q log p with this target q. Part of that sum you have already: it is what
-the label alone costs.
+the label alone costs. (If you run the cell of Exercise 6 again, run the one below again, too.)
 """
 
 
@@ -1567,7 +1567,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: An epsilon
 Somebody repairs `cross_entropy_naive` by `(right + 1e-8).log()`. The label's logit is z below the

@@ -82,6 +82,7 @@ from << cookiecutter.package_name >>.testing import (
     median_time,
     show_results,
     times,
+    unwritten,
 )
 
 # %% [markdown]
@@ -959,7 +960,8 @@ test_backward_beyond()
 ### The graph, drawn
 `viz.draw` runs a function, then `backward`, and draws what your operations recorded. Each box shows
 its number and, below, its gradient, kept for the picture only: compare them with the table. Draw
-another expression in a cell of your own, and say what you will see before you run it.
+another expression of `+` and `*`, all that is recorded as yet, in a cell of your own, and say what
+you will see before you run it.
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "autograd-draw", "locked": true, "schema_version": 3, "solution": false, "task": false}, "tags": ["profiling"]}
@@ -2473,8 +2475,8 @@ def profile_fused():
         name = fused.__name__
         try:
             nodes, slow, slopes = measured(composed[name], inputs)
-        except NotImplementedError:
-            print(f"{name:13} takes an index; composed, it needs Exercise 12")
+        except NotImplementedError as error:
+            print(f"{name:13} composed: {unwritten(error)}")
             continue
         _, fast, same = measured(fused, inputs)
         assert np.abs(slopes - same).max() < 1e-6, f"{name} differs"
@@ -2586,7 +2588,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: What the graph keeps
 A layer computes `(x @ w + b).tanh()` for x of shape (10000, 1000), w of shape (1000, 1000) and b of

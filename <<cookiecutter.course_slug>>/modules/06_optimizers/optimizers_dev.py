@@ -73,6 +73,7 @@ from << cookiecutter.package_name >>.testing import (
     exercise,
     leaf,
     show_results,
+    unwritten,
 )
 
 # %% [markdown]
@@ -146,8 +147,8 @@ An optimizer holds parameters, a learning rate, and what it remembers of each pa
 **state**. `step` goes through the parameters; what happens to one is the business of `update`,
 which each kind of optimizer writes. Two things matter. Each parameter has a state of its own. And a
 parameter whose `.grad` is None took no part in the loss, so it stays as it is; a gradient of zero
-is a gradient. (If you run the cell above again, run all cells below it, too: it makes an
-`Optimizer` without your methods.)
+is a gradient. (If you run a cell with a class again, here or later, run all cells below it, too: it
+makes the class without the methods that they give it.)
 """
 
 
@@ -1555,8 +1556,8 @@ def profile_schedules(epochs=100):
         optimizer = SGD([leaf([0.0])], lr=1.0)
         try:
             scheduler, rates = plan(optimizer), []
-        except NotImplementedError:
-            print(f"{name:16} needs Exercise 9")
+        except NotImplementedError as error:
+            print(f"{name:16} {unwritten(error)}")
             continue
         for _ in range(epochs):
             rates.append(optimizer.lr)
@@ -2274,8 +2275,8 @@ profile_paths()
 (κ - 1) / (κ + 1) = 0.96 of the distance. Momentum cancels the jumps and adds up the rest. At its
 best it leaves, in the long run, (√κ - 1) / (√κ + 1) = 0.75 per step. Adam does not care how steep
 it is: its first steps are diagonal, then its memory makes it swing. In the banana SGD crawls. No
-optimizer is best everywhere: change a learning rate and run again. Two percent of lr decided
-between shrinking and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
+optimizer is best everywhere: copy the text of the cell above into one of your own, and change a
+learning rate. Two percent of lr decided between shrinking and growing; what are 0.98²⁰⁰ and 1.02²⁰⁰?
 
 ### A step against forward and backward
 """
@@ -2462,7 +2463,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: Does it fit?
 You want to train 3 billion parameters in float32 on one GPU of 40 GB.

@@ -79,6 +79,7 @@ from << cookiecutter.package_name >>.testing import (
     exercise,
     leaf,
     show_results,
+    unwritten,
 )
 
 # %% [markdown]
@@ -2756,8 +2757,8 @@ def leaderboard():
                 trainer.fit(epochs)
                 score = trainer.evaluate(DataLoader(judged, 360))
                 found[name].append(score["accuracy"])
-    except NotImplementedError:
-        print("First, my_reader, and each exercise that it uses.")
+    except NotImplementedError as error:
+        print(unwritten(error))
         return
     count = sum(p.size for p in trainer.model.parameters())
     means = ", ".join(f"{name} {np.mean(v):.2%}" for name, v in found.items())
@@ -2874,7 +2875,7 @@ if __name__ == "__main__":
 # %% [markdown]
 """
 ## 🤔 ML Systems Thinking
-Answer in three to six sentences each; where you measured, use your own numbers.
+Answer each part in a sentence or two; where you measured, use your own numbers.
 
 ### Question 1: A faster machine
 You move the network to a device that computes forward, backward and step 20 times as fast; data
