@@ -96,7 +96,9 @@ def changed(source: str) -> Iterator[tuple[str, str]]:
     Before each stands the check it is an argument of, by name; "" for anything else.
     """
     lines, tree = source.split("\n"), ast.parse(source)
-    for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
+    # What else stands in its cell outlasts the test, and other tests may use it.
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for function in tree.body:
         function.decorator_list = []  # they say which exercise it is
     checks: dict[ast.AST, str] = {}
     for node in ast.walk(tree):  # from outside in

@@ -80,6 +80,7 @@ from << cookiecutter.package_name >>.testing import (
     leaf,
     made,
     median_time,
+    replaced,
     show_results,
     times,
     unwritten,
@@ -330,12 +331,8 @@ def test_record():
     quiet = record(Tensor([1.0]), "Nothing", (c, vjp), (None, vjp))
     got = (quiet.requires_grad, quiet.grad_fn)
     check_equal(got, (False, None), "requires_grad and grad_fn where nothing needs one")
-    global grad_enabled
-    grad_enabled = False
-    try:
+    with replaced(globals(), grad_enabled=False):
         y = record(Tensor([2.0]), "Double", (a, vjp))
-    finally:
-        grad_enabled = True
     got = (y.requires_grad, y.grad_fn)
     check_equal(got, (False, None), "requires_grad and grad_fn, grad_enabled = False")
     print("✅ a result remembers where it came from")
@@ -675,7 +672,7 @@ test_topological_order()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-history-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(5, "random graphs · a chain of 20,000 · edges that are gone")
+@beyond(5, "random graphs · a chain of 5,000 · edges that are gone")
 def test_topological_order_beyond():
     """Beyond the examples."""
 
@@ -695,16 +692,16 @@ def test_topological_order_beyond():
     expected = [t.grad_fn for t in reversed(results) if t.grad_fn in reached]
     got = topological_order(results[-1])
     check_equal(got == expected, True, "the order of a random graph of 60 sums")
-    # hidden: a chain of 20,000
+    # hidden: a chain of 5,000
     y = a = leaf(1.0)
-    for _ in range(20_000):
+    for _ in range(5000):
         y = node(y, a)
     order = topological_order(y)
-    check_equal(len(order), 20_000, "the Nodes of a chain of 20,000")
+    check_equal(len(order), 5000, "the Nodes of a chain of 5,000")
     # hidden: edges that are gone
     for _ in range(60):
         y = node(y, y)
-    del order[5000].edges
+    del order[2500].edges
     check_raises(RuntimeError, ["freed"], lambda: topological_order(y), "a freed Node")
     ### END HIDDEN TESTS
 

@@ -942,8 +942,8 @@ def test_adam_beyond():
 
         return rule
 
-    for betas in ((0.9, 0.999), (0.5, 0.75), (0.2, 0.9), (0.8, 0.3)):
-        for eps, decay in ((1e-8, 0.0), (0.3, 0.0), (0.1, 0.5)):
+    for betas in ((0.9, 0.999), (0.5, 0.75), (0.8, 0.3)):
+        for eps, decay in ((1e-8, 0.0), (0.1, 0.5)):
             settings = {"betas": betas, "eps": eps, "weight_decay": decay}
             rule, what = plain(**settings), f"Adam, {settings}"
 
