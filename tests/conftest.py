@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from delimiters import ROOT, tracked_files
@@ -16,6 +17,7 @@ from hypothesis import settings
 
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks"), str(ROOT / "<<cookiecutter.course_slug>>")]
 from coursekit.assignment import Assignment  # noqa: E402, I001  first: nbformat loads faster then
+from coursekit.authoring import decoys  # noqa: E402
 from coursekit.course import Course, Module  # noqa: E402
 from coursekit.grading import worker  # noqa: E402
 from living import Living, copy_of, only_folder  # noqa: E402
@@ -141,8 +143,7 @@ def lasting_workers() -> Iterator[None]:
             self.ask = lent.ask
             weakref.finalize(self, left.append, lent)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "Worker", Lent)
+    with patch.object(worker, "Worker", Lent):
         yield
     for left in (*idle[True], *idle[False]):
         if "process" in vars(left):
@@ -181,7 +182,8 @@ def pair(shared: Callable[..., Path], bake_into: Callable[..., None]) -> Living:
 
     def build(folder: Path) -> None:
         bake_into(folder, **(UNUSUAL | {"last_module": "02_activations"}))
-        Living(only_folder(folder)).ok("build")
+        with patch.object(decoys, "TRIED", 2):  # no test here is about these
+            Living(only_folder(folder)).ok("build")
 
     return Living(only_folder(shared("pair", build)))
 

@@ -169,6 +169,7 @@ def test_a_worker_without_a_sandbox_is_named_and_nobody_gets_zero_for_it(
     assert not any((course.root / "autograded").rglob("graded.json"))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_nobody_runs_is_named(here: Living, tmp_path: Path) -> None:
     course = ungraded(here, tmp_path / here.root.name)
     url = f"tcp://127.0.0.1:{free_port()}"

@@ -248,7 +248,8 @@ def test_an_early_end_keeps_the_cells_before_it(engine: Engine) -> None:
     ],
 )
 def test_endless_loops_end(engine: Engine, loop: str) -> None:
-    outcome = engine.run(job(RIGHT, loop))
+    soon = {**LIMITS, "cell_seconds": 0.3}
+    outcome = engine.run(replace(job(RIGHT, loop), limits=soon))
     ended = "out of time" in outcome.ended
     assert ended or "CellTimeoutError" in str(outcome.outputs[2])
 

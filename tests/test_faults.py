@@ -649,6 +649,7 @@ def kinds(folder: Path) -> dict[str, int]:
     return {str(path): path.lstat().st_mode for path in folder.rglob("*")}
 
 
+@pytest.mark.slow  # each by itself is tried below
 def test_each_faulty_submission_ends_as_a_grade_or_a_zero_with_its_reason(course: Living) -> None:
     submitted = course.root / "submitted"
     for student in HONEST:
