@@ -79,7 +79,11 @@ class Baked:
         }
 
 
-@pytest.fixture(scope="module", params=ANSWERS)
+ALIKE = "apostrophe", "backslash", "yaml", "scripts"  # quoting is also tried on any title, below
+SETS = [pytest.param(a, marks=pytest.mark.slow) if a in ALIKE else a for a in ANSWERS]
+
+
+@pytest.fixture(scope="module", params=SETS)
 def baked(request, shared, bake_into) -> Baked:
     """Bake a course from each set of answers in turn, all modules only where it is about them."""
     answers = ANSWERS[request.param]

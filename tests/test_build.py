@@ -162,6 +162,7 @@ def test_the_syllabus_says_what_lateness_costs(
     assert release.late_rule(late) == said
 
 
+@pytest.mark.slow
 def test_the_same_sources_give_the_same_kit(spoilable: Living) -> None:
     folders = [spoilable.root / name for name in ("release", "dist", ".coursekit/built")]
     before = [snapshot(folder) for folder in folders]

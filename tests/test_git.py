@@ -29,6 +29,7 @@ def commit(course: Living) -> None:
     git(course.root, "commit", "--quiet", "--message", "Start the course")
 
 
+@pytest.mark.slow
 def test_a_clone_builds_the_same_kit(
     built: Living, tmp_path: Path, decoys_stay: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,7 +213,10 @@ def test_a_wrong_answer_is_refused_in_one_line(cookiecutter, tmp_path, way, name
 BAD_ONES = {"package_name": "numpy", "first_day": "soon", "last_module": "three", "license": "GPL"}
 
 
-@pytest.mark.parametrize("way", ["prompt", "file", "key=value", "replay"])
+@pytest.mark.parametrize(
+    "way",
+    ["prompt", *(pytest.param(w, marks=pytest.mark.slow) for w in ("file", "key=value", "replay"))],
+)
 def test_all_are_refused_at_once_and_only_they_are_asked_again(cookiecutter, tmp_path, way):
     """The command that the refusal ends with has all other answers as its defaults."""
     out = tmp_path / "out"

@@ -190,6 +190,7 @@ def test_nothing_of_a_killed_run_is_left_running(term: Living, tmp_path: Path) -
     until(lambda: not sandboxes(course))
 
 
+@pytest.mark.slow
 @needs_sandbox
 def test_as_many_run_at_a_time_as_one_says(term: Living, tmp_path: Path) -> None:
     for jobs in (1, 3):
