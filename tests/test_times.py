@@ -88,6 +88,7 @@ def test_a_zone_of_several_meanings_is_named_and_left_unused(form: str, zone: st
         ("2027-01 10:30", "no date"),
         ("2027-01-27", "no time of day"),
         ("27 January 2027", "no time of day"),
+        ("010101 2000-01-01+00:00", "no time of day"),
         ("03/02/2027 10:00", "two dates"),
         ("26-01-27 10:00", "two dates"),
         ("2027-01-27 23:30:00 +2500", "no date"),

@@ -18,7 +18,7 @@ ISO = re.compile(  # without a zone and with a space, it is as nbgrader writes i
 )
 PLACE = re.compile(r"\b[A-Za-z]+(/[A-Za-z][\w+-]*)+")  # Europe/Paris
 COMMENT = re.compile(r"\s*[(\[][^()\[\]]*[)\]]$")  # +0100 (CET), +01:00[Europe/Paris]
-CLOCK = re.compile(r"\d[:h]\d\d|T\d{4}(\d\d)?(?!\d|-\w+-)|\d\s*[ap]\.?m\b", re.I)
+CLOCK = re.compile(r"(?<![+-]\d|.[+-])\d[:h]\d\d|T\d{4}(\d\d)?(?!\d|-\w+-)|\d\s*[ap]\.?m\b", re.I)
 DASHED = re.compile(r"\d{1,4}-(\d\d?|[A-Za-z]+)-\d{1,4}(?!\d)")  # a date
 
 
