@@ -2000,15 +2000,15 @@ For each of the three:
 """
 ### BEGIN SOLUTION
 (a) (1) A layer used twice appears twice: the count of parameters is too large, and an optimizer
-would update its weight twice a step; (2) training works, only worse. (3) test_parameters sees it
-("occurs twice", "shares"). (b) (1) All layers of a class share one mode: eval() of one network
-stops the Dropout of another that is training; (2) noticed late, as a strange learning curve.
-(3) test_train looks at another network. (c) (1) All values are right, but nothing leads from x and
-weight to the result: they would get no gradient and (2) not learn. (3) Values cannot show it;
-check_differentiable in test_linear does.
+would update its weight twice a step; (2) late or never: training runs, with larger steps there.
+(3) test_parameters sees it ("occurs twice", "shares"). (b) (1) All layers of a class share one
+mode: eval() of one network stops the Dropout of another that is training; (2) noticed late, as a
+strange learning curve. (3) test_train looks at another network. (c) (1) All values are right, but
+nothing leads from x and weight to the result: they would get no gradient and (2) not learn.
+(3) Values cannot show it; check_differentiable in test_linear does.
 
 **Marking rubric (5 points)**
-- 3: (1) the consequence of (a), (b) and (c). 1: (2) noticed late, by bad training, not by an error.
+- 3: (1) the consequence of (a), (b) and (c). 1: (2) noticed late, in training, not by an error.
 - 1: (3) the tests that notice.
 ### END SOLUTION
 """

@@ -1658,7 +1658,7 @@ The network 784-128-64-10 has 109,386 weights.
 - **(b)** How many losses does one step with nudges take?
 - **(c)** How long would that step last for a network of ten times as many weights?
 - **(d)** Why did nearly every nudged move lower the loss?
-- **(e)** Why is accuracy useless for both searches?
+- **(e)** Why is accuracy a poor guide for both searches?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "losses-q4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}
