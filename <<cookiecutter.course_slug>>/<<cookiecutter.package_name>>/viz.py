@@ -198,7 +198,8 @@ def draw(function, **names):
     """Return a picture of the graph of function(), after backward; draw(…, w=w) labels the leaf w.
 
     Boxes show what was computed and, below, its gradient: of inner results, too, for this picture
-    only. Where there are many numbers, they show the shape. Leaves are round.
+    only; the .grad of a leaf stays as it was. Where there are many numbers, they show the shape.
+    Leaves are round.
     """
     from . import testing
 
@@ -211,6 +212,9 @@ def draw(function, **names):
             found += [target for target in edges[node] if not is_leaf(target)]
     for node in edges:
         node.edges.append((tensors[node], lambda g: g))  # so its .grad is kept
+    leaves = {t: t.grad for targets in edges.values() for t in targets if is_leaf(t)}
+    for leaf in leaves:
+        leaf.grad = None
     result.backward()
     labels = {id(tensor): name for name, tensor in names.items()}
     boxes = {}
@@ -218,6 +222,8 @@ def draw(function, **names):
         tensor = key if is_leaf(key) else tensors[key]
         name = labels.get(id(key), "leaf") if is_leaf(key) else key.name
         boxes[key] = (name, in_few_words(tensor.data), in_few_words(tensor.grad), is_leaf(key))
+    for leaf, grad in leaves.items():
+        leaf.grad = grad
     order = sorted(edges, key=lambda node: node.number)
     return Picture(graph_svg(*arrange(order, edges), boxes))
 

@@ -2252,12 +2252,13 @@ def profile_paths():
     panels, needed = [], {}
     for name, place, make, look in cases:
         path = descend(make, look["loss"], look["start"], look["count"])
-        far = np.flatnonzero(look["loss"](*path) >= look["near"])[-1] + 1
-        needed[place, name] = far
+        away = ~(look["loss"](*path) < look["near"])  # nan is, too
+        far = np.flatnonzero(away)[-1] + 1
         steps = f"{far} steps" if far <= look["count"] else f"not in {look['count']}"
+        needed[place, name] = steps
         panels.append({"title": f"{name}, {place}: {steps}", "path": path, **look})
     slow, fast = needed["bowl", "SGD"], needed["bowl", "momentum"]
-    viz.paths(panels, f"Down the bowl SGD needs {slow} steps, momentum {fast}")
+    viz.paths(panels, f"Down the bowl: SGD {slow}, momentum {fast}")
     viz.show()
     for share in (0.99, 1.01):
         path = descend(sgd(share * 2 / steep), bowl, (-4.0, 1.0), 200)

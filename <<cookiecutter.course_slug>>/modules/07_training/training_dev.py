@@ -811,8 +811,8 @@ def show_batch():
     try:
         rows = TensorDataset(Tensor(pictures), Tensor(labels))
         drawn, truth = next(iter(DataLoader(rows, 10, shuffle=True)))
-    except NotImplementedError:
-        print("First, Exercises 1, 3 and 4.")
+    except NotImplementedError as error:
+        print(unwritten(error))
         return
     title = f"10 of {len(rows):,} rows, in an order of their own"
     viz.images(drawn.data, [str(label) for label in truth.data], title)
@@ -1340,8 +1340,8 @@ def first_epochs(epochs=3):
         rows, rest = random_split(digits()[0], [0.8, 0.2], np.random.default_rng(0))
         run, others = reader(rows, 0, epochs=epochs), DataLoader(rest, 256)
         found = [(run.train_epoch(), run.evaluate(others)) for _ in range(epochs)]
-    except NotImplementedError:
-        print("First, Exercises 1 to 7.")
+    except NotImplementedError as error:
+        print(unwritten(error))
         return
     for epoch, (loss, judged) in enumerate(found, 1):
         print(f"epoch {epoch}: training loss {loss:.3f}, ", end="")
@@ -2634,9 +2634,9 @@ def profile_accumulation(rows=1024, parts=16):
         trainer = AccumulatingTrainer(*parts_of)
         try:
             trainer.accumulated_step(batches)
-        except NotImplementedError:
-            print("This comparison needs Exercise 8. In ours one batch needed 1.66 MiB")
-            print("at its peak, 16 parts 0.17 MiB.")
+        except NotImplementedError as error:
+            print(unwritten(error))
+            print("Ours: one batch needed 1.66 MiB at its peak, 16 parts 0.17 MiB.")
             return
         grads = [p.grad.copy() for p in plain.model.parameters()]
         tracemalloc.start()
