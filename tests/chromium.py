@@ -27,7 +27,7 @@ class Chromium:
         if not found:
             pytest.skip("no Chromium is here")
         self.downloads = folder / "downloads"
-        self.number, self.asked_to_leave, self.errors = 0, 0, []
+        self.number, self.loads, self.asked_to_leave, self.errors = 0, 0, 0, []
         profile = [f"--user-data-dir={folder / 'profile'}", "about:blank"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(
@@ -75,6 +75,8 @@ class Chromium:
         if event == "Page.javascriptDialogOpening":
             self.asked_to_leave += params["type"] == "beforeunload"
             self.send("Page.handleJavaScriptDialog", accept=True)
+        elif event == "Page.loadEventFired":
+            self.loads += 1
         elif event == "Runtime.exceptionThrown":
             self.errors.append(params["exceptionDetails"]["text"])
         elif event == "Log.entryAdded" and params["entry"]["level"] == "error":
@@ -87,17 +89,18 @@ class Chromium:
         return done["result"].get("value")
 
     def open(self, page: Path | str) -> None:
-        self.ask("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
-        self.loaded()
+        self.go("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
 
     def reload(self) -> None:
-        self.run("window.before = true")
-        self.ask("Page.reload")
-        until(lambda: not self.run("window.before"))
-        self.loaded()
+        self.go("Page.reload")
 
-    def loaded(self) -> None:
-        until(lambda: self.run("document.readyState") == "complete")
+    def go(self, method: str, **params: Any) -> None:
+        """Call a method that loads a page, and wait until it is loaded."""
+        before = self.loads
+        self.ask(method, **params)
+        while self.loads == before:
+            got = json.loads(self.socket.recv())
+            self.happened(got.get("method"), got.get("params", {}))
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other, as a person would."""
