@@ -199,7 +199,7 @@ def draw(function, **names):
 
     Boxes show what was computed and, below, its gradient: of inner results, too, for this picture
     only; the .grad of a leaf stays as it was. Where there are many numbers, they show the shape.
-    Leaves are round.
+    Leaves are round. The function itself computes all that is drawn.
     """
     from . import testing
 
@@ -215,15 +215,18 @@ def draw(function, **names):
     leaves = {t: t.grad for targets in edges.values() for t in targets if is_leaf(t)}
     for leaf in leaves:
         leaf.grad = None
-    result.backward()
     labels = {id(tensor): name for name, tensor in names.items()}
     boxes = {}
-    for key in dict.fromkeys(t for node, targets in edges.items() for t in (node, *targets)):
-        tensor = key if is_leaf(key) else tensors[key]
-        name = labels.get(id(key), "leaf") if is_leaf(key) else key.name
-        boxes[key] = (name, in_few_words(tensor.data), in_few_words(tensor.grad), is_leaf(key))
-    for leaf, grad in leaves.items():
-        leaf.grad = grad
+    try:
+        result.backward()
+        for key in dict.fromkeys(t for node, targets in edges.items() for t in (node, *targets)):
+            tensor = key if is_leaf(key) else tensors[key]
+            name = labels.get(id(key), "leaf") if is_leaf(key) else key.name
+            grad = in_few_words(tensor.grad)
+            boxes[key] = (name, in_few_words(tensor.data), grad, is_leaf(key))
+    finally:
+        for leaf, grad in leaves.items():
+            leaf.grad = grad
     order = sorted(edges, key=lambda node: node.number)
     return Picture(graph_svg(*arrange(order, edges), boxes))
 
