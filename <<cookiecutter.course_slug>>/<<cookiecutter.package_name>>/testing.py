@@ -65,10 +65,10 @@ def explained(error, number, test):
     tests = {__file__, test.__code__.co_filename}  # a cell is a file of its own
     theirs = [f for f in theirs if f.filename not in tests and "site-packages" not in f.filename]
     if isinstance(error, NotImplementedError) and not str(error):
-        what, how = unwritten(error), "Write it in its own notebook, and export that again."
-        if "that you exported" not in what:
-            how = "Replace `# YOUR CODE HERE` and the line below it, and run that cell."
-        return f"❌ Exercise {number}: {what}. {how}"
+        how = "Replace `# YOUR CODE HERE` and the line below it, and run that cell."
+        if is_exported(frames[-1].filename):
+            how = "Write it in its own notebook, and export that again."
+        return f"❌ Exercise {number}: {unwritten(error)}. {how}"
     if isinstance(error, AssertionError) and not theirs:
         return f"❌ Exercise {number} · {error}"
     step = error.__traceback__
@@ -86,14 +86,19 @@ def explained(error, number, test):
 
 
 def unwritten(error):
-    """Return where a NotImplementedError came from, or its own words."""
+    """Return which function raised a NotImplementedError, as a clause; its own words, if any."""
     step = error.__traceback__
     while step.tb_next:
         step = step.tb_next
     code = step.tb_frame.f_code
-    name, file = code.co_qualname.replace(".<locals>", ""), Path(code.co_filename)
-    where = f" in the {file.name} that you exported" if file.parent == Path(__file__).parent else ""
+    name, file = code.co_qualname.replace(".<locals>", ""), code.co_filename
+    where = f" in the {Path(file).name} that you exported" if is_exported(file) else ""
     return str(error) or f"`{name}`{where} is not written yet"
+
+
+def is_exported(file):
+    """Tell whether a file is of this package, and not a cell."""
+    return Path(file).parent == Path(__file__).parent
 
 
 def statement(step):

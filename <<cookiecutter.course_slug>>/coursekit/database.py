@@ -101,8 +101,6 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
             # Outside of a transaction, which would keep the server from tidying up for hours.
             connection.execution_options(isolation_level="AUTOCOMMIT")
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}):
-                holder = connection.scalar(HOLDER, {"key": LOCK})
-                raise CourseError(
-                    f"The gradebook at {made.url!r} is in use by {holder or WHO}.{WAIT}"
-                )
+                who = connection.scalar(HOLDER, {"key": LOCK}) or WHO
+                raise CourseError(f"The gradebook at {made.url!r} is in use by {who}.{WAIT}")
         yield

@@ -1,6 +1,7 @@
 """Module 05 in the course: the one Tensor differentiates, and nothing else was touched."""
 
 import gc
+import importlib
 import operator
 import subprocess
 import sys
@@ -353,6 +354,16 @@ def test_a_shared_node_grows_linearly(framework: SimpleNamespace) -> None:
         y.backward()
         assert len(calls) == 2 * depth
         assert x.grad == 2.0**depth
+
+
+def test_a_picture_is_the_same_twice_and_leaves_gradients_alone(framework: SimpleNamespace) -> None:
+    viz = importlib.import_module(f"{framework.Tensor.__module__.partition('.')[0]}.viz")
+    a, b = (framework.Tensor([v, v], requires_grad=True) for v in (2.0, 3.0))
+    a.grad = np.array([7.0, 7.0])
+    assert viz.draw(lambda: (a * b + a).sum()) == viz.draw(lambda: (a * b + a).sum())
+    with pytest.raises(RuntimeError):  # of a vector
+        viz.draw(lambda: a * b)
+    assert a.grad.tolist() == [7.0, 7.0] and b.grad is None
 
 
 def test_a_long_chain_needs_no_deep_stack(framework: SimpleNamespace) -> None:

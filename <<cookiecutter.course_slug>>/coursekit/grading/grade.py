@@ -169,7 +169,8 @@ class ModuleGrader:
         """Save what was graded in one transaction; publish each; only then mark it done."""
         workspace = self.grading.workspace
         for submission, _, _ in batch:  # from now on not done; what was marked stays known
-            if (last := state.read(folder := workspace.graded(submission))).key:
+            folder = workspace.graded(submission)
+            if (last := state.read(folder)).key:
                 state.write(folder, replace(last, key=""))
         self.gradebook.save(self.record, [graded.grades for _, graded, _ in batch])
         for submission, graded, status in batch:
