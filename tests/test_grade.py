@@ -120,6 +120,18 @@ def test_broken_submissions_get_zero_and_a_reason_and_the_others_their_points(
     assert "no student id" in rows["read me"]["note"]
 
 
+def test_names_that_a_terminal_could_take_for_markup_are_printed_as_they_are(
+    spoilable: Living,
+) -> None:
+    nb = spoilable.solved()
+    nb.cells.append(new_code_cell("raise type('[/b] :bug:', (Exception,), {})"))
+    spoilable.hand_in("ada", nb)
+    (spoilable.root / "submitted" / "[red]" / MODULE).mkdir(parents=True)
+    shown = spoilable.ok("grade")
+    assert "[/b] :bug:" in shown and "[red]" in shown
+    assert "[/red]" in spoilable.refused("grade", "--student", "ada[/red]")
+
+
 def test_work_in_the_wrong_place_is_named(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     for stray in ("tensor_dev.ipynb", "pam/tensor_dev.ipynb", "uma/1_tensor/tensor_dev.ipynb"):

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from coursekit import course as course_file
 from coursekit.course import Course
@@ -19,7 +18,8 @@ from coursekit.upkeep import commands as upkeep
 from coursekit.upkeep.commands import new_exercise, new_module, term, update
 
 ROOT = Path(__file__).resolve().parent.parent
-console = Console(highlight=False)
+PLAIN = {"highlight": False, "markup": False, "emoji": False}  # a file's name is no markup
+console = Console(**PLAIN)
 if not console.is_terminal:  # a log, where rich would fall back to 80 columns
     console.width = 140
 
@@ -205,7 +205,7 @@ def main(arguments: list[str]) -> int:
         print("Stopped. What was done is kept; run the same command again to go on.")
         return 130
     except CourseError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]{escape(str(error))}[/red]")
+        Console(**PLAIN, stderr=True, soft_wrap=True).print(str(error), style="red")
         return 1
 
 

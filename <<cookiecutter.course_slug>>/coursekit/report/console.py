@@ -25,7 +25,8 @@ def progress(console: Console, total: int) -> Iterator[Callable[[Submission], No
     """Show a progress bar: submissions done, how fast, time gone and left. Yield what moves it."""
     times = bars.TimeElapsedColumn(), "left", bars.TimeRemainingColumn()
     columns = "Grading", bars.BarColumn(), bars.MofNCompleteColumn(), Rate(), *times
-    with bars.Progress(*columns, "{task.description}", console=console, transient=True) as bar:
+    who = bars.TextColumn("{task.description}", markup=False)
+    with bars.Progress(*columns, who, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda submission: bar.update(task, advance=1, description=submission.student)
 
