@@ -685,11 +685,11 @@ def check_model(gradcheck):
         names |= vars(importlib.import_module(f"{package}.{stem}"))
     f, rng = SimpleNamespace(**names), np.random.default_rng(15)
     f.manual_seed(5)
-    x, labels = leaf(rng.normal(size=(4, 3))), f.Tensor([0, 2, 1, 2])
-    target = f.Tensor(rng.random((4, 3)), np.float64)
+    x, labels = leaf(rng.normal(size=(2, 3))), f.Tensor([0, 2])
+    target = f.Tensor(rng.random((2, 3)), np.float64)
     calls = {name: getattr(f, name) for name in ("relu", "sigmoid", "tanh", "gelu", "softmax")}
     calls |= {"log_softmax": f.log_softmax, "leaky_relu": f.leaky_relu}
-    calls["Flatten"] = lambda t: f.Flatten()(t.reshape(4, 3, 1))
+    calls["Flatten"] = lambda t: f.Flatten()(t.reshape(2, 3, 1))
     calls["Dropout"] = lambda t: f.manual_seed(1) or f.Dropout(0.4)(t)
     for loss in (f.MSELoss(), f.MSELoss("sum"), f.L1Loss(), f.BCEWithLogitsLoss()):
         calls[type(loss).__name__] = lambda t, loss=loss: loss(t, target)
@@ -735,7 +735,7 @@ def check_steps(make, start, grads, expected, what, hint="", dtype=np.float32):
         check_array(parameter.grad, given, f"{what}, .grad after step {t + 1}", dtype, told)
 
 
-def check_rule(make, rule, what, hint="", lrs=(0.1,) * 6, zero=False):
+def check_rule(make, rule, what, hint="", zero=False):
     """Fail unless updates move every number as rule says, in both float dtypes.
 
     Four random parameters get random gradients. The second has none in two steps, the third none at
@@ -750,7 +750,7 @@ def check_rule(make, rule, what, hint="", lrs=(0.1,) * 6, zero=False):
         optimizer, other = make(parameters), make(rest)
         states, others = [{} for _ in shapes], [{} for _ in shapes]
         starts, steps = [p.data.ravel().tolist() for p in parameters], [[] for _ in shapes]
-        for t, lr in enumerate(lrs):
+        for t, lr in enumerate((0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
             optimizer.lr = lr
             for k, (p, state) in enumerate(zip(parameters, states, strict=True)):
                 grad = np.array(rng.normal(size=p.shape) * (not zero), dtype)

@@ -490,7 +490,7 @@ def test_broadcast_shape_beyond():
         check_equal(broadcast_shape(a, b), expected, f"broadcast_shape({a}, {b})")
     # hidden: random pairs
     rng, cases = np.random.default_rng(3), []
-    for _ in range(25):
+    for _ in range(12):
         shape = tuple(rng.integers(2, 9, size=rng.integers(1, 6)).tolist())
         ones = rng.integers(0, 3, size=len(shape)).tolist()  # 1 in a, b, or none
         pairs = list(zip(shape, ones, strict=True))
@@ -984,8 +984,13 @@ def test_reductions_beyond():
     ### BEGIN HIDDEN TESTS
     # hidden: any axes, both float dtypes
     plain = {"sum": sum, "max": max, "min": min, "mean": lambda v: sum(v) / len(v)}
-    plain["var"] = lambda v: sum((x - sum(v) / len(v)) ** 2 for x in v) / (len(v) - 1)
     plain["argmax"] = lambda v: v.index(max(v))
+
+    def var(v):
+        mean = sum(v) / len(v)
+        return sum((x - mean) ** 2 for x in v) / (len(v) - 1)
+
+    plain["var"] = var
     x = np.random.default_rng(6).normal(size=(2, 3, 4))
     folded = {None: (0, 1, 2), 0: (0,), 1: (1,), -1: (2,)}
     folded |= {(0, 2): (0, 2), (-3, 1): (0, 1)}
@@ -1143,7 +1148,7 @@ def test_strides_beyond():
     ### BEGIN HIDDEN TESTS
     # hidden: random shapes, as in NumPy
     rng = np.random.default_rng(7)
-    for n in range(20):
+    for n in range(12):
         shape = tuple(rng.integers(2, 5, size=n % 4 + 1).tolist())
         array = rng.normal(size=[n if rng.random() < 0.5 else 1 for n in shape])
         view = np.broadcast_to(array, (2, *shape))

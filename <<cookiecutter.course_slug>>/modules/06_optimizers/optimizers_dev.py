@@ -460,9 +460,7 @@ def test_sgd_beyond():
     def rule(w, steps):
         return w - sum(lr * g for lr, g in steps)
 
-    check_rule(lambda p: Down(p, lr=0.1), rule, "SGD")
-    lrs = (0.1, 0.5, 0.0, 1e-3, 2.0, 0.3)
-    check_rule(Down, rule, "SGD, lr changes", "self.lr", lrs)
+    check_rule(lambda p: Down(p, lr=0.1), rule, "SGD", "self.lr")
     # hidden: gradients of zero
     check_rule(Down, rule, "SGD, gradients of zero", zero=True)
 
@@ -629,8 +627,7 @@ def test_momentum_beyond():
             def make(p, settings=(0.1, momentum, decay, nesterov)):
                 return Steps(p, *settings)
 
-            for lrs in ((0.1,) * 5, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
-                check_rule(make, rule, f"{what}, {nesterov=}", "g, v, step", lrs)
+            check_rule(make, rule, f"{what}, {nesterov=}", "g, v, step")
     rule = plain(0.9, 0.0, False)
     check_rule(lambda p: Steps(p, 0.1, 0.9), rule, "gradients of zero", zero=True)
     # hidden: settings changed later
@@ -765,10 +762,9 @@ def test_rmsprop_beyond():
         def make(p, alpha=alpha, eps=eps):
             return RMSprop(p, 0.01, alpha, eps)
 
-        for lrs in ((0.01,) * 6, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
-            check_rule(make, plain(alpha, eps), what, "√q + eps; g is not squared", lrs)
-        # hidden: gradients of zero
-        check_rule(make, plain(alpha, eps), f"{what}, gradients of zero", zero=True)
+        check_rule(make, plain(alpha, eps), what, "√q + eps; g is not squared")
+    # hidden: gradients of zero
+    check_rule(make, plain(alpha, eps), "RMSprop, gradients of zero", zero=True)
     ### END HIDDEN TESTS
 
 
@@ -950,8 +946,7 @@ def test_adam_beyond():
             def make(p, settings=settings):
                 return Alone(p, **settings)
 
-            for lrs in ((0.01,) * 7, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
-                check_rule(make, rule, what, "its own t", lrs)
+            check_rule(make, rule, what, "its own t")
     # hidden: zero gradients
     check_rule(Alone, plain(), "Adam, gradients of zero", zero=True)
     # hidden: tiny gradients
@@ -1082,9 +1077,8 @@ def test_adamw_beyond():
                 w = w - lr * decay * w - lr * g
             return w
 
-        for lrs in ((0.1,) * 5, (0.1, 0.3, 0.0, 0.2, 0.05, 0.4)):
-            what, hint = f"AdamW's decay, {decay=}", "times 1 - lr · weight_decay"
-            check_rule(make, rule, what, hint, lrs)
+        what, hint = f"AdamW's decay, {decay=}", "times 1 - lr · weight_decay"
+        check_rule(make, rule, what, hint)
     ### END HIDDEN TESTS
 
 
@@ -1912,9 +1906,9 @@ def test_train():
     model, _ = Slope.trained(x, [2 * v for v in x], 1, lr=0.05, count=20)
     hint = "a row goes with its label"
     check(model.weight, [2.0], "weight after 20 epochs of y = 2 x", np.float64, hint)
-    x = [float(k) for k in range(64)]
+    x = [float(k) for k in range(32)]
     seen = Slope.trained(x, x, 8, lr=0.0, count=2)[0].seen
-    first, second = sum(seen[:8], []), sum(seen[8:], [])
+    first, second = sum(seen[:4], []), sum(seen[4:], [])
     check_equal(first != second and first != x, True, "shuffled, anew in each epoch")
     again = Slope.trained(x, x, 8, lr=0.0, count=2)[0].seen
     check_equal(again, seen, "the order, from the same seed", "generator.permutation")
@@ -1924,14 +1918,14 @@ def test_train():
     labels, criterion = Tensor([0, 1, 1, 0]), CrossEntropyLoss()
     manual_seed(0)
     model = Sequential(Linear(2, 8), Tanh(), Linear(8, 2))
-    optimizer = Plain(model.parameters(), lr=0.5)
+    optimizer = Plain(model.parameters(), lr=1.0)
     few = x, labels[:3]
 
     def call():
         return train_epoch(model, criterion, optimizer, *few, 2)
 
     check_raises(ValueError, ["4", "3"], call, "4 rows and 3 labels")
-    for _ in range(150):
+    for _ in range(60):
         loss = train_epoch(model, criterion, optimizer, x, labels, 4)
     check_number(accuracy(model(x), labels), 1.0, f"accuracy on XOR, loss {loss:.3f}")
     print("✅ your framework learns")

@@ -1750,8 +1750,8 @@ is the test's own.
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-state-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
 @exercise(10)
 def test_state():
-    whole = weights_of(go_on(a_run(Trainer, 0), 5))
-    for epoch in range(5):
+    whole = weights_of(go_on(a_run(Trainer, 0), 3))
+    for epoch in range(3):
         saved = go_on(a_run(Trainer, 0), epoch).state_dict()
         before, fresh = repr(saved), a_run(Trainer, 1)
         arrays = [p.data for p in fresh.model.parameters()]
@@ -1761,11 +1761,11 @@ def test_state():
         check_equal(same, [True] * 4, "loaded into the same arrays", "p.data[...] =")
         check_equal(len(fresh.history), epoch, "epochs in the history, loaded")
         check_equal(fresh.stopper.waited, epoch, "stopper.waited, loaded")
-        go_on(fresh, 5 - epoch)
+        go_on(fresh, 3 - epoch)
         what = f"weights of a run that stopped after {epoch} epochs and went on"
         hint = "weights, optimizer, scheduler, both generators"
         same_bits(what, weights_of(fresh), whole, hint)
-        check_equal(len(fresh.history), 5, "epochs in the history, at the end")
+        check_equal(len(fresh.history), 3, "epochs in the history, at the end")
         hint = "copy, when you save and when you load"
         same = repr(saved) == before
         check_equal(same, True, "what was saved stayed as it was", hint)
