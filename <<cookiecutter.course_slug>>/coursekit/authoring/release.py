@@ -1,5 +1,6 @@
 """nbgrader's release notebooks and the student kit, published only when every check holds."""
 
+import copy
 import datetime as dt
 import json
 import re
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader import api
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import SaveCells
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from coursekit import assignment, export, files, notebook
@@ -25,8 +27,8 @@ from coursekit.authoring import checks, decoys
 from coursekit.authoring.align import align_cells
 from coursekit.authoring.sync import sync
 from coursekit.course import PROVIDED, Course, Module, Workspace, naive_utc
+from coursekit.database import one_grader
 from coursekit.errors import CourseError
-from coursekit.gradebook import Gradebook, one_grader
 from coursekit.nbgrader_config import captured_log, config, reason
 
 Sources = checks.Sources
@@ -50,8 +52,7 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
     refuse([*checks.check_sources(sources), *named, *checks.check_finished(written)])
     with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
         staging, kit = Path(folder) / "release", Path(folder) / course.slug
-        for module in modules:
-            generate(course, module, staging)
+        to_record = {module: generate(course, module, staging) for module in modules}
         in_kit = assemble(course, sources, staging, kit)
         all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}
         refuse([*checks.check_kit(all_sources, kit), *checks.check_release(sources, kit)])
@@ -61,7 +62,7 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
                 package = assignment.reference(course, f"{module.name}~", exports)
                 files.write_text(kit / "reference" / f"{module.stem}.py", package[module.stem])
         built = assignments(course, sources, exports, staging)
-        changes = record(course, sources, course.workspace, Path(folder) / "recorded")
+        changes = record(course, to_record, course.workspace)
         publish(staging, course.root / "release")
         for module, made in built.items():
             assignment.store(course, module, made)
@@ -82,25 +83,31 @@ def refuse(problems: Iterable[str]) -> None:
         raise CourseError(f"Nothing was released. Mend this and build again:\n{listed}")
 
 
-def generate(course: Course, module: Module, folder: Path, gradebook: str | None = None) -> None:
+def generate(course: Course, module: Module, folder: Path) -> NotebookNode:
     """Write nbgrader's release version of a module into a folder.
 
-    If a gradebook is given (a database URL), tell it the module's cells and points.
+    Return the notebook that nbgrader would tell its gradebook of meanwhile: `record` does, once
+    every check holds.
     """
+    kept = []
+
+    class KeepCells(NbGraderPreprocessor):
+        def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+            kept.append(copy.deepcopy(nb))
+            return nb, resources
+
     c = config(course)
     c.CourseDirectory.assignment_id = module.name
     c.CourseDirectory.release_directory = str(folder)
-    if gradebook:  # which needs no step after SaveCells
-        c.CourseDirectory.db_url = gradebook
-        steps = GenerateAssignment.preprocessors.default_args[0]
-        c.GenerateAssignment.preprocessors = steps[: steps.index(SaveCells) + 1]
-    c.GenerateAssignment.no_database = gradebook is None
-    c.SaveCells.enabled = gradebook is not None
+    steps = GenerateAssignment.preprocessors.default_args[0]
+    c.GenerateAssignment.preprocessors = [KeepCells if s is SaveCells else s for s in steps]
+    c.GenerateAssignment.no_database = True
     with captured_log() as lines:
         try:
             GenerateAssignment(coursedir=CourseDirectory(config=c), config=c).start()
         except NbGraderException as error:
             raise CourseError(f"{module.source}: nbgrader refuses: {reason(lines)}") from error
+    return kept[0]
 
 
 def exported(course: Course, sources: Sources) -> dict[Module, str]:
@@ -144,25 +151,34 @@ def assignments(
     return built
 
 
-def record(course: Course, sources: Sources, workspace: Workspace, folder: Path) -> list[str]:
+class SaveAtOnce(SaveCells):
+    """nbgrader's step that tells the gradebook a module's cells, in one transaction."""
+
+    def _create_notebook(self, nb: NotebookNode) -> None:
+        commit, self.gradebook.db.commit = self.gradebook.db.commit, self.gradebook.db.flush
+        super()._create_notebook(nb)
+        commit()
+
+
+def record(course: Course, to_record: Sources, workspace: Workspace) -> list[str]:
     """Tell a workspace's gradebook these modules' cells, points and due dates.
 
-    The folder gets what is released of them. Return a line for each cell that came or went although
-    students have handed in.
+    Return a line for each cell that came or went although students have handed in.
     """
     changes, url = [], workspace.gradebook
     with one_grader(url, workspace.root):
-        for module, nb in sources.items():
+        for module, nb in to_record.items():
+            name, stem, due = module.name, module.notebook.stem, naive_utc(course.due(module))
             cells = {
                 notebook.grade_id(c): (is_grade(c), is_solution(c), is_locked(c), c.cell_type,
                                        float(notebook.meta(c).get("points", 0)))
                 for c in nb.cells if notebook.grade_id(c)
             }  # fmt: skip
-            backups = workspace.root / "backups"
-            changes += align_cells(url, module.name, module.notebook.stem, cells, backups)
-            generate(course, module, folder, url)
-            with Gradebook(url) as gradebook:
-                gradebook.set_due(gradebook.module(module.name), naive_utc(course.due(module)))
+            changes += align_cells(url, name, stem, cells, workspace.root / "backups")
+            with api.Gradebook(url, course.slug) as gradebook:
+                gradebook.update_or_create_assignment(name, duedate=due)
+            about = {"notebook": stem, "assignment": name, "db_url": url}
+            SaveAtOnce().preprocess(nb, {"nbgrader": about})
     return changes
 
 
