@@ -29,9 +29,10 @@ from pathlib import Path
 import nbformat
 
 from bench import results
+from bench.sources import mutants, with_bug
 from coursekit import course as course_file
 from coursekit import notebook
-from coursekit.authoring import demo, mutants, release
+from coursekit.authoring import demo, release
 from coursekit.course import Course, Module, Workspace
 from coursekit.errors import CourseError
 from coursekit.grading.grade import Grading
@@ -76,13 +77,13 @@ def hand_in(root: Path, module: Module, count: int) -> None:
 
     No two are the same.
     """
-    source, bugs = notebook.read(module.source), mutants.load(module)
+    source, bugs = notebook.read(module.source), mutants(module)
     released = nbformat.read(root / "release" / module.name / module.notebook.name, as_version=4)
     there = len([*(root / "submitted").glob("*")])
     for number in range(there, count):
         rng, work = random.Random(number), copy.deepcopy(released)
         share = rng.choice(SHARES)
-        known = source if number % 4 else mutants.apply(source, rng.choice(bugs))
+        known = source if number % 4 else with_bug(source, rng.choice(bugs))
         demo.fill(known, work, keep=lambda *_, r=rng, share=share: r.random() < share)
         for cell in filter(notebook.is_solution, work.cells):
             cell.source += f"\n# student {number}"
@@ -118,7 +119,7 @@ def cpu_of_the_grader(course: Course, jobs: int) -> float:
     place, modules = Workspace(course.root / "first"), course.modules()[:1]
     place.root.mkdir()
     place.submitted.symlink_to(course.workspace.submitted)
-    release.record(course, {m: notebook.read(m.source) for m in modules}, place, place.root)
+    release.record(course, {m: release.generate(course, m, place.root) for m in modules}, place)
     submissions = collect.find(course, place, modules, [])
     before = time.process_time()
     Grading(course, place, jobs=jobs).run(submissions)

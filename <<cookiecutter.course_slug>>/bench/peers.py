@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from coursekit.assignment import write_package
+from bench.sources import write_package
 from coursekit.course import Course
 
 Step = Callable[[object, object], None]  # of images and labels, as a peer's `constant` makes them

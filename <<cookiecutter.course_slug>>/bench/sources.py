@@ -1,15 +1,31 @@
-"""Plausible student bugs (mutants.toml): each changes a solution in one place and loses points."""
+"""What tests and benchmarks make of a module's source: the package it needs, and student bugs.
+
+A bug (mutants.toml) changes a solution in one place, as a student might, and must lose points.
+"""
 
 import copy
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from coursekit import notebook
-from coursekit.course import Module
+from coursekit import files, notebook
+from coursekit.assignment import package_file, reference
+from coursekit.course import PROVIDED, Course, Module
 from coursekit.errors import CourseError
 
 if TYPE_CHECKING:  # nbformat takes long to import
     from nbformat import NotebookNode
+
+
+def write_package(course: Course, before: str, folder: Path) -> Path:
+    """Write the package, from the sources, with all modules before one into a folder; return it."""
+    sources = {m: notebook.read(m.source) for m in course.modules() if m.name < before}
+    anew = {module: package_file(nb.cells) for module, nb in sources.items()}
+    for name, text in reference(course, before, anew).items():
+        files.write_text(folder / course.package / f"{name}.py", text)
+    for name in PROVIDED:
+        files.write_bytes(folder / course.package / name, (course.package_dir / name).read_bytes())
+    return folder
 
 
 class Mutant(NamedTuple):
@@ -20,8 +36,8 @@ class Mutant(NamedTuple):
     new: str
 
 
-def load(module: Module) -> list[Mutant]:
-    """Return the mutants of a module. A CourseError names the one that is malformed."""
+def mutants(module: Module) -> list[Mutant]:
+    """Return the student bugs of a module. A CourseError names the one that is malformed."""
     try:
         table = tomllib.loads(module.mutants.read_text(encoding="utf-8"))
         return [Mutant(**entry) for entry in table.get("mutant", [])]
@@ -30,7 +46,7 @@ def load(module: Module) -> list[Mutant]:
         raise CourseError(f"{module.mutants}: {form}: {error}") from None
 
 
-def apply(nb: "NotebookNode", mutant: Mutant) -> "NotebookNode":
+def with_bug(nb: "NotebookNode", mutant: Mutant) -> "NotebookNode":
     """Return the notebook with the bug in it."""
     mutated = copy.deepcopy(nb)
     solutions = list(filter(notebook.is_solution, mutated.cells))

@@ -117,17 +117,6 @@ def reference(course: Course, before: str, anew: Mapping[Module, str]) -> dict[s
     return texts
 
 
-def write_package(course: Course, before: str, folder: Path) -> Path:
-    """Write the package, from the sources, with all modules before one into a folder; return it."""
-    sources = {m: notebook.read(m.source) for m in course.modules() if m.name < before}
-    anew = {module: package_file(nb.cells) for module, nb in sources.items()}
-    for name, text in reference(course, before, anew).items():
-        files.write_text(folder / course.package / f"{name}.py", text)
-    for name in PROVIDED:
-        files.write_bytes(folder / course.package / name, (course.package_dir / name).read_bytes())
-    return folder
-
-
 # ---- On disk
 
 

@@ -16,10 +16,10 @@ from unittest.mock import patch
 
 import pytest
 
+from bench.sources import mutants, write_package
 from coursekit import course as course_file
 from coursekit import execution, notebook
-from coursekit.assignment import Assignment, data_of, write_package
-from coursekit.authoring import mutants
+from coursekit.assignment import Assignment, data_of
 from coursekit.course import MODULE_NAME, PROVIDED, Course, Module
 from coursekit.errors import CourseError
 from coursekit.sandbox.engine import Engine
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:  # what cannot be read is one line, not fifty failures
         for module in COURSE.modules(config.getoption("--module")):
-            notebook.read(module.source), mutants.load(module)
+            notebook.read(module.source), mutants(module)
     except CourseError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -50,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that asks for `module` once a module; for `mutant`, once a student bug."""
     modules = COURSE.modules(metafunc.config.getoption("--module"))
     if "mutant" in metafunc.fixturenames:
-        cases = [(module, mutant) for module in modules for mutant in mutants.load(module)]
+        cases = [(module, mutant) for module in modules for mutant in mutants(module)]
         ids = [f"{module.name}: {mutant.name}" for module, mutant in cases]
         metafunc.parametrize("module, mutant", cases, ids=ids, scope="session")
     elif "module" in metafunc.fixturenames:

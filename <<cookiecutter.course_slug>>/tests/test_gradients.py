@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from bench.sources import write_package
 from coursekit import execution, notebook
-from coursekit.assignment import write_package
 from coursekit.course import Course
 
 pytestmark = [

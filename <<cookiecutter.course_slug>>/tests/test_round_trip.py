@@ -18,10 +18,10 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from bench.sources import Mutant, mutants, with_bug, write_package
 from coursekit import execution, notebook
-from coursekit.assignment import Assignment, package_file, write_package
-from coursekit.authoring import demo, mutants, release
-from coursekit.authoring.mutants import Mutant
+from coursekit.assignment import Assignment, package_file
+from coursekit.authoring import demo, release
 from coursekit.authoring.sync import sync
 from coursekit.course import Course, Module, Workspace
 from coursekit.grading.grade import Grading
@@ -46,8 +46,8 @@ def term(
     folder = place.submitted / "wrong" / module.name
     shutil.copytree(place.submitted / "perfect" / module.name, folder)
     work = nbformat.read(folder / module.notebook.name, as_version=4)
-    bug = mutants.load(module)[0]
-    demo.fill(mutants.apply(nb, bug), work)
+    bug = mutants(module)[0]
+    demo.fill(with_bug(nb, bug), work)
     nbformat.write(work, folder / module.notebook.name)
     (folder / "timestamp.txt").write_text(LATE, encoding="utf-8")
     return place
@@ -222,7 +222,7 @@ def test_a_student_bug_loses_points(
     engine: Engine, source: Assignment, nb: NotebookNode, mutant: Mutant
 ) -> None:
     """Mostly in the exercise's own test, two cells below: then the rest need not run."""
-    buggy = mutants.apply(nb, mutant).cells
+    buggy = with_bug(nb, mutant).cells
     (bug,) = (n for n, cell in enumerate(buggy) if cell.source != nb.cells[n].source)
     before = [cell for cell in buggy[:bug] if not notebook.is_test(cell)]
     noticed = any(loses(engine, source, c) for c in ([*before, *buggy[bug : bug + 3]], buggy))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from nbformat import NotebookNode
 
+from bench.sources import mutants, with_bug, write_package
 from coursekit import execution, notebook
-from coursekit.assignment import Assignment, write_package
-from coursekit.authoring import mutants
+from coursekit.assignment import Assignment
 from coursekit.course import Course, Module
 from coursekit.sandbox.engine import Engine
 
@@ -49,10 +49,10 @@ def test_the_code_prints_what_the_notes_show(
 def test_mistakes_say_what_the_notes_quote(
     engine: Engine, source: Assignment, nb: NotebookNode, module: Module, notes: str
 ) -> None:
-    known = {mutant.name: mutant for mutant in mutants.load(module)}
+    known = {mutant.name: mutant for mutant in mutants(module)}
     for name, quoted in MISTAKE.findall(notes):
         assert name in known, f"{module.notes}: mutants.toml has no {name!r}"
-        cells = mutants.apply(nb, known[name]).cells
+        cells = with_bug(nb, known[name]).cells
         (bug,) = (n for n, cell in enumerate(cells) if cell.source != nb.cells[n].source)
         execution.run(engine, source, cells[: bug + 3])  # its test is two cells below
         tests = filter(notebook.is_test, cells[: bug + 3])

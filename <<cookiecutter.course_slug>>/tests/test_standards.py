@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 from nbformat import NotebookNode
 
+from bench.sources import mutants, with_bug
 from coursekit import notebook
-from coursekit.authoring import checks, mutants
+from coursekit.authoring import checks
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError
 from coursekit.execution import parsed
@@ -761,7 +762,7 @@ def test_there_are_student_bugs_to_notice(
     module: Module, nb: NotebookNode, asked: Mapping[str, Any]
 ) -> Iterator[str]:
     where = f"modules/{module.name}/mutants.toml"
-    found = mutants.load(module)
+    found = mutants(module)
     names = [mutant.name for mutant in found]
     if len(found) < asked["mutants"]:
         yield f"{where}: {len(found)} of {asked['mutants']} student bugs are there: add some."
@@ -769,7 +770,7 @@ def test_there_are_student_bugs_to_notice(
         yield f"{where}: two bugs are called {name!r}: rename one."
     for mutant in found:
         try:
-            mutants.apply(nb, mutant)
+            with_bug(nb, mutant)
         except CourseError as error:
             yield f"{where}: {str(error).splitlines()[0].rstrip(':')}: change one or the other."
 
