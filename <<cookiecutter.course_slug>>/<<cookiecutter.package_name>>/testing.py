@@ -59,7 +59,8 @@ def beyond(number, topics):
 
 def explained(error, number, test):
     """Return what a student needs to know: what failed, why, and where in their code."""
-    frames = traceback.extract_tb(error.__traceback__)
+    steps = traceback.walk_tb(error.__traceback__)
+    frames = traceback.StackSummary.extract(steps, lookup_lines=False)  # until one is shown
     inside = [n for n, frame in enumerate(frames) if frame.name == test.__name__]
     theirs = frames[inside[-1] + 1 :] if inside else []
     tests = {__file__, test.__code__.co_filename}  # a cell is a file of its own

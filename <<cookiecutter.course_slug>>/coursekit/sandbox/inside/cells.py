@@ -198,12 +198,13 @@ def frames_of(error: BaseException, filename: str, source: str) -> list:
     while step is not None:
         code = step.tb_frame.f_code
         if not code.co_filename.startswith(HERE):
-            head = f"{code.co_filename}:{step.tb_lineno}, in {code.co_name}"
-            known = linecache.cache.get(code.co_filename, ())
-            lines = known[2] if len(known) == 4 else []  # else it was not read yet
-            text = source if code.co_filename == filename else "".join(lines)
-            is_cell = text and code.co_filename[0] == "<"
-            found.append(f"{head}\n{pointed(text, step.tb_lineno)}" if is_cell else head)
+            found.append(f"{code.co_filename}:{step.tb_lineno}, in {code.co_name}")
+            cached = linecache.cache if code.co_filename.startswith("<") else {}  # only cells
+            known = cached.get(code.co_filename, ())
+            if code.co_filename == filename:
+                found[-1] += f"\n{pointed(source, step.tb_lineno)}"
+            elif len(known) == 4:  # another cell
+                found[-1] += f"\n{pointed(''.join(known[2]), step.tb_lineno)}"
         step = step.tb_next
     if isinstance(error, SyntaxError) and error.filename == filename and error.lineno:
         found.append(pointed(source, error.lineno))
