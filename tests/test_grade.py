@@ -132,6 +132,39 @@ def test_names_that_a_terminal_could_take_for_markup_are_printed_as_they_are(
     assert "[/red]" in spoilable.refused("grade", "--student", "ada[/red]")
 
 
+def test_half_characters_in_an_error_and_odd_names_of_cells_cost_nothing(
+    spoilable: Living,
+) -> None:
+    nb = spoilable.solved()
+    (cell,) = (cell for cell in nb.cells if cell.id == "tensor-strides")
+    cell.source += "\nprint('\\ud800')\ndef read_strided(*_):\n    raise ValueError('caf\\udce9')\n"
+    own = new_markdown_cell("![](data:image/png;base64,AAAA)")
+    own.metadata["nbgrader"] = {"grade_id": "\x1b[31mRED\n\x00" + "=x" * 10_000}
+    nb.cells.append(own)
+    spoilable.hand_in("ada", nb)
+    spoilable.ok("grade")
+    row = grades(spoilable)["ada"]
+    assert 60 <= float(row["automatic"]) < 80
+    assert "\x1b" not in row["note"] and len(row["note"]) < 500
+    assert "caf?" in words_on(page_of(spoilable, "ada"))
+
+
+def page_of(course: Living, student: str) -> str:
+    page = course.root / "feedback" / student / MODULE / "tensor_dev.html"
+    return page.read_text(encoding="utf-8")
+
+
+def test_a_graded_notebook_that_was_spoiled_is_made_anew(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved(), stamp="2099-01-01 12:00 UTC")
+    spoilable.ok("grade")
+    path = spoilable.root / "autograded" / "ada" / MODULE / "tensor_dev.ipynb"
+    path.write_text("{", encoding="utf-8")
+    spoilable.edit(spoilable.root / "course.toml", "percent_per_day = 0", "percent_per_day = 10")
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["ada"]["late_penalty"]) > 0
+    assert '"cells"' in path.read_text(encoding="utf-8")
+
+
 def test_work_in_the_wrong_place_is_named(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     for stray in ("tensor_dev.ipynb", "pam/tensor_dev.ipynb", "uma/1_tensor/tensor_dev.ipynb"):

@@ -15,7 +15,7 @@ from coursekit.notebook import grade_id
 from coursekit.sandbox.engine import Cell, Engine, Job, Outcome
 
 Output = Mapping[str, Any]
-FRAME = re.compile(r"^<([^>]+)>:(\d+), in")
+FRAME = re.compile(r"^<([^>]+)>:(\d{1,9}), in")
 TIME_IS_UP = "CellTimeoutError"  # both names are nbgrader's
 NEVER_CAME = "DeadKernelError"
 

@@ -10,6 +10,7 @@ from typing import Any
 from coursekit.errors import CourseError
 
 SEVERAL = {"staff", "extension"}
+MOST = 1_000_000  # of anything that is counted
 
 
 class Moment:
@@ -115,4 +116,8 @@ def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> d
         if kind in (int, float) and not needed and (value < 0 or positive and not value):
             least = "be above zero" if positive else "not be below zero"
             raise CourseError(f"{where} {key} is {value!r}; it must {least}.")
+        if kind in (int, float) and not value <= MOST:  # also inf and nan
+            raise CourseError(f"{where} {key} is {value!r}; it must be at most {MOST:,}.")
+        if isinstance(value, dt.date) and not 1970 <= value.year < 9000:
+            raise CourseError(f"{where} {key} is {value}: in which year is that?")
     return {key: given.get(key, default) for key, default in known.items()}

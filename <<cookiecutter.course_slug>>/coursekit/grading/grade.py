@@ -9,6 +9,7 @@ import itertools
 import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from coursekit import assignment as assignments
@@ -130,16 +131,19 @@ class ModuleGrader:
         folder, page = workspace.graded(submission), workspace.page(submission)
         last = state.read(folder)
         grades = self.known.get(submission.student) or self.record.empty(submission.student)
-        if last.key != key or not grades.id or self.grading.force:
-            work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
-            self.waiting[self.submit(self.assignment.key, self.data, work)] = submission
-            return None
-        status = "zero" if last.status == "zero" else "unchanged"
-        if last.marks == standing(grades, self.policy) and page.is_file():
-            return self.report(submission, status)
-        path = folder / self.assignment.file
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
-        yield submission, finished(self.assignment, cells, grades, self.policy, last), status
+        if last.key == key and grades.id and not self.grading.force:
+            status = "zero" if last.status == "zero" else "unchanged"
+            if last.marks == standing(grades, self.policy) and page.is_file():
+                return self.report(submission, status)
+            with suppress(OSError, ValueError, KeyError):  # somebody spoiled it: graded anew
+                path = folder / self.assignment.file
+                text = '{"cells": []}' if status == "zero" else path.read_text(encoding="utf-8")
+                cells = json.loads(text)["cells"]
+                graded = finished(self.assignment, cells, grades, self.policy, last)
+                return (yield submission, graded, status)
+        work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
+        self.waiting[self.submit(self.assignment.key, self.data, work)] = submission
+        return None
 
     def collect(self, fewer: int) -> Iterator[Done]:
         """Wait until fewer submissions than this are being graded; yield those that were."""

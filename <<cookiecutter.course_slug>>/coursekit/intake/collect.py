@@ -168,7 +168,7 @@ def suffix(path: PurePath) -> str:
 
 def plain(name: str) -> str:
     """Return a file's name without case, suffix and what browsers and Jupyter add to copies."""
-    stem = PurePath(BROWSERS.sub("", name)).stem
+    stem = PurePath(BROWSERS.sub("", name)).stem[-200:]  # COPY takes the square of its length
     return COPY.sub("", stem.casefold().removeprefix("copy of "))
 
 

@@ -213,7 +213,7 @@ def sound(raw: Json, number: int, log: RepairLog) -> Cell:
         name = name.get(key) if isinstance(name, dict) else None
     meta = {"nbgrader": {"grade_id": encodable(name)}} if isinstance(name, str) else {}
     cell = {"cell_type": kind, "metadata": meta, "source": text}
-    shown = notebook.grade_id(cell) or f"cell {number}"
+    shown = printable(notebook.grade_id(cell)) or f"cell {number}"
     if kind == "markdown":
         attach_pictures(cell, raw.get("attachments"))
         if cell["source"] != text:

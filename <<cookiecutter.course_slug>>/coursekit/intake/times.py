@@ -37,6 +37,8 @@ def handed_in(stamp: bytes | None, zone: dt.tzinfo) -> tuple[dt.datetime | None,
     try:
         local = moment_of(text, zone)
         moment = local.replace(tzinfo=local.tzinfo or dt.UTC).astimezone(dt.UTC)
+        if not 1 < moment.year < 9999:  # in another time zone it may be none
+            raise ValueError("no year of ours")
     except Unclear as error:
         return None, [f"{TIMESTAMP} {error}"]
     except Exception:  # dateutil raises whatever its parts raise

@@ -187,6 +187,9 @@ def outputs_of(reply: list) -> list:
     """
     out, err, result, error = reply
     "".join([out, err, *result, *error])  # a TypeError unless all of it is text
+    texts = [out, err, *result, *error]  # which may hold halves of surrogate pairs, in no encoding
+    out, err, *rest = (text.encode("utf-8", "replace").decode() for text in texts)
+    result, error = rest[: len(result)], rest[len(result) :]
     printed = {"stdout": out, "stderr": err}.items()
     outputs = [{"output_type": "stream", "name": n, "text": text} for n, text in printed if text]
     if error:
