@@ -427,3 +427,122 @@ def test_feedback_goes_back_to_moodle_under_its_folders(course: Living, tmp_path
     with zipfile.ZipFile(course.root / "feedback" / f"{MODULE}-moodle.zip") as archive:
         assert archive.namelist() == [f"{name}/feedback.html"]
     assert not (course.root / "grades" / "canvas.csv").exists()
+
+
+def test_settings_in_a_students_clone_run_nothing(canvas: Living, tmp_path: Path) -> None:
+    clone = tmp_path / "clones" / "jdoe"
+    clone.mkdir(parents=True)
+    ran, program = tmp_path / "ran", tmp_path / "program.sh"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    program.chmod(0o755)
+    (clone / "tensor_dev.ipynb").write_bytes(canvas.released.read_bytes())
+    git = ["git", "-C", str(clone), "-c", "user.name=J", "-c", "user.email=j@example.edu"]
+    date = "2027-01-20T12:00:00Z"
+    dates = {"PATH": "/usr/bin:/bin", "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "work"]):
+        subprocess.run([*git, *command], check=True, env=dates)
+    commit = subprocess.run([*git, "cat-file", "commit", "HEAD"], capture_output=True, check=True)
+    signed = commit.stdout.replace(b"\n\n", b"\ngpgsig -----BEGIN PGP SIGNATURE-----\n\n", 1)
+    new = subprocess.run([*git, "hash-object", "-t", "commit", "-w", "--stdin"], input=signed,
+                         capture_output=True, check=True).stdout.decode().strip()  # fmt: skip
+    branch = subprocess.run([*git, "symbolic-ref", "HEAD"], capture_output=True, check=True).stdout
+    subprocess.run([*git, "update-ref", branch.decode().strip(), new], check=True)
+    for name, value in (
+        ("log.showSignature", "true"),
+        ("gpg.program", str(program)),
+        ("core.fsmonitor", str(program)),
+        ("core.pager", str(program)),
+    ):
+        subprocess.run([*git, "config", name, value], check=True)
+    subprocess.run([*git, "log", "-1"], capture_output=True, check=False)
+    assert ran.exists(), "git itself would run it"
+    ran.unlink()
+    canvas.ok("collect", str(tmp_path / "clones"))
+    assert not ran.exists()
+    assert submitted(canvas)[f"jdoe/{MODULE}/timestamp.txt"] == b"2027-01-20 12:00:00 UTC\n"
+
+
+def test_one_file_spoils_nobodys_work(canvas: Living, tmp_path: Path) -> None:
+    nb, odd = canvas.released.read_bytes(), io.BytesIO()
+    with zipfile.ZipFile(odd, "w") as archive:
+        archive.writestr("submission.json", "[" * 100_000)
+        archive.writestr("tensor_dev.ipynb", nb)
+    named = {"id": "wang", "time": "2027-01-20T12:00+00:00", "sha256": ""}
+    long = io.BytesIO()
+    with zipfile.ZipFile(long, "w") as archive:
+        archive.writestr("submission.json", json.dumps(named))
+        archive.writestr("tensor_dev." + "a" * 300, nb)
+    newer = bytearray(odd.getvalue())
+    for sign in (b"PK\x01\x02", b"PK\x03\x04"):  # made for a zip of version 9.9
+        at = newer.find(sign) + (6 if sign[2] == 1 else 4)
+        newer[at] = 99
+    files = {
+        "wangxm_3144_1_submission_metadata.yml": "x: [1",
+        "wangxm_3144_2_tensor_dev.zip": odd.getvalue(),
+        "wangxm_3144_3_tensor_dev.zip": bytes(newer),
+        "wangxm_3144_4_tensor_dev.zip": long.getvalue(),
+        "wangxm_3144_5_" + "_" * 30_000 + ".ipynb": nb,
+        "doejane_3145_6_tensor_dev.ipynb": nb,
+    }
+    said = canvas.call("collect", str(zipped(tmp_path / "s.zip", files))).stdout
+    assert submitted(canvas)[f"jdoe/{MODULE}/tensor_dev.ipynb"] == nb
+    assert "wangxm_3144_1_submission_metadata.yml: this is no notebook" in said
+    assert said.count("Not taken: ") >= 2
+
+
+def test_what_is_outside_says_whose_it_is(canvas: Living, tmp_path: Path) -> None:
+    """A folder was named by whoever collected; what lies in it, by the student."""
+    mine, packed = canvas.released.read_bytes(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        about = {"id": "wang", "time": "2027-01-20T12:00+00:00"}
+        about["sha256"] = hashlib.sha256(mine).hexdigest()
+        archive.writestr("submission.json", json.dumps(about))
+        archive.writestr("tensor_dev.ipynb", mine)
+    folder = tmp_path / "by hand"
+    for name, data in {
+        "hw-jdoe/wang/tensor_dev.ipynb": mine,
+        "jdoe2/x_3144_1_tensor_dev.ipynb": mine,
+        "zobrien/hand-in.zip": packed.getvalue(),
+    }.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(data)
+    said = canvas.ok("collect", str(folder))
+    assert {path.partition("/")[0] for path in submitted(canvas)} == {"jdoe", "jdoe2", "zobrien"}
+    assert "is taken as zobrien's; submission.json in it says wang's" in said
+
+
+def test_a_namesake_who_is_in_no_roster_is_nobody(canvas: Living, tmp_path: Path) -> None:
+    files = {"wangxiaoming_4000_1_tensor_dev.ipynb": canvas.released.read_bytes(),
+             "王小明_4001_1_tensor_dev.ipynb": canvas.released.read_bytes()}  # fmt: skip
+    said = canvas.call("collect", str(zipped(tmp_path / "s.zip", files))).stdout
+    assert not (canvas.root / "submitted").exists()
+    assert "nobody in roster.csv is called 4001 or 王小明" in said
+
+
+def test_what_the_lms_calls_late_is_told_whatever_the_file_says(
+    canvas: Living, tmp_path: Path
+) -> None:
+    nb, packed = canvas.released.read_bytes(), io.BytesIO()
+    about = {"id": "jdoe", "time": "2027-01-20T12:00+00:00"}
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("submission.json", json.dumps(about | {"sha256": "0"}))
+        archive.writestr("tensor_dev.ipynb", nb)
+    files = {"doejane_LATE_3145_6_tensor_dev.zip": packed.getvalue()}
+    said = canvas.ok("collect", str(zipped(tmp_path / "s.zip", files)))
+    assert "late, says the LMS; submission.json says 2027-01-20 12:00 UTC" in said
+
+
+def test_a_canvas_export_saved_by_a_spreadsheet_takes_marks(course: Living, tmp_path: Path) -> None:
+    export = tmp_path / "grades.csv"
+    rows = csv.reader(io.StringIO(CANVAS_GRADEBOOK.lstrip("\ufeff").replace("王, 小明", "Wang, X")))
+    text = io.StringIO()
+    csv.writer(text, delimiter=";", lineterminator="\r").writerows(rows)
+    sums = text.getvalue().replace("Doe, Jane", "Doe (Points Possible), Jane", 1)
+    export.write_bytes(sums.encode("cp1252"))
+    course.ok("collect", "--roster", str(export))
+    course.hand_in("jdoe", course.solved(lambda n: n < 3))
+    course.ok("grade")
+    table = list(csv.DictReader((course.root / "grades/canvas.csv").open(encoding="utf-8")))
+    marks = {row["SIS Login ID"]: row["Tensor (101)"] for row in table}
+    assert marks[""] == "100" and set(marks) >= {"zobrien", "jdoe", "jdoe2"}
+    assert 0 < float(marks["jdoe"]) < 100, "hers, not all that is possible"

@@ -77,14 +77,14 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         for found in downloads.found_in(path):
             where = f"{path.name}: {printable(found.where, 200)}"
             try:
-                if suffix(PurePosixPath(found.file)) not in KINDS:
-                    raise LookupError("this is no notebook, script or zip of one")
-                data = found.read()
+                data = found.read() if suffix(PurePosixPath(found.file)) in KINDS else b""
                 if packed := opened(data):
                     found, data = described(found, packed), packed.notebook
                     new = not known and packed.id.casefold() not in students.known
                     if new and STUDENT_ID.fullmatch(packed.id):  # by their own word
                         students = Roster([*students.students, Student(packed.id)])
+                if suffix(PurePosixPath(found.file)) not in KINDS:
+                    raise LookupError("this is no notebook, script or zip of one")
                 student = students.find(*found.names)
                 of = module_of(course, found, data) or module
                 if not of:
@@ -94,6 +94,8 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
                     result.notes += differences(packed, student, where)
             except (LookupError, CourseError, OSError) as error:
                 result.problems.append(f"{where}: {error}")
+            except Exception as error:  # one file spoils nobody's work
+                result.problems.append(f"{where} cannot be read ({type(error).__name__})")
     if result.problems and not known:
         roster.read(course)  # says how to make one
     if not attempts and not result.problems:
@@ -101,9 +103,12 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         raise CourseError(f"No notebook, script or zip of one was found in {listed}.")
     for those in attempts.values():
         newest = newest_of(those, result)
-        result.counts[take(course, newest, result.notes)] += 1
-        for attempt in those:
-            keep(course, attempt)
+        try:
+            result.counts[take(course, newest, result.notes)] += 1
+            for attempt in those:
+                keep(course, attempt)
+        except OSError as error:
+            result.problems.append(f"{printable(newest.found.where, 200)}: {error}")
     for of in sorted({of for _, of in attempts}, key=lambda of: of.name):
         have = {path.parent.name for path in course.workspace.submitted.glob(f"*/{of.name}")}
         absent = [s.id for s in students.students if s.id not in have]
@@ -116,14 +121,14 @@ def differences(packed: Packed, student: Student, where: str) -> Iterator[str]:
     if packed.changed:
         yield f"{where}: the notebook was changed after submit"
     if packed.id.casefold() not in student.keys:
-        yield f"{where}: is {student.id}'s, says the LMS, and {packed.id}'s, says {PACKED}"
+        yield f"{where}: is taken as {student.id}'s; {PACKED} in it says {packed.id}'s"
 
 
 def module_of(course: Course, found: Found, data: bytes) -> Module | None:
     """Return the module whose notebook a file is, by its name, or those of files in a zip."""
     names: list[PurePath] = [PurePosixPath(found.file)]
     if suffix(names[0]) == ".zip":
-        with suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with suppress(Exception), zipfile.ZipFile(io.BytesIO(data)) as archive:
             names += map(PurePosixPath, archive.namelist())
     by_name = {plain(module.notebook.name): module for module in course.modules()}
     modules = {by_name[plain(path.name)] for path in names if plain(path.name) in by_name}
@@ -141,8 +146,9 @@ def newest_of(attempts: list[Attempt], result: Collected) -> Attempt:
     )
     others = [printable(a.found.where) for a in attempts if a.data != newest.data]
     if others:
-        what = f"{newest.student}, {newest.module.name}: several files; {newest.found.where} counts"
-        result.notes.append(f"{what}, not {', '.join(others)}")
+        what = f"{newest.student}, {newest.module.name}: several files"
+        counts = f"{printable(newest.found.where)} counts, not {', '.join(others)}"
+        result.notes.append(f"{what}; {counts}")
     return newest
 
 
@@ -213,10 +219,11 @@ def take(course: Course, attempt: Attempt, notes: list[str]) -> str:
             return OLDER
         aside(course, attempt.student, attempt.module)
     write(attempt, folder)
-    if attempt.found.late and not time:
+    if attempt.found.late:
+        told = f"; {PACKED} says {time:%Y-%m-%d %H:%M} UTC" if time else ", but not when it came"
         notes.append(
-            f"{who}: late, says the LMS, but not when it came. To have that counted, write the "
-            f"time into {folder.relative_to(course.root).as_posix()}/{TIMESTAMP}"
+            f"{who}: late, says the LMS{told}. To have another time counted, write it into "
+            f"{folder.relative_to(course.root).as_posix()}/{TIMESTAMP}"
         )
     return NEWER if there else TAKEN
 

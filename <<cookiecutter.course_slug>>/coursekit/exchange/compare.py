@@ -76,7 +76,7 @@ def read(course: Course, known: Assignment, folder: Path, notes: list[str]) -> I
         try:
             data = read_file(path, 1e6 * course.grading["file_mb"])
             cells = parse.clean(parse.from_json(parse.decoded(data)[0]), parse.RepairLog())
-        except (Ungradable, OSError, RecursionError) as error:
+        except (Ungradable, OSError, RecursionError, ValueError) as error:
             notes.append(f"Left out: {work.who}: {error}.")
             continue
         texts: dict[tuple[str, str], list[str]] = defaultdict(list)

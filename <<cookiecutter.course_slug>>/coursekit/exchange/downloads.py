@@ -13,13 +13,15 @@ import json
 import re
 import stat
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from coursekit.errors import CourseError
-from coursekit.intake.collect import KINDS, is_visible, suffix
+from coursekit.intake.collect import KINDS, is_visible, printable, suffix
 
 # Canvas: doejane_LATE_3143_207797_tensor_dev-2.ipynb, of user 3143; LATE if it was, -2 the attempt.
 CANVAS = re.compile(r"(?P<name>[^_]*)_(?P<late>LATE_)?(?P<lms_id>\d+)_\d+_(?P<file>.+)", re.S)
@@ -54,7 +56,7 @@ def found_in(path: Path) -> Iterator[Found]:
         raise CourseError(f"{path} is not there.")
     inside = in_zip(path) if path.is_file() else in_folder(path)
     folder = path if path.is_dir() else None
-    if metadata := next((name for name in inside if name.endswith(GRADESCOPE)), ""):
+    if metadata := next((name for name in inside if is_metadata(name, inside)), ""):
         yield from (replace(found, by_lms=True) for found in gradescope(inside, metadata))
         return
     if PACKED in inside and path.is_file():
@@ -62,6 +64,13 @@ def found_in(path: Path) -> Iterator[Found]:
         return
     for name in [*work(inside), *filter(is_misplaced, inside)]:
         yield one(name, PurePosixPath(name).parts, inside[name], folder)
+
+
+def is_metadata(name: str, inside: Files) -> bool:
+    """Tell whether this is Gradescope's own file, beside which everything lies: not a student's."""
+    path = PurePosixPath(name)
+    top = name.removesuffix(GRADESCOPE)
+    return path.name == GRADESCOPE and all(other.startswith(top) for other in inside)
 
 
 def is_misplaced(name: str) -> bool:
@@ -82,7 +91,9 @@ def work(inside: Files) -> Iterator[str]:
         kit = next((kit for kit in kits if path.startswith(f"{kit}/")), None)
         if kit is not None:
             original = paths.get(f"{kit}{ORIGINALS}{path.removeprefix(f'{kit}/')}")
-            untouched = original and inside[original]() == inside[name]()
+            untouched = False
+            with contextlib.suppress(CourseError, OSError):  # to be told when it is taken
+                untouched = original and inside[original]() == inside[name]()
             if path.startswith(kit + ORIGINALS) or path.endswith(".py") or untouched:
                 continue
         yield name
@@ -90,28 +101,45 @@ def work(inside: Files) -> Iterator[str]:
 
 def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) -> Found:
     """Return a file with whatever its name and those of its folders say."""
-    for number, part in enumerate(parts):
+    for part in parts:
         if match := MOODLE.fullmatch(part):
             return Found(name, (match["name"],), match["file"] or parts[-1], read, by_lms=True)
-        if number == len(parts) - 1 and (match := CANVAS.fullmatch(part)):
-            file, names = ATTEMPT.sub("", match["file"]), (match["lms_id"], match["name"])
-            return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
-    owners = parts[:-1]
-    time = committed(folder / parts[0], "/".join(parts[1:])) if folder and len(parts) > 1 else None
+    # What is outside was named by whoever collected, what is inside by the student.
     # GitHub Classroom calls a repository ASSIGNMENT-LOGIN; a login may have dashes itself.
-    tails = [
-        owner.split("-", n)[-1] for owner in owners[:1] for n in range(1, owner.count("-") + 1)
-    ]
-    return Found(name, (*owners, *tails), parts[-1], read, time)
+    owners = [*parts[:-1]]
+    owners[1:1] = [o.split("-", n)[-1] for o in owners[:1] for n in range(1, o.count("-") + 1)]
+    if match := CANVAS.fullmatch(parts[-1]):
+        file, names = ATTEMPT.sub("", match["file"]), (*owners, match["lms_id"], match["name"])
+        return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
+    time = committed(folder / parts[0]).get("/".join(parts[1:])) if folder and owners else None
+    return Found(name, tuple(owners), parts[-1], read, time)
 
 
-def committed(repository: Path, name: str) -> dt.datetime | None:
-    """Return when a file was last committed, if it lies in a clone."""
+@lru_cache(1)
+def committed(repository: Path) -> dict[str, dt.datetime]:
+    """Return when each file of a clone was last committed, by its path; nothing if it is none.
+
+    A folder of a student's can hold settings by which git runs any program. So git clones it first,
+    which it does by none of them, as its manual says (git(1), SECURITY).
+    """
+    times: dict[str, dt.datetime] = {}
     if not (repository / ".git").exists():
-        return None
-    command = ["git", "-C", repository, "log", "-1", "--format=%cI", "--", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return dt.datetime.fromisoformat(done.stdout.strip()) if done.stdout.strip() else None
+        return times
+    with tempfile.TemporaryDirectory() as copy:
+        git = "git", "-c", "core.quotePath=false"
+        clone = [*git, "clone", "-q", "--bare", "--no-local", repository, copy]
+        subprocess.run(clone, capture_output=True, check=False)
+        log = [*git, "-C", copy, "log", "--format=format:%x01%ct", "--name-only"]
+        how = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
+        done = subprocess.run(log, **how)
+    for line in done.stdout.splitlines():
+        if line.startswith("\x01"):
+            when = None
+            with contextlib.suppress(ValueError, OverflowError, OSError):  # the year 10000
+                when = dt.datetime.fromtimestamp(int(line[1:]), dt.UTC)
+        elif line and when:
+            times.setdefault(line, when)  # the newest comes first
+    return times
 
 
 def gradescope(inside: Files, metadata: str) -> Iterator[Found]:
@@ -119,7 +147,10 @@ def gradescope(inside: Files, metadata: str) -> Iterator[Found]:
     import yaml
 
     top = metadata.removesuffix(GRADESCOPE)
-    table = yaml.safe_load(inside[metadata]())
+    try:
+        table = yaml.safe_load(inside[metadata]())
+    except yaml.YAMLError as error:
+        raise CourseError(f"{metadata} cannot be read: {error}") from None
     for submission, about in (table or {}).items():
         about = {str(key).strip(":"): value for key, value in about.items()}
         who = [{str(k).strip(":"): v for k, v in s.items()} for s in about.get("submitters", [])]
@@ -140,7 +171,8 @@ def in_folder(folder: Path) -> Files:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if all(map(is_visible, parts)) and stat.S_ISREG(path.lstat().st_mode):
-            found["/".join(parts)] = path.read_bytes
+            name = "/".join(parts).encode("utf-8", "backslashreplace").decode()
+            found[name] = path.read_bytes
     return found
 
 
@@ -148,7 +180,7 @@ def in_zip(path: Path) -> Files:
     """Return the files in a zip, with names that old zips wrote in cp437 or UTF-8."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise CourseError(f"{path} is no zip and no folder: give the LMS's download.") from None
     found: Files = {}
     for entry in archive.infolist():
@@ -197,12 +229,14 @@ def opened(data: bytes) -> Packed | None:
             notebook = unpacked(archive, entry)
         changed = hashlib.sha256(notebook).hexdigest() != said["sha256"]
         time = dt.datetime.fromisoformat(said["time"]).astimezone(dt.UTC)
-        return Packed(str(said["id"]), entry.filename, notebook, time, changed)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OverflowError):
+        return Packed(printable(str(said["id"])), entry.filename, notebook, time, changed)
+    except CourseError:
+        raise
+    except Exception:  # zipfile and json raise a dozen kinds
         return None
 
 
 def described(found: Found, packed: Packed) -> Found:
-    """Return a file with what is known of it: who and when it was, an LMS knows better."""
-    names = found.names if found.by_lms else (packed.id, *found.names)
+    """Return a file with what is known of it: whose it is, folders and an LMS know better."""
+    names = found.names if found.by_lms else (*found.names, packed.id)
     return replace(found, names=names, file=packed.file, time=found.time or packed.time)

@@ -4,8 +4,6 @@ grades/ gets tables, feedback/ a zip a module. Marks that wait for a person stay
 students what it is given.
 """
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -16,12 +14,14 @@ from coursekit import files, notebook
 from coursekit import gradebook as gb
 from coursekit.assignment import stored
 from coursekit.course import Course, Module, Submission, Workspace
+from coursekit.errors import Ungradable
 from coursekit.exchange import roster
 from coursekit.exchange.collect import ATTEMPTS, SOURCE, digest
 from coursekit.exchange.downloads import CANVAS, MOODLE
 from coursekit.exchange.roster import Roster
 from coursekit.gradebook import Gradebook
 from coursekit.grading.results import Result, Results
+from coursekit.intake.collect import read_file
 
 Table = list[list[object]]
 CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section")
@@ -56,8 +56,9 @@ def name_in_gradebook(workspace: Workspace, people: Roster) -> None:
 
 
 def final(row: Result | None) -> str:
-    """Return a submission's points; nothing as long as an answer waits for its mark."""
-    return "" if row is None or row.waiting else f"{round(row.total, 2):g}"
+    """Return a submission's points; nothing while an answer waits for its mark, or if it failed."""
+    unknown = row is None or row.waiting or row.status == "failed"
+    return "" if unknown else f"{round(row.total, 2):g}"
 
 
 def modules_of(results: Results) -> list[str]:
@@ -100,17 +101,17 @@ def canvas(course: Course, export: Path, people: Roster, results: Results) -> Ta
 
     A module's column is the assignment with its name in it; Canvas makes a new one of another.
     """
-    rows = list(csv.reader(io.StringIO(export.read_text(encoding="utf-8-sig"))))
+    rows = list(roster.table(export))
     head = [name.strip() for name in rows[0]]
     about = [n for n, name in enumerate(head) if name.casefold() in CANVAS_COLUMNS]
     of_module = {name: column_of(head, module) for module in course.modules()
                  if (name := module.name) in modules_of(results)}  # fmt: skip
     titles = [head[n] if n is not None else name for name, n in of_module.items()]
     table: Table = [[*(head[n] for n in about), *titles]]
-    key = head.index("ID")
+    key = [name.casefold() for name in head].index("id")
     for row in filter(any, rows[1:]):
         row += [""] * (len(head) - len(row))
-        if "points possible" in row[0].casefold():
+        if not row[key].strip() and "points possible" in row[0].casefold():
             most = {r.module: r.points for r in results.graded}
             marks = [row[n] if n is not None else most[name] for name, n in of_module.items()]
         else:
@@ -150,7 +151,11 @@ def source_of(course: Course, row: Result, folder: Path) -> str:
     """Return what the download called the work in a folder of submitted/; "" if it came by hand."""
     attempts = course.root / ATTEMPTS / row.module / row.student
     for path in filter(Path.is_file, folder.glob("*.*")):
-        for attempt in sorted(attempts.glob(f"*{digest(path.read_bytes())}"), reverse=True):
+        try:
+            data = read_file(path, 1e6 * course.grading["file_mb"])
+        except (Ungradable, OSError):
+            continue
+        for attempt in sorted(attempts.glob(f"*{digest(data)}"), reverse=True):
             if (attempt / SOURCE).is_file():
                 return (attempt / SOURCE).read_text(encoding="utf-8")
     return ""

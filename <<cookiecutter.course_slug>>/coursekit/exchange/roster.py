@@ -10,13 +10,14 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from coursekit import files
 from coursekit.course import Course
 from coursekit.errors import CourseError
-from coursekit.intake.collect import STUDENT_ID
+from coursekit.intake.collect import STUDENT_ID, printable
 from coursekit.intake.parse import decoded
 from coursekit.settings import meant
 
@@ -86,15 +87,18 @@ class Roster:
 
     def find(self, *names: str) -> Student:
         """Return the student whom these names mean, the first that anyone has; LookupError."""
+        strange = False  # a number came first that is nobody's: an LMS's, of a namesake
         for name in names:
             key = folded(name)
             candidates = self.known.get(key) or self.known.get(re.sub(r"\W", "", key)) or []
             if len(candidates) > 1:
                 both = ", ".join(student.id for student in candidates)
-                raise LookupError(f"{name} may be any of {both}")
-            if candidates:
+                raise LookupError(f"{printable(name)} may be any of {both}")
+            if candidates and not (strange and candidates[0].lms_id):
                 return candidates[0]
-        raise LookupError(f"nobody in {NAME} is called {' or '.join(filter(None, names))}")
+            strange |= name.isdecimal()
+        called = " or ".join(map(printable, filter(None, names)))
+        raise LookupError(f"nobody in {NAME} is called {called or 'nothing at all'}")
 
 
 def read(course: Course) -> Roster:
@@ -155,20 +159,23 @@ def of_rows(path: Path, table: list[dict[str, str]]) -> Roster:
     return Roster(students)
 
 
-def rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV file by their column's name in lower case, whatever divides them."""
+def table(path: Path) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file, the head first: in any encoding, whatever divides them."""
     try:
         text = decoded(path.read_bytes())[0].lstrip("\ufeff")
-    except OSError as error:
-        raise CourseError(f"{path} cannot be read: {error.strerror}.") from None
-    head = text.partition("\n")[0]
-    divider = max(",;\t", key=head.count)
-    for row in csv.DictReader(io.StringIO(text), delimiter=divider):
-        yield {
-            (name or "").strip().casefold(): (value or "").strip()
-            for name, value in row.items()
-            if isinstance(value, str | None)
-        }
+        lines = io.StringIO(text, newline=None)  # \r alone ends a line, too
+        divider = max(",;\t", key=next(iter(text.splitlines()), "").count)
+        yield from csv.reader(lines, delimiter=divider)
+    except (OSError, csv.Error) as error:
+        raise CourseError(f"{path} cannot be read: {error}.") from None
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file by their column's name in lower case."""
+    head, *rest = [*table(path)] or [[]]
+    names = [name.strip().casefold() for name in head]
+    for row in filter(any, rest):
+        yield dict(zip_longest(names, map(str.strip, row[: len(names)]), fillvalue=""))
 
 
 def make(course: Course, export: Path) -> tuple[Path, list[str]]:
@@ -214,8 +221,7 @@ def students_in(export: Path) -> Iterator[Student]:
             for what, names in COLUMNS.items()
         }
         name = found["name"] or f"{found['first']} {found['last']}".strip()
-        is_sum = name.casefold().startswith("points possible") or name == "Student, Test"
-        if name and found["id"] and not is_sum:
+        if name and found["id"] and name != "Student, Test":  # a row of sums has no id
             valid = re.sub(r"[^A-Za-z0-9._@+-]", "-", found["id"]).lstrip("._@+-")
             about = {what: found[what] for what in ("email", "lms_id", "section")}
             yield Student(id=valid or found["lms_id"], name=name, **about)
