@@ -719,13 +719,37 @@ def test_a_staff_file_is_told_on_the_command_line(spoilable: Living) -> None:
     (spoilable.source.parent / "old").mkdir()
     (spoilable.source.parent / "old" / "tensor_dev.py").write_text("x = 1\n", encoding="utf-8")
     settings = spoilable.root / "coursekit" / "nbgrader_config.py"
-    spoilable.edit(settings, ", *STAFF_FILES]", "]")  # nbgrader's own, without ours
+    spoilable.edit(settings, ", *STAFF_FILES, HIDDEN]", "]")  # nbgrader's own, without ours
     message = spoilable.run("coursekit", "build").stderr
     assert "Nothing was released" in message
     for name in ("old/tensor_dev.py", "mutants.toml", "staff.md"):
         assert (
             f"in the student kit, {MODULE}/{name} is a staff file and would be released." in message
         )
+
+
+def test_what_editors_hide_stays_here(spoilable: Living, decoys_stay: None) -> None:
+    swap = spoilable.source.with_name(".tensor_dev.py.swp")
+    swap.write_bytes(spoilable.source.read_bytes().replace(b"\n", b"\0"))
+    student = spoilable.root / "student"
+    (student / "logo.png").write_bytes(b"\x89PNG\xff")
+    (student / ".#README.md").symlink_to("nobody@nowhere.1234")
+    with (student / "README.md").open("a", encoding="utf-8") as readme:
+        readme.write("\nMaterials cost $5 and $more.\n")
+    spoilable.ok("build")
+    (kit,) = (spoilable.root / "dist").glob("*.zip")
+    with zipfile.ZipFile(kit) as archive:
+        names = [Path(name).name for name in archive.namelist()]
+        readme = next(name for name in archive.namelist() if name.count("/") == 1
+                      and name.endswith("/README.md"))  # fmt: skip
+        assert "cost $5 and $more." in archive.read(readme).decode()
+    assert "logo.png" in names and ".gitignore" in names and swap.name not in names
+    assert not [*(spoilable.root / "release").rglob("*.swp")]
+
+
+def test_a_second_notebook_in_a_module_is_refused(spoilable: Living) -> None:
+    shutil.copy(spoilable.notebook, spoilable.notebook.with_name("tensor_dev-Copy1.ipynb"))
+    assert "tensor_dev-Copy1.ipynb: students would get this" in spoilable.refused("build")
 
 
 def test_data_beside_a_notebook_reaches_students_byte_for_byte(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from living import MODULE, Living, copy_of
+from living import MODULE, Living, copy_of, snapshot
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -504,7 +504,7 @@ def test_what_submit_writes_is_collected(spoilable: Living, solved: Kit, tmp_pat
         archive.write(forged, f"ghost_99_508_zobrien_{MODULE}.zip")
     done = spoilable.call("collect", str(download))
     assert done.returncode == 1
-    assert "changed after submit" in done.stdout and "is jdoe's, says the LMS" in done.stdout
+    assert "changed after submit" in done.stdout and "is taken as jdoe's" in done.stdout
     assert "nobody in roster.csv is called 99 or ghost" in done.stdout
     of_jane = spoilable.root / "submitted" / "jdoe" / MODULE / "tensor_dev.ipynb"
     assert of_jane.read_bytes() == nb + b"\n"
@@ -522,3 +522,28 @@ def test_clones_of_the_kit_are_collected_without_what_is_no_work(
     there = course.root / "submitted" / "jdoe"
     assert [path.name for path in there.iterdir()] == [MODULE]
     assert (there / MODULE / "tensor_dev.ipynb").read_bytes() == two.notebook().read_bytes()
+
+
+def test_export_writes_into_the_package_whatever_lies_beside_it(solved: Kit) -> None:
+    (package,) = (path.parent for path in solved.root.glob("*/testing.py"))
+    backup = solved.root / f"a-{package.name}-backup"
+    shutil.copytree(package, backup)
+    before = snapshot(backup)
+    assert f"{package.name}/tensor.py" in solved.says("export", "1")
+    assert snapshot(backup) == before
+    (package / "testing.py").unlink()
+    assert f"{package.name}/testing.py is not there" in solved.says("export", "1", code=1)
+
+
+def test_an_object_that_cannot_be_printed_is_one_cells_fault(solved: Kit) -> None:
+    code = "class Mute:\n    def __str__(self): raise OSError\nassert False, Mute()\n"
+    solved.change(lambda nb: nb.cells.append(new_code_cell(code)))
+    said = solved.says("check", "1")
+    assert "its text could not be read" in said and "13 of 13 exercises" in said
+
+
+def test_a_module_without_a_date_is_shown(kit: Kit) -> None:
+    path = kit.root / "pyproject.toml"
+    text = re.sub(r"(?ms)^due = \[.*?\]$", "due = []", path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8")
+    assert "due on no date" in kit.says("status")

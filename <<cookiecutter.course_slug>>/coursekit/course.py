@@ -35,9 +35,9 @@ class Module:
 
     @property
     def beside(self) -> list[Path]:
-        """What students find beside the notebook: the README, data of any kind."""
+        """What students find beside the notebook: the README, data of any kind; nothing hidden."""
         own = {self.source, self.notebook, self.mutants, self.notes}
-        return sorted(path for path in self.path.iterdir() if path.is_file() and path not in own)
+        return sorted(p for p in self.path.glob("[!.]*") if p.is_file() and p not in own)
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,8 @@ def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the line or the setting that is wrong."""
     path = root / "course.toml"
     course = Course(root.resolve(), **settings.read(path))
+    if found := set("?%[]*") & {*str(course.root)}:  # of addresses of databases, and of patterns
+        raise CourseError(f"{course.root}: move the course where no {found.pop()} is in its path.")
     if course.zone is None:
         raise CourseError(
             f"{path}: [course] timezone is {course.timezone!r}; write it like 'Europe/Paris'."

@@ -15,6 +15,7 @@ from coursekit.course import Course
 
 # nbgrader copies whatever else lies beside a notebook into the release.
 STAFF_FILES = ["*_dev.py", "mutants.toml", "staff.md"]
+HIDDEN = ".*"  # what editors keep there while they are open
 
 # About nbgrader's own queries and notebooks of an older format: nothing one could act on.
 warnings.filterwarnings("ignore", category=SAWarning)
@@ -40,7 +41,7 @@ def config(course: Course) -> Config:
     c.CourseDirectory.root = str(course.root)
     c.CourseDirectory.course_id = course.slug
     c.CourseDirectory.source_directory = course.modules_dir.name
-    c.CourseDirectory.ignore = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES]
+    c.CourseDirectory.ignore = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES, HIDDEN]
     c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
     return c
 

@@ -39,6 +39,8 @@ def check_sources(sources: Sources) -> Iterator[str]:
     """Yield what is wrong in the sources themselves, before nbgrader sees them."""
     yield from repeated_ids(sources)
     for module, nb in sources.items():
+        for path in filter(lambda path: path.suffix == ".ipynb", module.beside):
+            yield f"{module.name}/{path.name}: students would get this notebook; take it away."
         for of in (metadata, markers, parses, graded_cells_call_their_test, topics):
             yield from (f"{module.source.name}: {problem}" for problem in of(nb))
 

@@ -210,7 +210,9 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
         "slug": course.slug,
         "term": course.term,
         "package": course.package,
-        "requirements": '", "'.join(groups["dependency-groups"]["student"]),
+        "requirements": '", "'.join(
+            json.dumps(each)[1:-1] for each in groups["dependency-groups"]["student"]
+        ),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "institution": f", {course.institution}" if course.institution else "",
@@ -223,12 +225,15 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
             for name, section in sorted(due)
         ),
     }
-    for path in sorted((course.root / "student").iterdir()):
+    for path in sorted(filter(Path.exists, (course.root / "student").iterdir())):
         if path.is_dir():  # as it is
             shutil.copytree(path, kit / path.name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            text = string.Template(path.read_text(encoding="utf-8")).substitute(values)
-            files.write_text(kit / path.name, text)
+            try:
+                text = string.Template(path.read_text(encoding="utf-8")).safe_substitute(values)
+                files.write_text(kit / path.name, text)
+            except UnicodeDecodeError:  # a picture, say
+                shutil.copy(path, kit)
     shutil.copy(export.__file__, kit / "course" / "export.py")
     if (course.root / "LICENSE").is_file():  # it may ask to be passed on
         shutil.copy(course.root / "LICENSE", kit)

@@ -24,7 +24,7 @@ def status(here: Kit, args: argparse.Namespace) -> int:
     """Say how far you are, when what is due, and what is next."""
     todo, problems = [], 0
     for module in here.modules:
-        dates = {section: until(due) for section, due in here.due[module.name].items()}
+        dates = {section: until(due) for section, due in here.due.get(module.name, {}).items()}
         due = "; ".join(f"{section or 'all others'}: {date}" for section, date in dates.items())
         try:
             missing, how = module.parts("Exercise"), "not begun"
@@ -37,7 +37,7 @@ def status(here: Kit, args: argparse.Namespace) -> int:
             todo += [f"{module.name}, {part.title}" for part in missing]
         except Problem as problem:
             how, problems = str(problem), 1
-        print(f"{module.name}: {how}; due {due if len(dates) > 1 else dates['']}")
+        print(f"{module.name}: {how}; due {due if len(dates) > 1 else dates.get('', 'on no date')}")
     print("Next:", todo[0] if todo else "what is said above" if problems else "hand in")
     return problems
 

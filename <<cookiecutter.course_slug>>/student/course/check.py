@@ -164,7 +164,8 @@ def run(module: Module, cells: list[Cell], path: Path) -> tuple[list[dict[str, s
         encoding="utf-8",
     )
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    listen = threading.Thread(target=lambda: [*map(lines.put, child.stdout), lines.put("")])
+    hear = lambda: [*map(lines.put, child.stdout), lines.put("")]  # noqa: E731
+    listen = threading.Thread(target=hear, daemon=True)  # a process that a cell started may go on
     listen.start()
     replies, limit = [], PATIENCE * module.kit.cell_seconds
     try:
@@ -180,7 +181,7 @@ def run(module: Module, cells: list[Cell], path: Path) -> tuple[list[dict[str, s
     finally:
         child.kill()
         child.wait()
-        listen.join()
+        listen.join(1)
 
 
 def exports(module: Module) -> Iterator[str]:

@@ -5,6 +5,7 @@ import builtins
 import json
 import re
 import symtable
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import takewhile
@@ -144,7 +145,11 @@ def chosen(names: Iterable[str], folders: list[str]) -> Iterator[str]:
 
 def main(root: Path, names: list[str]) -> int:
     """Export `NN_name/name_dev.ipynb`, all or those named; return 1 if anything is missing."""
-    package = next(root.glob("*/testing.py")).parent
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8-sig"))
+    package = root / settings["tool"]["course"]["package"]
+    if not (package / "testing.py").is_file():
+        print(f"{package.name}/testing.py is not there: take {package.name}/ from the zip again.")
+        return 1
     folders = sorted(path.name for path in root.glob("[0-9][0-9]_*") if path.is_dir())
     try:
         wanted = list(chosen(names, folders)) or folders

@@ -31,7 +31,7 @@ def reset(module: Module, number: str) -> list[str]:
             kept = module.kit.backup(f"{module.name}-ex{number}.py")
             kept.write_text(cell["source"], encoding="utf-8")
             said.append(f"What stood there is kept in {kept.relative_to(module.kit.root)}.")
-            cell |= {"source": module.by_name[name]["source"], "outputs": []}
+            cell |= {key: of for key, of in module.by_name[name].items() if key != "id"}
     cells = [c | {"source": c["source"].splitlines(keepends=True)} for c in notebook["cells"]]
     partial = module.notebook.with_suffix(".partial")
     text = json.dumps(notebook | {"cells": cells}, indent=1, ensure_ascii=False) + "\n"
@@ -64,7 +64,9 @@ def pack(checked: Checked, student: str, name: str) -> Path:
     target.parent.mkdir(exist_ok=True)
     if target.exists():
         shutil.copy(target, module.kit.backup(target.name))
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(module.notebook.name, data)
         archive.writestr("submission.json", json.dumps(described, indent=1, ensure_ascii=False))
+    partial.replace(target)  # whole or not at all
     return target

@@ -57,7 +57,11 @@ def told(error: BaseException, own: list[traceback.FrameSummary]) -> str:
     """Return an error as the test explains it, or else with the line where it arose."""
     if explained := getattr(error, "_render_traceback_", None):
         return "\n".join(explained())
-    lines, what = [(frame.lineno, frame.line) for frame in own], error
+    lines = [(frame.lineno, frame.line) for frame in own]
+    try:
+        what = str(error)
+    except Exception:  # it shows an object whose own __str__ fails
+        what = "(its text could not be read)"
     if isinstance(error, SyntaxError) and error.text:
         lines, what = [(error.lineno, error.text)], error.msg
     at = f" · line {lines[-1][0]}: {lines[-1][1].strip()}" if lines else ""
