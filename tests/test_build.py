@@ -102,6 +102,10 @@ def test_two_modules_with_one_number_are_told(spoilable: Living) -> None:
     other.mkdir()
     (other / "histogram_dev.py").write_text("# %%\n", encoding="utf-8")
     assert f"01_histogram and {MODULE} have the same number" in spoilable.refused("build")
+    (spoilable.root / "modules" / "01_histogram").rename(spoilable.root / "modules" / "08_tensor")
+    other = spoilable.root / "modules" / "08_tensor"
+    shutil.copy(spoilable.source, other / "tensor_dev.py")
+    assert f"{MODULE} and 08_tensor have the same name" in spoilable.refused("build")
 
 
 def test_the_kit_says_when_a_section_has_other_dates(spoilable: Living, decoys_stay: None) -> None:

@@ -117,7 +117,7 @@ def test_a_canvas_download(canvas: Living, tmp_path: Path) -> None:
         f"jdoe2/{MODULE}/tensor_dev.ipynb": nb + b"  ",
     }
     out = done.stdout
-    assert "ghost_77_505_tensor_dev.ipynb: nobody in roster.csv is called 77 or ghost" in out
+    assert "ghost_77_505_tensor_dev.ipynb: nobody in roster.csv is called lms id 77 or ghost" in out
     assert "doejane_3145_507_homework.ipynb: its name is that of no module" in out
     assert f"wang, {MODULE}: late, says the LMS, but not when it came" in out
     assert f"Missing of {MODULE}: jdoe." in out
@@ -516,7 +516,7 @@ def test_a_namesake_who_is_in_no_roster_is_nobody(canvas: Living, tmp_path: Path
              "王小明_4001_1_tensor_dev.ipynb": canvas.released.read_bytes()}  # fmt: skip
     said = canvas.call("collect", str(zipped(tmp_path / "s.zip", files))).stdout
     assert not (canvas.root / "submitted").exists()
-    assert "nobody in roster.csv is called 4001 or 王小明" in said
+    assert "nobody in roster.csv is called lms id 4001 or 王小明" in said
 
 
 def test_what_the_lms_calls_late_is_told_whatever_the_file_says(
@@ -546,3 +546,16 @@ def test_a_canvas_export_saved_by_a_spreadsheet_takes_marks(course: Living, tmp_
     marks = {row["SIS Login ID"]: row["Tensor (101)"] for row in table}
     assert marks[""] == "100" and set(marks) >= {"zobrien", "jdoe", "jdoe2"}
     assert 0 < float(marks["jdoe"]) < 100, "hers, not all that is possible"
+
+
+def test_a_login_that_is_anothers_number_in_the_lms_is_two_people(
+    course: Living, tmp_path: Path
+) -> None:
+    roster = 'id,name,email,lms_id,section\n1003,"Ana, A",,1001,\n2002,"Ben, B",,1003,\n'
+    (course.root / "roster.csv").write_text(roster, encoding="utf-8")
+    nb = course.released.read_bytes()
+    files = {"benb_1003_1_tensor_dev.ipynb": nb, "anaa_1001_2_tensor_dev.ipynb": nb + b"\n"}
+    course.ok("collect", str(zipped(tmp_path / "s.zip", files)))
+    there = submitted(course)
+    assert there[f"2002/{MODULE}/tensor_dev.ipynb"] == nb
+    assert there[f"1003/{MODULE}/tensor_dev.ipynb"] == nb + b"\n"

@@ -505,7 +505,7 @@ def test_what_submit_writes_is_collected(spoilable: Living, solved: Kit, tmp_pat
     done = spoilable.call("collect", str(download))
     assert done.returncode == 1
     assert "changed after submit" in done.stdout and "is taken as jdoe's" in done.stdout
-    assert "nobody in roster.csv is called 99 or ghost" in done.stdout
+    assert "nobody in roster.csv is called lms id 99 or ghost" in done.stdout
     of_jane = spoilable.root / "submitted" / "jdoe" / MODULE / "tensor_dev.ipynb"
     assert of_jane.read_bytes() == nb + b"\n"
     assert (there / "tensor_dev.ipynb").read_bytes() == nb
@@ -547,3 +547,11 @@ def test_a_module_without_a_date_is_shown(kit: Kit) -> None:
     text = re.sub(r"(?ms)^due = \[.*?\]$", "due = []", path.read_text(encoding="utf-8"))
     path.write_text(text, encoding="utf-8")
     assert "due on no date" in kit.says("status")
+
+
+def test_doctor_reads_a_requirement_in_any_form(kit: Kit) -> None:
+    path = kit.root / "pyproject.toml"
+    text = path.read_text(encoding="utf-8").replace('"numpy>=2.0', '"numpy ~= 2.0')
+    assert "~=" in text
+    path.write_text(text, encoding="utf-8")
+    assert re.search(r"ok +numpy \d", kit.run("doctor").stdout)

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +136,10 @@ class Course:
         for module in found:
             if not module.source.is_file():
                 raise CourseError(f"{module.path}: its source {module.source.name} is missing.")
-        for one, two in pairwise(found):
-            if one.name[:2] == two.name[:2]:
-                raise CourseError(f"{one.name} and {two.name} have the same number: rename one.")
+        for one, two in combinations(found, 2):  # of a stem there is one file in the package
+            if one.name[:2] == two.name[:2] or one.stem == two.stem:
+                same = "number" if one.stem != two.stem else "name"
+                raise CourseError(f"{one.name} and {two.name} have the same {same}: rename one.")
         if not found:
             raise CourseError(f"{self.modules_dir}: there is no folder like 01_tensor, a module.")
         called = {m: {m.name, m.stem, m.name[:2], m.name[:2].lstrip("0")} for m in found}

@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from coursekit.errors import CourseError
+from coursekit.exchange.roster import IN_LMS
 from coursekit.intake.collect import KINDS, is_visible, printable, suffix
 
 # Canvas: doejane_LATE_3143_207797_tensor_dev-2.ipynb, of user 3143; LATE if it was, -2 the attempt.
@@ -109,7 +110,8 @@ def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) 
     owners = [*parts[:-1]]
     owners[1:1] = [o.split("-", n)[-1] for o in owners[:1] for n in range(1, o.count("-") + 1)]
     if match := CANVAS.fullmatch(parts[-1]):
-        file, names = ATTEMPT.sub("", match["file"]), (*owners, match["lms_id"], match["name"])
+        names = (*owners, f"{IN_LMS}{match['lms_id']}", match["name"])
+        file = ATTEMPT.sub("", match["file"])
         return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
     time = committed(folder / parts[0]).get("/".join(parts[1:])) if folder and owners else None
     return Found(name, tuple(owners), parts[-1], read, time)

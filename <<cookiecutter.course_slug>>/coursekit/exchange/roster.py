@@ -22,6 +22,7 @@ from coursekit.intake.parse import decoded
 from coursekit.settings import meant
 
 NAME = "roster.csv"
+IN_LMS = "lms id "  # before an LMS's number, where it is one name among others
 CANVAS_EXPORT = "canvas-gradebook.csv"  # as it was given, for the marks that go back
 # The columns of LMS exports, in lower case, by what they hold; the first that is filled counts.
 COLUMNS = {
@@ -53,8 +54,14 @@ class Student:
     @property
     def keys(self) -> set[str]:
         """Return by what a download may call this student."""
-        named = {self.id.casefold(), self.email.casefold(), self.lms_id, *spellings(self.name)}
-        return {key for key in named if key}
+        named = {self.id.casefold(), self.email.casefold(), *spellings(self.name)}
+        number = self.lms_id or self.id * self.id.isdecimal()
+        return {key for key in (*named, by_number(number)) if key}
+
+
+def by_number(lms_id: str) -> str:
+    """Return an LMS's number as a name that is nobody's login, e-mail or own number."""
+    return f"{IN_LMS}{lms_id}" if lms_id else ""
 
 
 COLUMN_NAMES = [field.name for field in fields(Student)]
@@ -96,7 +103,7 @@ class Roster:
                 raise LookupError(f"{printable(name)} may be any of {both}")
             if candidates and not (strange and candidates[0].lms_id):
                 return candidates[0]
-            strange |= name.isdecimal()
+            strange |= name.startswith(IN_LMS)
         called = " or ".join(map(printable, filter(None, names)))
         raise LookupError(f"nobody in {NAME} is called {called or 'nothing at all'}")
 
@@ -191,7 +198,8 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     for student in students_in(export):
         new = asdict(student)
         try:
-            row = by_id[known.find(*filter(None, (new["lms_id"], new["email"], new["id"]))).id]
+            names = by_number(new["lms_id"]), new["email"], new["id"]
+            row = by_id[known.find(*filter(None, names)).id]
         except LookupError:
             row = {}
             table.append(row)

@@ -18,7 +18,8 @@ def diagnose(kit: Kit) -> Iterator[tuple[bool, str]]:
     """Yield whether a thing is as it should be, and its name, or what to do."""
     yield True, f"Python {sys.version.split()[0]} ({sys.executable})"
     for requirement in kit.requirements:
-        name, _, least = requirement.partition(">=")
+        name = re.match(r"[\w.-]*", requirement)[0]
+        least = "".join(re.findall(r"[>~=]=\s*([\d.]+)", requirement)[:1])
         try:
             version = metadata.version(name)
             well = numbers(version) >= numbers(least)
