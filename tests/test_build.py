@@ -581,6 +581,11 @@ def missing_metadata(course: Living) -> str:
     return "lacks the nbgrader metadata schema_version"
 
 
+def old_metadata(course: Living) -> str:
+    course.edit(course.source, '"schema_version": 3', '"schema_version": 2')
+    return "nbgrader says"
+
+
 def no_points(course: Living) -> str:
     text = course.source.read_text("utf-8")
     start = text.index('"points": ')
@@ -681,6 +686,7 @@ CHECKS = [
     duplicate_id,
     blank_stub,
     missing_metadata,
+    old_metadata,
     no_points,
     uncalled_test,
     released_cell_does_not_parse,

@@ -91,6 +91,8 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
     "mail": (replaced("email = ", "mail = "), ["[staff] has no setting mail", "mean email?"]),
     "a yes": (replaced("cell_seconds = 10", "cell_seconds = true"), ["cell_seconds is True"]),
     "nothing": (replaced("cell_seconds = 10", "cell_seconds = 0"), ["must be above zero"]),
+    "no zone": (replaced('timezone = "UTC"', 'timezone = ""'), ["timezone is ''"]),
+    "a slug": (replaced('slug = "', 'slug = "../'), ["slug is '../", "name a folder"]),
     "no end": (replaced("cell_seconds = 10", "cell_seconds = inf"), ["at most 1,000,000"]),
     "no number": (replaced("cell_seconds = 10", "cell_seconds = nan"), ["at most 1,000,000"]),
     "a year": (replaced("first_day = 2027", "first_day = 9999"), ["first_day is 9999", "year"]),

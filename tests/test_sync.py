@@ -61,11 +61,19 @@ def test_force_keeps_a_backup_of_an_edited_notebook(spoilable: Living) -> None:
     assert backup.read_bytes() == edited
 
 
-@pytest.mark.parametrize("content", ["not a notebook", "", '{"cells": []}'])
-def test_a_file_sync_did_not_write_is_not_overwritten(spoilable: Living, content: str) -> None:
-    spoilable.notebook.write_text(content, encoding="utf-8")
+@pytest.mark.parametrize("content", [b"not a notebook", b"", b'{"cells": []}', b"\xff\xfe{"])
+def test_a_file_sync_did_not_write_is_not_overwritten(spoilable: Living, content: bytes) -> None:
+    spoilable.notebook.write_bytes(content)
     assert "edited" in spoilable.refused("sync")
-    assert spoilable.notebook.read_text(encoding="utf-8") == content
+    assert spoilable.notebook.read_bytes() == content
+    spoilable.ok("sync", "--force")
+
+
+def test_a_picture_put_into_a_text_is_an_edit(spoilable: Living) -> None:
+    nb = nbformat.read(spoilable.notebook, as_version=4)
+    nb.cells[0]["attachments"] = {"a.png": {"image/png": "AAAA"}}
+    nbformat.write(nb, spoilable.notebook)
+    assert "edited" in spoilable.refused("sync", "--check")
 
 
 def test_running_a_notebook_is_no_edit(spoilable: Living) -> None:

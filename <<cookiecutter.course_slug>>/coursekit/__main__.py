@@ -201,7 +201,7 @@ def main(arguments: list[str]) -> int:
     args.rest = rest
     try:
         return args.action(course_file.load(ROOT), args) or 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where something was asked
         print("Stopped. What was done is kept; run the same command again to go on.")
         return 130
     except CourseError as error:

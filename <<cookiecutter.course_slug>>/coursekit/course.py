@@ -170,7 +170,9 @@ def load(root: Path) -> Course:
     course = Course(root.resolve(), **settings.read(path))
     if found := set("?%[]*") & {*str(course.root)}:  # of addresses of databases, and of patterns
         raise CourseError(f"{course.root}: move the course where no {found.pop()} is in its path.")
-    if course.zone is None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", course.slug):
+        raise CourseError(f"{path}: [course] slug is {course.slug!r}; it must name a folder.")
+    if course.zone is None or not course.timezone:
         raise CourseError(
             f"{path}: [course] timezone is {course.timezone!r}; write it like 'Europe/Paris'."
         )

@@ -31,7 +31,7 @@ def read(source: Path) -> "NotebookNode":
     import nbformat
 
     try:
-        notebook = copy.deepcopy(parsed(source.read_text(encoding="utf-8")))
+        notebook = copy.deepcopy(parsed(source.read_text(encoding="utf-8-sig")))
     except Exception as error:  # jupytext raises whatever its parsers raise
         raise CourseError(f"{source}: jupytext cannot read it: {error}") from error
     notebook.metadata = nbformat.from_dict({"kernelspec": notebook.metadata.get("kernelspec")})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.nbgraderformat import MetadataValidator, ValidationError
+from nbgrader.nbgraderformat import MetadataValidator
 
 from coursekit import notebook
 from coursekit.course import Module
@@ -109,7 +109,7 @@ def metadata(nb: NotebookNode) -> Iterator[str]:
         else:
             try:
                 MetadataValidator().validate_cell(cell)
-            except ValidationError as error:
+            except Exception as error:  # of an older or newer schema, among others
                 yield f"cell {grade_id(cell)!r}: nbgrader says: {str(error).splitlines()[0]}"
 
 

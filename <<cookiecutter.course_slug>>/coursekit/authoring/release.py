@@ -51,7 +51,7 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
     written = [path for m in finished for path in (m.source, *m.beside)]
     refuse([*checks.check_sources(sources), *named, *checks.check_finished(written)])
     with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
-        staging, kit = Path(folder) / "release", Path(folder) / course.slug
+        staging, kit = Path(folder) / "release", Path(folder) / "kit" / course.slug
         to_record = {module: generate(course, module, staging) for module in modules}
         in_kit = assemble(course, sources, staging, kit)
         all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}

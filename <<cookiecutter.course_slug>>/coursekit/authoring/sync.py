@@ -50,7 +50,9 @@ def cells_content(nb: NotebookNode) -> str:
     """Return the cells of a notebook as lines that a person can compare."""
     marks = [[c.cell_type, notebook.meta(c), c.metadata.get("tags", [])] for c in nb.cells]
     heads = [f"# %% {json.dumps(mark, sort_keys=True)}" for mark in marks]
-    return "\n".join(f"{h}\n{cell.source}\n" for h, cell in zip(heads, nb.cells, strict=True))
+    held = [json.dumps(c.attachments) + "\n" if c.get("attachments") else "" for c in nb.cells]
+    cells = zip(heads, nb.cells, held, strict=True)
+    return "\n".join(f"{head}\n{cell.source}\n{pictures}" for head, cell, pictures in cells)
 
 
 def generated(course: Course, modules: list[Module]) -> list[Generated]:
@@ -82,7 +84,7 @@ def state(path: Path, text: str) -> str:
     """Return the state of what is there, by the text that sync would write."""
     if not path.exists():
         return "missing"
-    there = path.read_text(encoding="utf-8")
+    there = path.read_text(encoding="utf-8", errors="replace")
     found, seal = content(path, there), SEAL.search(there)
     if found == content(path, text):
         return "current"
@@ -121,7 +123,7 @@ def back_up(course: Course, paths: list[Path]) -> str:
 def refusal(course: Course, file: Generated) -> str:
     """Return why a file is not overwritten, with what a person changed in it, shortened."""
     path = file.path.relative_to(course.root)
-    there = file.path.read_text(encoding="utf-8")
+    there = file.path.read_text(encoding="utf-8", errors="replace")
     texts = [content(file.path, text).splitlines() for text in (file.text, there)]
     lines = list(difflib.unified_diff(*texts, "as generated", "as found", lineterm=""))
     more = [f"… and {len(lines) - DIFF_LINES} lines more"] if len(lines) > DIFF_LINES else []

@@ -102,7 +102,7 @@ def export(folder: Path, package: Path, named: bool = False) -> tuple[bool, str]
     if not code:
         return False, f"{name}: not exported, because no cell in it starts with `#| export`"
     target = package / f"{notebook.stem.removesuffix('_dev')}.py"
-    before = target.read_text(encoding="utf-8") if target.is_file() else code
+    before = target.read_text(encoding="utf-8", errors="replace") if target.is_file() else code
     if not named and len(STUB.findall(before)) < len(STUB.findall(code)):
         why = f"{package.name}/{target.name} holds what is not finished here"
         anyway = f"To replace that all the same: course export {folder.name}"
