@@ -92,10 +92,13 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
     "a yes": (replaced("cell_seconds = 10", "cell_seconds = true"), ["cell_seconds is True"]),
     "nothing": (replaced("cell_seconds = 10", "cell_seconds = 0"), ["must be above zero"]),
     "no zone": (replaced('timezone = "UTC"', 'timezone = ""'), ["timezone is ''"]),
-    "a slug": (replaced('slug = "', 'slug = "../'), ["slug is '../", "name a folder"]),
+    "a slug": (replaced('slug = "', 'slug = "../'), ["slug is '../", "use a-z"]),
     "no end": (replaced("cell_seconds = 10", "cell_seconds = inf"), ["at most 1,000,000"]),
     "no number": (replaced("cell_seconds = 10", "cell_seconds = nan"), ["at most 1,000,000"]),
-    "a year": (replaced("first_day = 2027", "first_day = 9999"), ["first_day is 9999", "year"]),
+    "a year": (
+        replaced("first_day = 2027", "first_day = 9999"),
+        ["first_day is 9999", "1970 to 8999"],
+    ),
     "below zero": (
         replaced("percent_per_day = 0", "percent_per_day = -1"),
         ["[late] percent_per_day", "must not be below zero"],

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -555,3 +556,29 @@ def test_doctor_reads_a_requirement_in_any_form(kit: Kit) -> None:
     assert "~=" in text
     path.write_text(text, encoding="utf-8")
     assert re.search(r"ok +numpy \d", kit.run("doctor").stdout)
+
+
+def test_a_process_that_a_cell_leaves_is_ended(solved: Kit) -> None:
+    code = "import subprocess\nleft = subprocess.Popen(['sleep', '600'])\n"
+    path = solved.root / MODULE / "left.txt"
+    code += "open('left.txt', 'w').write(str(left.pid))\n"
+    solved.change(lambda nb: nb.cells.append(new_code_cell(code)))
+    assert "13 of 13 exercises" in solved.says("check", "1")
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):  # until the system has noticed
+            os.kill(int(path.read_text(encoding="utf-8")), 0)
+            time.sleep(0.05)
+
+
+def test_reset_gives_a_cell_back_its_type(solved: Kit) -> None:
+    def to_text(nb: NotebookNode) -> None:
+        (cell,) = [c for c in nb.cells if c.get("id") == "tensor-operators"]
+        cell.cell_type = "markdown"
+        del cell["outputs"], cell["execution_count"]
+
+    solved.change(to_text)
+    solved.says("reset", "1", "4")
+    nb = nbformat.read(solved.notebook(), as_version=4)
+    nbformat.validate(nb)
+    (cell,) = [c for c in nb.cells if c.get("id") == "tensor-operators"]
+    assert cell.cell_type == "code" and "NotImplementedError" in cell.source

@@ -171,7 +171,7 @@ def load(root: Path) -> Course:
     if found := set("?%[]*") & {*str(course.root)}:  # of addresses of databases, and of patterns
         raise CourseError(f"{course.root}: move the course where no {found.pop()} is in its path.")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", course.slug):
-        raise CourseError(f"{path}: [course] slug is {course.slug!r}; it must name a folder.")
+        raise CourseError(f"{path}: [course] slug is {course.slug!r}: use a-z, 0-9 and -.")
     if course.zone is None or not course.timezone:
         raise CourseError(
             f"{path}: [course] timezone is {course.timezone!r}; write it like 'Europe/Paris'."
@@ -191,7 +191,7 @@ def load(root: Path) -> Course:
         if not isinstance(days, dict):
             raise CourseError(f"{path}: [schedule] {of} is {days!r}; make it [schedule.{of}].")
         for name, day in days.items():
-            if not isinstance(day, dt.date):
+            if not isinstance(day, dt.date) or not 1970 <= day.year < 9000:
                 example = "write it as 2027-02-01, or 2027-02-01 12:00:00"
                 raise CourseError(f"{path}: [schedule] {of}.{name} is {day!r}; {example}.")
             named.append((f"[schedule.{of}]", name))

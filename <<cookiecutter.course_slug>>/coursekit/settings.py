@@ -119,5 +119,5 @@ def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> d
         if kind in (int, float) and not value <= MOST:  # also inf and nan
             raise CourseError(f"{where} {key} is {value!r}; it must be at most {MOST:,}.")
         if isinstance(value, dt.date) and not 1970 <= value.year < 9000:
-            raise CourseError(f"{where} {key} is {value}: in which year is that?")
+            raise CourseError(f"{where} {key} is {value}; its year must be one of 1970 to 8999.")
     return {key: given.get(key, default) for key, default in known.items()}

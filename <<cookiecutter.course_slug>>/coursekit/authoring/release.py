@@ -203,16 +203,15 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
             in_kit.append(module)
             if released == places[0]:  # an older one would replace what students wrote
                 shutil.copytree(released, kit / module.name)
-    groups = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
+    needs = settings["dependency-groups"]["student"]
     due = dates(course, in_kit)
     values = {
         "title": course.title,
         "slug": course.slug,
         "term": course.term,
         "package": course.package,
-        "requirements": '", "'.join(
-            json.dumps(each)[1:-1] for each in groups["dependency-groups"]["student"]
-        ),
+        "requirements": '", "'.join(json.dumps(each)[1:-1] for each in needs),
         "cell_seconds": f"{course.grading['cell_seconds']:g}",
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "institution": f", {course.institution}" if course.institution else "",

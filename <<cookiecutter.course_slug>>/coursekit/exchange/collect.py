@@ -77,14 +77,14 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
         for found in downloads.found_in(path):
             where = f"{path.name}: {printable(found.where, 200)}"
             try:
-                data = found.read() if suffix(PurePosixPath(found.file)) in KINDS else b""
+                if suffix(PurePosixPath(found.file)) not in KINDS:
+                    raise LookupError("this is no notebook, script or zip of one")
+                data = found.read()
                 if packed := opened(data):
                     found, data = described(found, packed), packed.notebook
                     new = not known and packed.id.casefold() not in students.known
                     if new and STUDENT_ID.fullmatch(packed.id):  # by their own word
                         students = Roster([*students.students, Student(packed.id)])
-                if suffix(PurePosixPath(found.file)) not in KINDS:
-                    raise LookupError("this is no notebook, script or zip of one")
                 student = students.find(*found.names)
                 of = module_of(course, found, data) or module
                 if not of:

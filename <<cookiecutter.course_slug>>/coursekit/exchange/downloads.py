@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from coursekit.errors import CourseError
-from coursekit.exchange.roster import IN_LMS
+from coursekit.exchange.roster import by_number
 from coursekit.intake.collect import KINDS, is_visible, printable, suffix
 
 # Canvas: doejane_LATE_3143_207797_tensor_dev-2.ipynb, of user 3143; LATE if it was, -2 the attempt.
@@ -110,7 +110,7 @@ def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) 
     owners = [*parts[:-1]]
     owners[1:1] = [o.split("-", n)[-1] for o in owners[:1] for n in range(1, o.count("-") + 1)]
     if match := CANVAS.fullmatch(parts[-1]):
-        names = (*owners, f"{IN_LMS}{match['lms_id']}", match["name"])
+        names = (*owners, by_number(match["lms_id"]), match["name"])
         file = ATTEMPT.sub("", match["file"])
         return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
     time = committed(folder / parts[0]).get("/".join(parts[1:])) if folder and owners else None
@@ -150,10 +150,11 @@ def gradescope(inside: Files, metadata: str) -> Iterator[Found]:
 
     top = metadata.removesuffix(GRADESCOPE)
     try:
-        table = yaml.safe_load(inside[metadata]())
-    except yaml.YAMLError as error:
-        raise CourseError(f"{metadata} cannot be read: {error}") from None
-    for submission, about in (table or {}).items():
+        table = dict(yaml.safe_load(inside[metadata]()) or {})
+    except (yaml.YAMLError, TypeError, ValueError):
+        what = "is not as Gradescope writes it: give its export as it came"
+        raise CourseError(f"{metadata} {what}.") from None
+    for submission, about in table.items():
         about = {str(key).strip(":"): value for key, value in about.items()}
         who = [{str(k).strip(":"): v for k, v in s.items()} for s in about.get("submitters", [])]
         people = [tuple(str(s[k]) for k in ("sid", "email", "name") if s.get(k)) for s in who]
@@ -227,6 +228,8 @@ def opened(data: bytes) -> Packed | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             (entry,) = [each for each in archive.infolist() if each.filename != PACKED]
+            if suffix(PurePosixPath(entry.filename)) not in KINDS:
+                return None
             said = json.loads(unpacked(archive, archive.getinfo(PACKED)))
             notebook = unpacked(archive, entry)
         changed = hashlib.sha256(notebook).hexdigest() != said["sha256"]

@@ -213,7 +213,7 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     of_rows(path, table)
     columns = dict.fromkeys([*COLUMN_NAMES, *(name for row in table for name in row if name)])
     files.write_csv(path, [columns, *([row.get(name) for name in columns] for row in table)])
-    if "sis login id" in next(rows(export), {}):
+    if {"sis login id", "id"} <= next(rows(export), {}).keys():
         files.write_bytes(course.root / CANVAS_EXPORT, export.read_bytes())
     notes = [f"{len(table)} students, {len(table) - before} of them new"]
     if gone := [row["id"] for row in table if row["id"] not in met]:

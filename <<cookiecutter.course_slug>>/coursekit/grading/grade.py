@@ -9,8 +9,8 @@ import itertools
 import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from coursekit import assignment as assignments
 from coursekit import files
@@ -19,6 +19,7 @@ from coursekit.course import Course, Module, Submission, Workspace, naive_utc
 from coursekit.errors import CourseError
 from coursekit.gradebook import Gradebook, one_grader
 from coursekit.grading import cluster, results, state, worker
+from coursekit.grading.feedback import Cells
 from coursekit.grading.late import LatePolicy
 from coursekit.grading.results import Key, Results
 from coursekit.grading.state import State
@@ -135,10 +136,8 @@ class ModuleGrader:
             status = "zero" if last.status == "zero" else "unchanged"
             if last.marks == standing(grades, self.policy) and page.is_file():
                 return self.report(submission, status)
-            with suppress(OSError, ValueError, KeyError):  # somebody spoiled it: graded anew
-                path = folder / self.assignment.file
-                text = '{"cells": []}' if status == "zero" else path.read_text(encoding="utf-8")
-                cells = json.loads(text)["cells"]
+            cells = [] if status == "zero" else cells_in(folder / self.assignment.file)
+            if cells is not None:
                 graded = finished(self.assignment, cells, grades, self.policy, last)
                 return (yield submission, graded, status)
         work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
@@ -190,3 +189,11 @@ class ModuleGrader:
             files.write_text(workspace.page(submission), graded.page)
             state.write(folder, graded.state)
             self.report(submission, status)
+
+
+def cells_in(path: Path) -> Cells | None:
+    """Return the cells of a graded notebook; None if somebody spoiled it, so it is graded anew."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

@@ -2053,7 +2053,7 @@ def test_gradcheck_beyond():
     def cut(a):
         return a + a.detach() * Tensor(mask, np.float64)
 
-    call, words = functools.partial(gradcheck, cut, leaf(mask)), ["input 0", "1", "33"]
+    call, words = functools.partial(gradcheck, cut, leaf(mask)), ["input 0", "33"]
     check_raises(RuntimeError, words, call, "a + a.detach() at index (1, 33) alone")
 
     # hidden: tolerance and eps

@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,11 +163,17 @@ def run(module: Module, cells: list[Cell], path: Path) -> tuple[list[dict[str, s
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",
+        start_new_session=True,
     )
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    hear = lambda: [*map(lines.put, child.stdout), lines.put("")]  # noqa: E731
-    listen = threading.Thread(target=hear, daemon=True)  # a process that a cell started may go on
-    listen.start()
+
+    def listen() -> None:
+        for line in child.stdout:
+            lines.put(line)
+        lines.put("")
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
     replies, limit = [], PATIENCE * module.kit.cell_seconds
     try:
         with suppress(OSError), child.stdin:
@@ -179,9 +186,11 @@ def run(module: Module, cells: list[Cell], path: Path) -> tuple[list[dict[str, s
     except queue.Empty:
         return replies, f"a cell took more than {limit:g} seconds and was stopped"
     finally:
+        with suppress(OSError, AttributeError):  # which Windows has not
+            os.killpg(child.pid, signal.SIGKILL)  # with what a cell started, and left
         child.kill()
         child.wait()
-        listen.join(1)
+        listener.join(1)
 
 
 def exports(module: Module) -> Iterator[str]:
