@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
@@ -427,6 +428,15 @@ def test_feedback_goes_back_to_moodle_under_its_folders(course: Living, tmp_path
     with zipfile.ZipFile(course.root / "feedback" / f"{MODULE}-moodle.zip") as archive:
         assert archive.namelist() == [f"{name}/feedback.html"]
     assert not (course.root / "grades" / "canvas.csv").exists()
+
+
+def test_an_assignment_is_what_repositories_have_in_common(canvas: Living, tmp_path: Path) -> None:
+    """GitHub Classroom's ASSIGNMENT-LOGIN, where kim-jdoe is in no roster, and jdoe is."""
+    for name in ("hw-1-kim-jdoe", "hw-1-wang"):
+        shutil.copytree(canvas.released.parent, tmp_path / "clones" / name)
+    done = canvas.call("collect", str(tmp_path / "clones"))
+    assert done.returncode == 1 and "nobody in roster.csv is called hw-1-kim-jdoe" in done.stdout
+    assert {path.split("/")[0] for path in submitted(canvas)} == {"wang"}
 
 
 def test_settings_in_a_students_clone_run_nothing(canvas: Living, tmp_path: Path) -> None:

@@ -95,13 +95,17 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
     "a slug": (replaced('slug = "', 'slug = "../'), ["slug is '../", "use a-z"]),
     "no end": (replaced("cell_seconds = 10", "cell_seconds = inf"), ["at most 1,000,000"]),
     "no number": (replaced("cell_seconds = 10", "cell_seconds = nan"), ["at most 1,000,000"]),
+    "a list in a list": (
+        replaced("drop = []", 'drop = [["a"]]'),
+        ["[grading] drop is [['a']]", "a list of strings"],
+    ),
     "a year": (
         replaced("first_day = 2027", "first_day = 9999"),
         ["first_day is 9999", "1970 to 8999"],
     ),
     "below zero": (
         replaced("percent_per_day = 0", "percent_per_day = -1"),
-        ["[late] percent_per_day", "must not be below zero"],
+        ["[late] percent_per_day", "must be zero or more"],
     ),
     "a date as text": (
         replaced("[schedule.due] ", '[schedule.due]\n01_tensor = "soon" '),

@@ -212,6 +212,13 @@ def test_runs_that_do_not_count_take_no_time_of_the_notebook(engine: Engine) -> 
     assert "ran out of time" in engine.run(replace(runs(*counted), limits=limits)).ended
 
 
+def test_whoever_sleeps_in_each_cell_comes_to_an_end(engine: Engine) -> None:
+    limits = {**LIMITS, "notebook_seconds": 0.2}  # ten times as long on the wall's clock
+    cells = [Cell(f"s{number}", "import time; time.sleep(1.5)") for number in range(9)]
+    outcome = engine.run(replace(runs(*cells), limits=limits))
+    assert "the notebook ran out of time" in outcome.ended and outcome.outputs[-1] is None
+
+
 def test_replies_that_are_not_the_engines_own_end_the_run(engine: Engine) -> None:
     code = "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'[{}]\\n' * 9)\n"
     outcome = engine.run(job(RIGHT, code + "    except OSError: pass"))

@@ -161,6 +161,7 @@ def test_an_exercise_is_added_and_all_else_stays(grown: Living) -> None:
         ("", "cannot be the title"),
         ("2 pictures", "cannot be the title"),
         ("Lambda", "cannot be the title"),
+        ("Sum", "cannot be the title"),
         ('Pool "it"', "cannot be the title"),
         ("A title that is longer than what the table holds", "cannot be the title"),
         ("Moving average", "defines moving_average already"),
@@ -362,7 +363,7 @@ def test_files_that_cannot_be_read_are_one_line(grown: Living) -> None:
             "[standards.01_tensor] has no setting point; did you",
         ),
         ("[standards.09_magic]\npoints = 10", "[standards.09_magic]: no module '09_magic'"),
-        ("[standards.01_tensor]\npoints = -1", "points is -1; it must not be below zero"),
+        ("[standards.01_tensor]\npoints = -1", "points is -1; it must be zero or more"),
         ("[standards.01_tensor]\nanatomy = 1", "anatomy is 1; it must be a yes or no: true or"),
     ],
 )
@@ -427,6 +428,26 @@ def test_edits_come_back_and_all_else_stays(spoilable: Living) -> None:
     kept = {path.name: path for path in (spoilable.root / "backups").rglob("tensor_dev.*")}
     assert kept["tensor_dev.py"].read_text(encoding="utf-8") == before
     assert "editable" in kept["tensor_dev.ipynb"].read_text(encoding="utf-8")
+
+
+def test_cells_that_begin_as_other_editors_write_it_come_back(spoilable: Living) -> None:
+    spoilable.edit(spoilable.source, "\n# %% [markdown]", "\n#%% [markdown]")
+    spoilable.ok("sync")
+    edited(spoilable.notebook, lambda cells: cells[-1].update(source="The end."))
+    assert "+The end." in spoilable.ok("sync", "--from-notebook", "--yes")
+    assert "\n#%% [markdown]" in spoilable.source.read_text(encoding="utf-8")
+
+
+def test_a_text_that_looks_like_a_cell_is_refused(spoilable: Living) -> None:
+    text = 'TEXT = """\n# %% of all\n"""\n'
+    spoilable.edit(spoilable.source, "import numpy as np", f"{text}import numpy as np")
+    spoilable.ok("sync")
+    edited(spoilable.notebook, lambda cells: cells[-1].update(source="The end."))
+    before = snapshot(spoilable.root)
+    for command in (("sync", "--from-notebook", "--yes"), ("new-exercise", "1", "One more")):
+        said = spoilable.refused(*command)
+        assert "begin each cell, and nothing else, with `# %%`" in said or "is edited" in said
+    assert snapshot(spoilable.root) == before
 
 
 def test_points_given_in_jupyterlab_come_back(spoilable: Living) -> None:

@@ -22,6 +22,7 @@ GROUND = [
     "__init__",
     "errors",
     "files",
+    "pages",
     "export",
     "settings",
     "course",

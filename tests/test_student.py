@@ -345,7 +345,7 @@ def no_notebook_in_it(kit: Kit) -> str:
 
 def renamed(kit: Kit) -> str:
     kit.notebook().rename(kit.notebook().with_name("mine.ipynb"))
-    return "tensor_dev.ipynb is not there. Beside it stands mine.ipynb: give your notebook this"
+    return "tensor_dev.ipynb is not there. Beside it stands mine.ipynb. Give your notebook this"
 
 
 def gone(kit: Kit) -> str:
@@ -533,7 +533,48 @@ def test_export_writes_into_the_package_whatever_lies_beside_it(solved: Kit) -> 
     assert f"{package.name}/tensor.py" in solved.says("export", "1")
     assert snapshot(backup) == before
     (package / "testing.py").unlink()
-    assert f"{package.name}/testing.py is not there" in solved.says("export", "1", code=1)
+    assert f"{package.name}/testing.py is not there" in solved.refuses("export", "1")
+
+
+def test_export_keeps_what_it_replaces(solved: Kit) -> None:
+    """A slip mended in the package only, say, and then an export of the notebook that has it."""
+    solved.says("export", "1")
+    (package,) = (path.parent for path in solved.root.glob("*/testing.py"))
+    solved.says("export", "1")
+    assert not list(solved.root.glob("backups/*"))
+    mended = (package / "tensor.py").read_text(encoding="utf-8") + "\n# mended here\n"
+    (package / "tensor.py").write_text(mended, encoding="utf-8")
+    solved.says("export", "1")
+    assert "# mended here" not in (package / "tensor.py").read_text(encoding="utf-8")
+    (kept,) = solved.root.glob("backups/tensor-*.py")
+    assert kept.read_text(encoding="utf-8") == mended
+
+
+def test_a_solution_turned_into_text_is_code_as_in_grading(solved: Kit) -> None:
+    solved.says("export", "1")
+    (package,) = (path.parent for path in solved.root.glob("*/testing.py"))
+    before = (package / "tensor.py").read_bytes()
+
+    def turn(nb: NotebookNode) -> None:
+        (number,) = [n for n, c in enumerate(nb.cells) if c.id == "tensor-permute"]
+        nb.cells[number] = new_markdown_cell(
+            nb.cells[number].source, metadata=nb.cells[number].metadata, id="tensor-permute"
+        )
+
+    solved.change(turn)
+    assert "13 of 13 exercises" in solved.says("check", "1")
+    solved.says("export", "1")
+    assert (package / "tensor.py").read_bytes() == before
+
+
+def test_a_module_without_tests_is_checked(solved: Kit) -> None:
+    """One in the making, say."""
+    original = solved.root / "originals" / MODULE / solved.notebook().name
+    for path in (original, solved.notebook()):
+        nb = nbformat.read(path, as_version=4)
+        nb.cells = [c for c in nb.cells if not c.metadata.get("nbgrader", {}).get("grade")]
+        nbformat.write(nb, path)
+    assert "0 of 0 points" in solved.says("check", "1")
 
 
 def test_an_object_that_cannot_be_printed_is_one_cells_fault(solved: Kit) -> None:

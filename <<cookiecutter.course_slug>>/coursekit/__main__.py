@@ -202,7 +202,8 @@ def main(arguments: list[str]) -> int:
     try:
         return args.action(course_file.load(ROOT), args) or 0
     except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where something was asked
-        print("Stopped. What was done is kept; run the same command again to go on.")
+        again = "" if args.command.startswith("new-") else "; run the same command again to go on"
+        print(f"Stopped. What was done is kept{again}.")
         return 130
     except CourseError as error:
         Console(**PLAIN, stderr=True, soft_wrap=True).print(str(error), style="red")

@@ -48,8 +48,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "late": {"percent_per_day": 0.0, "grace_minutes": 0.0, "zero_after_days": 0.0},
     "standards": STANDARDS,
 }
-KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date", list: "list",
-         Moment: "date, or a date and time", dict: "section of its own",
+KINDS = {str: "string", int: "whole number", float: "number", dt.date: "date",
+         list: "list of strings", Moment: "date, or a date and time", dict: "section of its own",
          bool: "yes or no: true or false"}  # fmt: skip
 
 
@@ -109,15 +109,14 @@ def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> d
         value = given.get(key, default)
         # A whole number is a number, too; a date with a time is no date, and true is no number.
         kinds = {float: (int, float), Moment: (dt.date, dt.datetime)}.get(kind, (kind,))
-        if value is kind or type(value) not in kinds:
+        texts = kind is not list or needed or all(isinstance(each, str) for each in value)
+        if value is kind or type(value) not in kinds or not texts:
             found = "is missing" if value is kind else f"is {value!r}"
             raise CourseError(f"{where} {key} {found}; it must be a {KINDS[kind]}.")
-        positive = default and key not in STANDARDS
-        if kind in (int, float) and not needed and (value < 0 or positive and not value):
-            least = "be above zero" if positive else "not be below zero"
-            raise CourseError(f"{where} {key} is {value!r}; it must {least}.")
-        if kind in (int, float) and not value <= MOST:  # also inf and nan
-            raise CourseError(f"{where} {key} is {value!r}; it must be at most {MOST:,}.")
+        positive = default and not needed and key not in STANDARDS
+        if kind in (int, float) and not (0 < value <= MOST or value == 0 and not positive):
+            least = "above zero" if positive else "zero or more"  # inf and nan are neither
+            raise CourseError(f"{where} {key} is {value!r}; it must be {least}, at most {MOST:,}.")
         if isinstance(value, dt.date) and not 1970 <= value.year < 9000:
             raise CourseError(f"{where} {key} is {value}; its year must be one of 1970 to 8999.")
     return {key: given.get(key, default) for key, default in known.items()}

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from course.exporting import main
+from course.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__).resolve().parent, sys.argv[1:]))
+    sys.exit(main(["export", *sys.argv[1:]], Path(__file__).resolve().parent))

@@ -13,12 +13,11 @@ from functools import cached_property
 from itertools import combinations, groupby
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pygments.lexers import PythonLexer
 from pygments.token import Comment, Name, String
 
 from coursekit import assignment as assignments
-from coursekit import files, notebook
+from coursekit import files, notebook, pages
 from coursekit.assignment import Assignment
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError, Ungradable
@@ -56,10 +55,9 @@ def write(course: Course, module: Module, earlier: Sequence[Path]) -> list[str]:
             raise CourseError(what + ("." if folder in earlier else ": run `nox -s grade` first."))
     few = max(10, len(works) // 10)  # students; what more have brings no pair together
     values = {"course": course, "module": module, "works": works, "few": few}
-    values["pairs"], here = pairs(works, few), FileSystemLoader(Path(__file__).parent)
-    env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    values["pairs"] = pairs(works, few)
     path = course.root / "compare" / f"{module.name}.html"
-    files.write_text(path, env.get_template("compare.html.j2").render(values))
+    files.write_text(path, pages.templates(__file__).get_template("compare.html.j2").render(values))
     shown = f"{len(values['pairs'])} of them at {path.relative_to(course.root)}."
     return [*notes, f"Pairs of students who share what few others have: {shown}"]
 

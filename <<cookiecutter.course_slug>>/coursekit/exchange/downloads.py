@@ -63,8 +63,9 @@ def found_in(path: Path) -> Iterator[Found]:
     if PACKED in inside and path.is_file():
         yield Found(path.name, (), path.name, path.read_bytes)
         return
+    tops = {PurePosixPath(name).parts[0] for name in inside}
     for name in [*work(inside), *filter(is_misplaced, inside)]:
-        yield one(name, PurePosixPath(name).parts, inside[name], folder)
+        yield one(name, PurePosixPath(name).parts, inside[name], folder, tops)
 
 
 def is_metadata(name: str, inside: Files) -> bool:
@@ -100,21 +101,32 @@ def work(inside: Files) -> Iterator[str]:
         yield name
 
 
-def one(name: str, parts: tuple[str, ...], read: Callable, folder: Path | None) -> Found:
+def one(
+    name: str, parts: tuple[str, ...], read: Callable, folder: Path | None, tops: set[str]
+) -> Found:
     """Return a file with whatever its name and those of its folders say."""
     for part in parts:
         if match := MOODLE.fullmatch(part):
             return Found(name, (match["name"],), match["file"] or parts[-1], read, by_lms=True)
     # What is outside was named by whoever collected, what is inside by the student.
-    # GitHub Classroom calls a repository ASSIGNMENT-LOGIN; a login may have dashes itself.
     owners = [*parts[:-1]]
-    owners[1:1] = [o.split("-", n)[-1] for o in owners[:1] for n in range(1, o.count("-") + 1)]
+    owners[1:1] = logins(owners[0], tops) if owners else []
     if match := CANVAS.fullmatch(parts[-1]):
         names = (*owners, by_number(match["lms_id"]), match["name"])
         file = ATTEMPT.sub("", match["file"])
         return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
     time = committed(folder / parts[0]).get("/".join(parts[1:])) if folder and owners else None
     return Found(name, tuple(owners), parts[-1], read, time)
+
+
+def logins(repository: str, tops: set[str]) -> list[str]:
+    """Return what may be the login in ASSIGNMENT-LOGIN, as GitHub Classroom names repositories.
+
+    Both may have dashes; what other repositories begin with, too, is the assignment.
+    """
+    ends = [dash.end() for dash in re.finditer("-", repository)]
+    shared = [end for end in ends if sum(top.startswith(repository[:end]) for top in tops) > 1]
+    return [repository[end:] for end in shared or ends]
 
 
 @lru_cache(1)

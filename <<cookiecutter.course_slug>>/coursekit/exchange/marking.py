@@ -4,19 +4,14 @@ A page needs no server and no network. What students wrote lies in it as data, w
 (mark.js) shows as text. The marks files that it saves are taken in by marks.py.
 """
 
-import base64
 import datetime as dt
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from coursekit import files, notebook
+from coursekit import files, notebook, pages
 from coursekit.assignment import sha256, stored
 from coursekit.course import Course, Module
 from coursekit.errors import CourseError
@@ -154,10 +149,6 @@ def alike(texts: Mapping[str, str]) -> list[str]:
 
 def write(path: Path, **data: Any) -> None:
     """Write a page with its data, none of which a browser takes for markup."""
-    here = FileSystemLoader(Path(__file__).parent)
-    env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    script = env.get_template("mark.js").render()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     whole = {"format": FORMAT, "page": sha256(repr(data))[:16], **data}
-    values = data | {"data": whole, "script": Markup(script), "digest": digest}
-    files.write_text(path, env.get_template("mark.html.j2").render(values))
+    page = pages.templates(__file__).get_template("mark.html.j2")
+    files.write_text(path, page.render(data | {"data": whole}))

@@ -21,7 +21,7 @@ from coursekit.exchange.downloads import CANVAS, MOODLE
 from coursekit.exchange.roster import Roster
 from coursekit.gradebook import Gradebook
 from coursekit.grading.results import Result, Results
-from coursekit.intake.collect import read_file
+from coursekit.intake.collect import printable, read_file
 
 Table = list[list[object]]
 CANVAS_COLUMNS = ("student", "id", "sis user id", "sis login id", "section")
@@ -76,13 +76,13 @@ def exercises(course: Course, people: Roster, results: Results) -> Table:
     names = {student.id: student for student in people.students}
     table: Table = [["id", "name", "section", *(f"{m}: {title}" for m, title in heads)]]
     for student in dict.fromkeys([*names, *(row.student for row in results.graded)]):
-        known, cells = names.get(student), []
+        known, cells = names.get(student, roster.Student(student)), []
         for module, title in heads:
             row = results.rows.get((student, module))
             held = row.scores if row else {}
             scores = [s for name, s in held.items() if titles[module].get(name) == title]
             cells.append("" if not scores or None in scores else f"{round(sum(scores), 2):g}")
-        table.append([student, known.name if known else "", known.section if known else "", *cells])
+        table.append([student, printable(known.name), known.section, *cells])
     return table
 
 

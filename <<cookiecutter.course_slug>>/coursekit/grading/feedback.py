@@ -7,13 +7,11 @@ and of a hidden test that failed it says the topic that the module's author gave
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
-from coursekit import execution, notebook
+from coursekit import execution, notebook, pages
 from coursekit.assignment import Assignment
 from coursekit.grades import SubmissionGrades
 from coursekit.grading.state import State
@@ -30,12 +28,7 @@ TIME = (
     "Time ran out, or the process ended, in this test or in a cell before it. Look for a loop or a "
     "recursion that does not end, or for exit()."
 )
-JINJA = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-)
+JINJA = pages.templates(__file__)
 JINJA.filters["points"] = lambda value: f"{round(value, 1):g}"
 Cells = list[dict[str, Any]]
 

@@ -58,19 +58,16 @@ class Grading:
             ended[submission.student, submission.module.name] = status
             each(submission)
 
-        if self.scheduler:
-            graders = cluster.graders(self.scheduler, sandboxed=self.sandboxed)
-        else:
-            graders = worker.graders(self.jobs, sandboxed=self.sandboxed)
+        graders = cluster.graders if self.scheduler else worker.graders
         ordered = sorted(submissions, key=lambda s: s.module.name)
         with (
             one_grader(self.workspace.gradebook, self.workspace.root),
             Gradebook(self.workspace.gradebook) as gradebook,
         ):
             try:
-                with graders as (submit, check):
+                with graders(self.scheduler or self.jobs, sandboxed=self.sandboxed) as to_grade:
                     for module, group in itertools.groupby(ordered, key=lambda s: s.module):
-                        grader(self, module, gradebook, submit, check, report).run(group)
+                        grader(self, module, gradebook, *to_grade, report).run(group)
             finally:
                 found = results.collect(self.course, gradebook, self.workspace, ended)
                 results.write_csv(found, self.workspace.root / "grades.csv")

@@ -4,9 +4,7 @@ What students wrote can be part of findings and names, so the template escapes e
 page's own policy lets a browser run nothing but the script that sorts the tables.
 """
 
-import base64
 import datetime as dt
-import hashlib
 import re
 import statistics
 from collections import defaultdict
@@ -15,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from coursekit import files, notebook
+from coursekit import files, notebook, pages
 from coursekit.assignment import stored
 from coursekit.course import Course, Module, Workspace, naive_utc
 from coursekit.grades import Cell, ModuleRecord
@@ -122,11 +118,10 @@ def write(
         parts = folder, result.student, result.module, result.notebook + suffix
         return quote("/".join(parts)) if workspace.root.joinpath(*parts).is_file() else ""
 
-    here = FileSystemLoader(Path(__file__).parent)
-    env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    env = pages.templates(__file__)
     env.filters |= {"cut": cut, "points": points, "percent": percent, "duration": duration}
     env.filters |= {"median": statistics.median, "mean": statistics.fmean}
-    env.filters |= {"link": link, "sha256": sha256}
+    env.filters["link"] = link
     graded, made, people = results.graded, dt.datetime.now(course.zone), people or {}
     students = sorted({*results.students, *people})
     now = dt.datetime.max if over else naive_utc(made)
@@ -185,8 +180,3 @@ def duration(time: dt.timedelta) -> str:
     minutes = int(time.total_seconds() // 60)
     days, hours = divmod(minutes // 60, 24)
     return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
-
-
-def sha256(script: str) -> str:
-    """Return the digest by which a page's policy names the one script that may run."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -135,10 +135,9 @@ class Engine(AbstractContextManager):
         self.ready = self.ready or bool(stdout.readline())  # type: ignore[union-attr]
         if not self.ready:
             self.said.seek(0)
-            said = self.said.read().decode(errors="replace").splitlines()[-3:]
+            said = " ".join(self.said.read().decode(errors="replace").splitlines()[-3:])
             self.drop()
-            said = " ".join(said) or "it said nothing"
-            raise CourseError(f"The process that runs students' code did not start: {said}")
+            raise CourseError(f"The process for student code did not start: {said or 'no reason'}")
         try:
             stdin.write(message)  # type: ignore[union-attr]
             stdin.flush()  # type: ignore[union-attr]

@@ -44,8 +44,14 @@ def take_over(course: Course, module: Module, *, yes: bool) -> Iterator[str]:
 
 
 def pieces_of(module: Module) -> list[str]:
-    """Return the text of a .py in pieces: what stands above its cells, and each of these."""
-    return re.split(r"^(?=# %%)", module.source.read_text(encoding="utf-8"), flags=re.M)
+    """Return the text of a .py in pieces: what stands above its cells, and each of these.
+
+    CourseError if they are not the cells that jupytext reads: in a text, too, it looks for cells.
+    """
+    pieces = re.split(r"^(?= *#[ \t]*%%)", module.source.read_text(encoding="utf-8"), flags=re.M)
+    if len(pieces) != len(notebook.read(module.source).cells) + 1:
+        raise CourseError(f"{module.source}: begin each cell, and nothing else, with `# %%`.")
+    return pieces
 
 
 def shown(nb: NotebookNode) -> list[str]:

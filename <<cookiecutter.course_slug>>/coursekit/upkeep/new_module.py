@@ -1,5 +1,6 @@
 """A new module, or a new exercise: a placeholder that is right, and TODO(author) where to write."""
 
+import builtins
 import keyword
 import re
 import shutil
@@ -89,10 +90,10 @@ def exercise(number: int, title: str) -> dict[str, Any]:
     while len(func) > NAME:
         func = func.rpartition("_")[0] or func[:NAME]
     fits = len(title) <= TITLE and not re.search(r"""["'\\|{}<>`]""", title)
-    if not (fits and func.isidentifier() and not keyword.iskeyword(func)):
+    if not (fits and func.isidentifier()) or keyword.iskeyword(func) or func in dir(builtins):
         raise CourseError(
-            f"{title!r} cannot be the title of an exercise: a function is named by it. Take up to "
-            f'{TITLE} letters, digits and spaces: "Pool a picture".'
+            f"{title!r} cannot be the title of an exercise: a function is named by it, and none of "
+            f'Python itself. Take up to {TITLE} letters, digits and spaces: "Pool a picture".'
         )
     slug = func.replace("_", "-")
     return {"number": number, "title": title, "func": func, "slug": slug, **POINTS}

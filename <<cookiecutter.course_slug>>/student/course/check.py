@@ -101,7 +101,7 @@ def merged(module: Module, notes: list[str]) -> Iterator[Cell]:
             at = grade_id(cell)
         elif runs(cell):
             own[at].append(cell["source"])
-    last = max(n for n, cell in enumerate(module.original) if is_test(cell))
+    last = max((n for n, cell in enumerate(module.original) if is_test(cell)), default=-1)
     yield from (Cell(source, place) for source in own[""])
     for number, cell in enumerate(module.original):
         name = grade_id(cell)

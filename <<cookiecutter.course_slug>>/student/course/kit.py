@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .export import exported
-from .exporting import STUB, chosen
 
 Cell = dict[str, Any]
+STUB = re.compile(r"^\s*raise NotImplementedError\(\)", re.MULTILINE)
 HEADING = re.compile(r"^#+ ((Exercise|Question) (\w+).*)$", re.MULTILINE)
 IN_PACKAGE = {  # where the package's file of a module comes from, and what to say of it
     "notebook": "",
@@ -55,15 +55,20 @@ class Kit:
 
     @cached_property
     def modules(self) -> list["Module"]:
-        return [Module(self, path.name) for path in sorted((self.root / "originals").glob("*_*"))]
+        paths = (self.root / "originals").glob("[0-9][0-9]_*")
+        return [Module(self, path.name) for path in sorted(paths)]
 
     def chosen(self, *names: str) -> list["Module"]:
         """Return the modules named: 01_tensor, 01, 1 or tensor; Problem if there is none."""
-        by_name = {module.name: module for module in self.modules}
-        try:
-            return [by_name[name] for name in chosen(names, list(by_name))]
-        except ValueError as error:
-            raise Problem(f"There is no module {error}, only: {', '.join(by_name)}.") from None
+        found = []
+        for name in names:
+            bare = name.rstrip("/\\")
+            called = [m for m in self.modules if bare in m.called]
+            if not called:
+                there = ", ".join(module.name for module in self.modules)
+                raise Problem(f"There is no module {name}, only: {there}.")
+            found += called
+        return found
 
     def backup(self, name: str) -> Path:
         """Return a new name in backups/ for what is about to be replaced."""
@@ -78,6 +83,7 @@ class Module:
     def __init__(self, kit: Kit, name: str) -> None:
         self.kit, self.name = kit, name
         self.number, _, stem = name.partition("_")
+        self.called = {name, self.number, str(int(self.number)), stem}
         self.notebook = kit.root / name / f"{stem}_dev.ipynb"
         self.exported = kit.root / kit.package / f"{stem}.py"
         self.file = f"{kit.package}/{stem}.py"
@@ -86,9 +92,15 @@ class Module:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The cells of the student's notebook; Problem if it cannot be read."""
+        """The cells of the student's notebook, each of the type that grading gives it back.
+
+        Problem if it cannot be read.
+        """
         there = self.notebook.parent.is_dir()  # a kit may bring one module, and originals of all
-        return read(self.notebook)["cells"] if there else self.original
+        cells = read(self.notebook)["cells"] if there else self.original
+        for cell in cells:
+            cell["cell_type"] = self.by_name.get(grade_id(cell), cell)["cell_type"]
+        return cells
 
     @cached_property
     def theirs(self) -> dict[str, Cell]:
@@ -182,6 +194,12 @@ def plain(cell: Cell) -> list[str]:
     return [line.rstrip() for line in cell["source"].splitlines() if line.strip()]
 
 
+def beside(path: Path) -> str:
+    """Return what to say of other notebooks in a notebook's folder; "" if there is none."""
+    others = ", ".join(sorted(o.name for o in path.parent.glob("*.ipynb") if o != path))
+    return f" Beside it stands {others}." * bool(others)
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return a notebook, with each cell's source as one text; Problem if it is none."""
     name = f"{path.parent.name}/{path.name}"
@@ -192,9 +210,7 @@ def read(path: Path) -> dict[str, Any]:
             _ = is_code(cell), grade_id(cell)  # both are there
         return notebook
     except FileNotFoundError:
-        others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb")))
-        beside = f". Beside it stands {others}: give your notebook this name" * bool(others)
-        raise Problem(f"{name} is not there{beside}") from None
+        raise Problem(f"{name} is not there.{beside(path)} Give your notebook this name.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem(
             f"{name} cannot be read as a notebook ({type(error).__name__}: {error}): save it again "

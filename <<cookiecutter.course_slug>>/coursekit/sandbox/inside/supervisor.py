@@ -21,7 +21,7 @@ import jail
 
 GRACE = 1.0  # seconds between interrupting a cell and ending its process
 TICK = 0.02  # seconds: an alarm may ring as much too early, so that less is no time at all
-WALL = 10  # times as long as its processor time may a cell take on the wall's clock
+WALL = 10  # times as long as in processor time may cells take on the wall's clock
 TOLD = "name", "kind", "source", "code", "binds"  # of a cell; not which runs are decoys
 
 
@@ -111,10 +111,11 @@ class Supervisor:
 
     def ask(self, cell: dict, seconds: float) -> tuple[list | None, str]:
         """Let the student's process run a cell; return its outputs and, if it ended, how."""
-        start = self.cpu_seconds()
+        start, began = self.cpu_seconds(), time.monotonic()
         told = {key: cell[key] for key in TOLD} | {"seconds": seconds, "wall": WALL * seconds}
         line = self.exchange(told, seconds)
-        self.used[cell["counts"]] += self.cpu_seconds() - start
+        waited = (time.monotonic() - began) / WALL  # so that who only sleeps comes to an end
+        self.used[cell["counts"]] += max(self.cpu_seconds() - start, waited)
         if line is None:
             return None, self.how_it_ended()
         try:
