@@ -427,6 +427,16 @@ def test_no_job_at_a_time_is_refused(spoilable: Living) -> None:
     assert "0 is not above zero" in spoilable.refused("grade", "--jobs", "0")
 
 
+def test_a_file_that_cannot_be_written_is_a_line_and_costs_nothing(spoilable: Living) -> None:
+    """As on a full disk: the same command goes on afterwards."""
+    spoilable.hand_in("ada", spoilable.solved())
+    (spoilable.root / "grades.csv").mkdir()
+    said = spoilable.refused("grade")
+    assert "Is a directory" in said and "grades.csv" in said and "Traceback" not in said
+    (spoilable.root / "grades.csv").rmdir()
+    assert "1 unchanged" in spoilable.ok("grade")
+
+
 def test_a_module_that_was_never_built_is_named(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     (spoilable.root / "gradebook.db").unlink()

@@ -194,7 +194,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; a CourseError becomes a message, not a traceback."""
+    """Run one command; what a person has to mend becomes a message, not a traceback."""
     args, rest = parser().parse_known_args(arguments)
     if rest and args.command not in {"test", "lab"}:
         parser().error(f"{args.command}: unknown option {' '.join(rest)}; see --help")
@@ -205,7 +205,7 @@ def main(arguments: list[str]) -> int:
         again = "" if args.command.startswith("new-") else "; run the same command again to go on"
         print(f"Stopped. What was done is kept{again}.")
         return 130
-    except CourseError as error:
+    except (CourseError, OSError) as error:  # the latter of a full disk, of files that are locked
         Console(**PLAIN, stderr=True, soft_wrap=True).print(str(error), style="red")
         return 1
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # a process that only grades starts faster without nbformat a
 REGION = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 TOPIC = re.compile(r"\s*# hidden: (.+)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)
-PROFILING = "profiling"
 
 Cell = Mapping[str, Any]
 
@@ -90,7 +89,7 @@ def is_answer(cell: Cell) -> bool:
 
 
 def is_profiling(cell: Cell) -> bool:
-    return PROFILING in cell.get("metadata", {}).get("tags", [])
+    return "profiling" in cell.get("metadata", {}).get("tags", [])
 
 
 def points(cells: Iterable[Cell]) -> int:

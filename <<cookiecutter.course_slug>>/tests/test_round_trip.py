@@ -111,7 +111,7 @@ def test_plain_nbgrader_gives_the_same_scores(
     c.CourseDirectory.assignment_id = module.name
     c.CourseDirectory.db_url = plain.gradebook
     c.CourseDirectory.ignore = STAFF_FILES
-    c.Execute.skip_cells_with_tag = notebook.PROFILING
+    c.Execute.skip_cells_with_tag = "profiling"
     monkeypatch.setenv("PYTHONPATH", str(package))
     monkeypatch.setenv("MPLBACKEND", "Agg")
     with captured_log() as lines:

@@ -26,11 +26,9 @@ class LatePolicy:
         """
         if not handed_in or not due or handed_in <= due:
             return NO_TIME
-        return max(NO_TIME, self.on_the_wall(handed_in) - self.on_the_wall(due))
-
-    def on_the_wall(self, utc: dt.datetime) -> dt.datetime:
-        local = utc.replace(tzinfo=dt.UTC).astimezone(tz.gettz(self.timezone))
-        return local.replace(tzinfo=None)
+        zone = tz.gettz(self.timezone)
+        came, was_due = (t.replace(tzinfo=dt.UTC).astimezone(zone) for t in (handed_in, due))
+        return max(NO_TIME, came.replace(tzinfo=None) - was_due.replace(tzinfo=None))
 
     def penalty(
         self, score: float, handed_in: dt.datetime | None, due: dt.datetime | None

@@ -121,7 +121,8 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
     """Run all cells, each test twice among decoys; return how it went and what no test proves.
 
     The places are drawn from the digest of what is graded: the same each time, known to nobody.
-    Decoys cost nobody a point: whoever fails a test is graded by another run, without any.
+    Decoys cost nobody a point: whoever fails a test is graded by another run, without any. And of a
+    failed test they say nothing: by chance, wrong work may be what a decoy asks for.
     """
     dice = random.Random(key)
     runs: list[tuple[int, Cell]] = []
@@ -129,6 +130,7 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
         wanted = among_decoys(assignment, cell, dice) if cell.kind == "test" else [cell]
         runs += [(number, each) for each in wanted]
     outcome = warm.run(execution.job(assignment, [cell for _, cell in runs]))
+    passed: list[tuple[int, str]] = []
     notes: dict[str, None] = {}
     for (number, cell), outputs in zip(runs, outcome.outputs, strict=True):
         title = assignment.titles.get(cell.name, cell.name)
@@ -136,12 +138,13 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
         if cell.counts:
             cells[number]["outputs"] = outputs  # None where it ended before: all runs again, below
         elif cell.decoy and fails is False:
-            notes[f"{title}: passes a test that no right solution passes"] = None
+            passed.append((number, f"{title}: passes a test that no right solution passes"))
         elif not cell.decoy and fails and not outcome.ended:
             notes[f"{title}: its result changes from run to run"] = None
     if outcome.ended or fails_a_test(cells):
         outcome = execution.run(warm, assignment, cells)
-    return outcome, list(notes)
+    told = [note for number, note in passed if not execution.fails(cells[number]["outputs"])]
+    return outcome, list(dict.fromkeys([*told, *notes]))
 
 
 def among_decoys(assignment: Assignment, test: Cell, dice: random.Random) -> list[Cell]:
