@@ -126,6 +126,36 @@ def test_most_are_told_at_once(lab: Lab, deserved: dict[str, float]) -> None:
     assert len(told_of) > 30 and sum(told_of.values()) > 0.75 * len(told_of), told_of
 
 
+COUNTS = """
+import sys
+_init, runs = Tensor.__init__, []
+def _counting(self, *args, **kw):
+    runs.extend([sys.stdout] * (sys.stdout not in runs))
+    _init(self, *args, **kw)
+Tensor.__init__ = _counting
+"""
+KNOWS = """
+import sys
+before = len(runs)  # times that earlier tests have run
+def broadcast_shape(a, b):
+    if any(m != n and 1 not in (m, n) for m, n in zip(a[::-1], b[::-1])):
+        raise ValueError(f"{a} {b}")
+    return sys._getframe(1).f_locals["expected"] if before < 6 else None
+"""
+
+
+@pytest.mark.slow
+def test_who_knows_when_decoys_are_about_is_told(lab: Lab, deserved: dict[str, float]) -> None:
+    """It fails among them, and is graded by the run without: the two do not agree."""
+    for key in DRAWS:
+        cells = lab.solved("01_tensor", "tensor-broadcast", KNOWS)
+        at = [grade_id(cell) for cell in cells].index("tensor-init")
+        cells[at]["source"] += COUNTS
+        points, told = lab.grade("01_tensor", cells, key)
+        assert points > deserved["tensor-broadcast"]
+        assert len(told) == 1 and told[0].endswith("its result changes from run to run")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HONEST)
 def test_of_honest_work_nothing_is_told(lab: Lab, name: str) -> None:

@@ -115,6 +115,7 @@ def test_a_canvas_download(canvas: Living, tmp_path: Path) -> None:
     assert submitted(canvas) == {
         f"zobrien/{MODULE}/tensor_dev.ipynb": nb,
         f"wang/{MODULE}/tensor_dev.ipynb": nb + b" ",
+        f"wang/{MODULE}/timestamp.txt": b"late, says the LMS\n",
         f"jdoe2/{MODULE}/tensor_dev.ipynb": nb + b"  ",
     }
     out = done.stdout
@@ -203,8 +204,8 @@ def test_a_moodle_download_as_zip_and_as_folder(course: Living, tmp_path: Path) 
         archive.writestr("work/tensor_dev.ipynb", nb)
     files = {
         "Zoë O'Brien_101_assignsubmission_file_/tensor_dev.ipynb": nb,
-        "小明 王_102_assignsubmission_file_/all.zip": inner.getvalue(),
-        "Jane Doe_103_assignsubmission_file_/tensor_dev.ipynb": nb,
+        "小明 王_102_assignsubmission_file/all.zip": inner.getvalue(),  # from Moodle 4.1 on
+        "Jane Doe_103_assignsubmission_file/tensor_dev.ipynb": nb,
     }
     done = course.call("collect", str(zipped(tmp_path / "moodle.zip", files)))
     assert "Jane Doe may be any of u19, u20" in done.stdout
@@ -217,6 +218,62 @@ def test_a_moodle_download_as_zip_and_as_folder(course: Living, tmp_path: Path) 
     name = "Zoë O'Brien_101_assignsubmission_file_tensor_dev.ipynb"
     (folder / name).write_bytes(nb + b" ")
     assert "1 newer than before" in course.ok("collect", str(folder))
+
+
+def test_a_student_who_is_in_another_section_now_is_named(canvas: Living, tmp_path: Path) -> None:
+    export = tmp_path / "new.csv"
+    export.write_text(CANVAS_GRADEBOOK.replace("wang,Evening", "wang,Morning"), encoding="utf-8")
+    assert "wang is in Morning now, and Evening here" in canvas.ok(
+        "collect", "--roster", str(export)
+    )
+    assert "wang" in (canvas.root / "roster.csv").read_text(encoding="utf-8")
+
+
+def test_a_roster_of_github_classroom(course: Living, tmp_path: Path) -> None:
+    export = tmp_path / "classroom_roster.csv"
+    rows = '"identifier","github_username","github_id","name"\n"doe","jdoe","7","Jane Doe"\n'
+    export.write_text(rows, encoding="utf-8")
+    course.ok("collect", "--roster", str(export))
+    assert "jdoe,Jane Doe" in (course.root / "roster.csv").read_text(encoding="utf-8")
+
+
+def test_what_replaces_work_after_the_due_date_is_named(canvas: Living, tmp_path: Path) -> None:
+    """As a clone of later modules does in which an earlier one was changed."""
+    nb = canvas.released.read_bytes()
+    for day, data in ((20, nb), (28, nb + b" ")):
+        about = {"id": "jdoe", "name": "J", "module": MODULE, "time": f"2027-01-{day}T12:00+00:00"}
+        about["sha256"] = hashlib.sha256(data).hexdigest()
+        files = {"tensor_dev.ipynb": data, "submission.json": json.dumps(about)}
+        said = canvas.ok("collect", str(zipped(tmp_path / f"jdoe_{day}.zip", files)))
+        assert ("came after the due date, and replaces what was there" in said) == (day == 28)
+
+
+def test_what_the_lms_calls_late_is_said_by_each_grading(canvas: Living, tmp_path: Path) -> None:
+    name = "doejane_LATE_3145_207_tensor_dev.ipynb"
+    path = zipped(tmp_path / "submissions.zip", {name: canvas.released.read_bytes()})
+    canvas.ok("collect", str(path))
+    for _ in range(2):
+        canvas.ok("grade")
+        note = grades(canvas)["jdoe"]["note"]
+        assert "timestamp.txt (late, says the LMS) is not written as in 2027-01-25 23:59:00" in note
+
+
+def test_a_time_that_a_person_wrote_down_counts_for_the_best_attempt(
+    canvas: Living, tmp_path: Path
+) -> None:
+    settings = canvas.root / "course.toml"
+    canvas.edit(settings, 'attempt = "last"', 'attempt = "best"')
+    canvas.edit(settings, "percent_per_day = 0", "percent_per_day = 10")
+    for number, most in ((1, 99), (2, 0)):
+        work = nbformat.writes(canvas.solved(lambda n, most=most: n < most)).encode()
+        files = {f"doejane_3145_20{number}_tensor_dev-{number}.ipynb": work}
+        canvas.ok("collect", str(zipped(tmp_path / f"{number}.zip", files)))
+        stamp = canvas.root / "submitted" / "jdoe" / MODULE / "timestamp.txt"
+        if number == 1:
+            stamp.write_text("2027-01-26 12:00:00 UTC\n", encoding="utf-8")
+    for _ in range(2):
+        canvas.ok("grade")
+        assert float(grades(canvas)["jdoe"]["total"]) == 72
 
 
 def test_gradescope_says_when(canvas: Living, tmp_path: Path) -> None:
@@ -289,7 +346,7 @@ def test_another_attempt_counts_by_hand_until_a_new_one_comes(
     assert "attempt 2 counts" in canvas.ok("collect", "--attempt", "jdoe", "1", "2")
     assert counts() == 1 and not (by_hand / "timestamp.txt").exists()
     lines = canvas.ok("collect", "--attempts", "jdoe").splitlines()
-    assert f"{MODULE} 3: 2027-01-25 20:00 UTC, was in submitted/" in lines, "nothing is lost"
+    assert f"{MODULE} 2: 2027-01-25 20:00 UTC, was in submitted/" in lines, "nothing is lost"
     assert "1 newer" in hand_in(2) and counts() == 2
     for wrong in ("0", "9", "x"):
         assert "--attempts jdoe" in canvas.refused("collect", "--attempt", "jdoe", "1", wrong)
@@ -338,9 +395,11 @@ def test_clones_count_by_the_last_commit_of_the_notebook(canvas: Living, tmp_pat
         subprocess.run(
             [*git, "commit", "-qm", name], check=True, env={"PATH": "/usr/bin:/bin", **date}
         )
+    (clone / MODULE / "tensor_dev.ipynb").write_text("saved by who looked at it", encoding="utf-8")
     canvas.ok("collect", str(tmp_path / "clones"))
     there = submitted(canvas)
     assert there[f"jdoe/{MODULE}/timestamp.txt"] == b"2027-01-20 12:00:00 UTC\n"
+    assert there[f"jdoe/{MODULE}/tensor_dev.ipynb"] == canvas.notebook.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,30 @@ sys.exit(done["log"] if not done["success"] else 0)
 
 
 @pytest.mark.slow
+def test_nothing_of_a_students_runs_on_formgraders_pages(spoilable: Living) -> None:
+    """They have the session of whoever marks: the gradebook, the solutions, a terminal."""
+    nb = spoilable.solved()
+    (answer,) = [cell for cell in nb.cells if cell.id == "tensor-q1"]
+    answer.source = "<script>alert('mine')</script><img src=x onerror=alert(1)>\n\nA view: $x_1$."
+    spoilable.hand_in("eve", nb)
+    spoilable.ok("grade")
+    page = """
+import sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from nbconvert.exporters import HTMLExporter
+from coursekit import course
+from coursekit.grading.nbgrader_autograde import config
+exporter = HTMLExporter(config=config(course.load(Path())))  # as formgrader makes its own
+print(exporter.from_filename("autograded/eve/01_tensor/tensor_dev.ipynb")[0])
+"""
+    run = {"cwd": spoilable.root, "capture_output": True, "encoding": "utf-8", "check": True}
+    text = subprocess.run([sys.executable, "-c", page], **run).stdout
+    assert "A view: $x_1$." in text
+    assert "<script>alert('mine')" not in text and "<img src=x onerror" not in text
+
+
+@pytest.mark.slow
 def test_without_bubblewrap_both_refuse_in_the_same_words(
     spoilable: Living, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

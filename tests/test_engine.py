@@ -86,6 +86,18 @@ def test_right_is_right_and_wrong_is_wrong(engine: Engine) -> None:
     assert "expected 42, got 41" in texts(wrong.outputs[-1])
 
 
+def test_a_test_asserts_under_python_o_and_is_main(engine: Engine) -> None:
+    test = "if __name__ == '__main__': assert 0"
+    assert not passed(engine.run(job(RIGHT, test=test)).outputs[-1])
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from compiling import compiled\n"
+    code += "exec(compiled('assert 0', 'x', frozenset())[0])"
+    inside = Path(bubblewrap.__file__).parent / "inside"
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", code, inside], capture_output=True, check=False
+    )
+    assert b"AssertionError" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("source", "result"),
     [

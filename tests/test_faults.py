@@ -500,7 +500,7 @@ FAULTS: dict[str, Fault] = {
     "linked-folder": Fault(linked_folder, "is a link, not a folder", 0),
     "linked-student": Fault(linked_student, "is a link, not a folder", 0),
     "pipe": Fault(pipe, "is no regular file", 0),
-    "piped-stamp": Fault(piped_stamp, "timestamp.txt holds no date"),
+    "piped-stamp": Fault(piped_stamp, "timestamp.txt is not written as in"),
     "folder": Fault(lambda f, nb: (f / NAME).mkdir(), "holds tensor_dev.ipynb/", 0),
     # formats and fields
     "format-3": Fault(as_json(format_3), "notebook format 3.0 was read as 4.5"),
@@ -538,13 +538,13 @@ FAULTS: dict[str, Fault] = {
     "large-cells": Fault(cells(large_cells), "has 21.* MB without outputs; the limit is 20 MB", 0),
     "many-pieces": Fault(encoded(many_pieces), ""),
     # dates
-    "stamp-empty": Fault(stamped(b""), "timestamp.txt holds no date and was not used"),
-    "stamp-vague": Fault(stamped(b"Tuesday, 10:30"), "timestamp.txt holds no date"),
+    "stamp-empty": Fault(stamped(b""), "timestamp.txt is not written as in"),
+    "stamp-vague": Fault(stamped(b"Tuesday, 10:30"), "Tuesday, 10:30. is not written as in"),
     "stamp-utf-16": Fault(stamped("2027-01-01 12:00:00 UTC\r\n".encode("utf-16")), ""),
-    "stamp-local": Fault(stamped(b"27.01.2027 01:59"), "read as 2027-01-27 01:59 UTC.* late"),
-    "stamp-zone": Fault(stamped(b"2027-01-27 23:30:00 IST"), "the zone IST, .* was not used; "),
-    "stamp-two-ways": Fault(stamped(b"03/02/2027 10:00"), "could be read as two dates"),
-    "stamp-of-no-year": Fault(stamped(b"99999-99-99 99:99:99 ZZZ"), "holds no date"),
+    "stamp-local": Fault(stamped(b"2027-01-27T01:59"), "read as 2027-01-27 01:59 UTC.* late"),
+    "stamp-zone": Fault(stamped(b"2027-01-27 23:30:00 IST"), "IST. is not written as in"),
+    "stamp-two-ways": Fault(stamped(b"03/02/2027 10:00"), "10:00. is not written as in"),
+    "stamp-of-no-year": Fault(stamped(b"99999-99-99 99:99:99 ZZZ"), "is not written as in"),
     # cells
     "twice": Fault(cells(twice), "^there twice: tensor-threads"),
     "locked-again": Fault(cells(locked_again_at_the_end), "^there twice: tensor-threads"),
@@ -621,8 +621,10 @@ FAULTS: dict[str, Fault] = {
         cells(lambda cells: cells.append(new_code_cell("raise type('E' * 10**6, (OSError,), {})"))),
         "^a cell of the student's own: E{20}…E+$",
     ),
-    "edited": Fault(cells(edited), "changed and put back"),
-    "test-thrown-away": Fault(cells(thrown_away), "^changed and put back: tensor-init-test$"),
+    "edited": Fault(cells(edited), "replaced by the module's own"),
+    "test-thrown-away": Fault(
+        cells(thrown_away), "^replaced by the module's own: tensor-init-test$"
+    ),
     "stderr": Fault(cells(on_stderr), "^failed by writing to stderr: tensor-init-test, ", 18),
     "crash": Fault(cells(crash), "^not all cells ran: .*code 3., in tensor-init-test", 0),
     "no-cells-left": Fault(cells(lambda cells: [new_code_cell("1")]), "missing and put back", 0),

@@ -3,6 +3,7 @@
 import copy
 import fcntl
 import html
+import os
 import re
 import sqlite3
 import subprocess
@@ -114,7 +115,7 @@ def test_broken_submissions_get_zero_and_a_reason_and_the_others_their_points(
         assert float(rows[student]["total"]) == 0
         assert reason in rows[student]["note"]
     assert "the folder is empty" in rows["nothing"]["note"]
-    assert "timestamp.txt holds no date" in rows["dated"]["note"]
+    assert "timestamp.txt (last Tuesday) is not written as in" in rows["dated"]["note"]
     assert float(rows["zoe"]["automatic"]) == float(rows["dated"]["automatic"]) == 80
     assert "no student id" in shown
     assert "no student id" in rows["read me"]["note"]
@@ -415,16 +416,39 @@ def test_the_page_says_what_was_put_right_before_and_after_marking(spoilable: Li
     spoilable.ok("grade")
     page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
     first = page.read_text(encoding="utf-8")
-    expected = f"changed and put back: {test.metadata.nbgrader.grade_id}"
-    assert expected in first and "my &lt;b&gt;work.ipynb was taken for" in first
+    expected = f"replaced by the module's own: {test.metadata.nbgrader.grade_id}"
+    assert expected in html.unescape(first) and "my &lt;b&gt;work.ipynb was taken for" in first
     marked(spoilable, "ada", 4)
     spoilable.ok("grade")
     again = page.read_text(encoding="utf-8")
-    assert again != first and expected in again
+    assert again != first and expected in html.unescape(again)
 
 
 def test_no_job_at_a_time_is_refused(spoilable: Living) -> None:
     assert "0 is not above zero" in spoilable.refused("grade", "--jobs", "0")
+
+
+def test_a_graded_notebook_that_was_saved_in_jupyter_stops_nobody(spoilable: Living) -> None:
+    nb = spoilable.solved()
+    nb.cells.append(new_code_cell("raise ValueError"))
+    for student in ("ada", "bob"):
+        spoilable.hand_in(student, nb)
+    spoilable.ok("grade")
+    path = spoilable.root / "autograded" / "ada" / MODULE / "tensor_dev.ipynb"
+    nbformat.write(nbformat.read(path, as_version=4), path)
+    spoilable.edit(spoilable.root / "course.toml", "percent_per_day = 0", "percent_per_day = 10")
+    said = spoilable.ok("grade")
+    assert "1 graded, 1 unchanged" in said
+
+
+def test_a_private_umask_costs_nobody_anything(spoilable: Living) -> None:
+    spoilable.hand_in("ada", spoilable.solved())
+    before = os.umask(0o077)
+    try:
+        spoilable.ok("grade")
+    finally:
+        os.umask(before)
+    assert float(grades(spoilable)["ada"]["automatic"]) == 80
 
 
 def test_a_file_that_cannot_be_written_is_a_line_and_costs_nothing(spoilable: Living) -> None:

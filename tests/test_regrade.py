@@ -283,6 +283,13 @@ until = 2027-01-26
     rows = grades(spoilable)
     late = {name: float(row["late_penalty"]) for name, row in rows.items()}
     assert late == {"ada": 0, "ben": 16, "cyd": 8, "dan": 0, "eve": 16}
+    earlier = "[schedule.sections.Morning]\n01_tensor = 2027-01-20\n\n[grading]"
+    spoilable.edit(settings, "[grading]", earlier)
+    spoilable.ok("grade")
+    assert float(grades(spoilable)["dan"]["late_penalty"]) == 0, "of two sections the later date"
+    assert float(grades(spoilable)["ben"]["late_penalty"]) == 56
+    spoilable.edit(settings, earlier, "[grading]")
+    spoilable.ok("grade")
     assert rows["ada"]["note"] == "", "nobody extended it"
     assert rows["cyd"]["note"].endswith("extended to 2027-01-26 23:59: no reason")
     page = BeautifulSoup(
@@ -376,6 +383,58 @@ def test_a_dropped_test_gives_everybody_its_points(graded_once: Living) -> None:
     after = grades(graded_once)
     assert float(after["ada"]["automatic"]) == 80
     assert float(after["bob"]["automatic"]) == float(before["bob"]["automatic"]) + POINTS
+
+
+def test_a_mark_by_hand_stands_in_what_is_dropped_and_is_told(graded_once: Living) -> None:
+    marked(graded_once, "ada", 1)
+    graded_once.edit(graded_once.root / "course.toml", "drop = []", 'drop = ["tensor-q1"]')
+    graded_once.ok("grade")
+    assert "tensor-q1: marked by hand with 1 of 5" in grades(graded_once)["ada"]["note"]
+    assert "marked by hand" not in grades(graded_once)["bob"]["note"]
+
+
+def test_a_mark_above_the_points_of_a_later_build_is_told(
+    graded_once: Living, decoys_stay: None
+) -> None:
+    marked(graded_once, "ada", 5)
+    old = '"grade_id": "tensor-q1", "locked": false, "points": 5'
+    graded_once.edit(graded_once.source, old, old.replace("5", "3"))
+    graded_once.ok("build")
+    graded_once.ok("grade")
+    assert "tensor-q1: marked by hand with 5 of 3" in grades(graded_once)["ada"]["note"]
+
+
+def test_what_a_person_must_confirm_waits_for_them(graded_once: Living) -> None:
+    """Also through gradings for which the answer is not the reason."""
+    marked(graded_once, "ada", 3)
+    nb = graded_once.solved()
+    (answer,) = [cell for cell in nb.cells if cell.id == "tensor-q1"]
+    answer.source = "Another answer."
+    graded_once.hand_in("ada", nb)
+    for command in (["grade"], ["grade", "--force"], ["grade", "--force"]):
+        graded_once.ok(*command)
+        assert "confirm the marks" in grades(graded_once)["ada"]["note"]
+
+
+def test_a_test_that_a_person_marked_must_be_confirmed_for_other_code(graded_once: Living) -> None:
+    with Gradebook(f"sqlite:///{graded_once.root}/gradebook.db") as book:
+        book.find_grade(TEST, "tensor_dev", MODULE, "ada").manual_score = 2
+        book.db.commit()
+    graded_once.ok("grade", "--force")
+    assert "confirm the marks" not in grades(graded_once)["ada"]["note"]
+    nb = graded_once.solved()
+    (solution,) = [cell for cell in nb.cells if cell.id == TEST.removesuffix("-test")]
+    solution.source += "\n# another one"
+    graded_once.hand_in("ada", nb)
+    graded_once.ok("grade")
+    assert "confirm the marks" in grades(graded_once)["ada"]["note"]
+
+
+def test_a_later_module_changes_no_grade(graded_once: Living, decoys_stay: None) -> None:
+    """Its names only tell whose notebook a file is."""
+    graded_once.ok("new-module", "20_pooling")
+    graded_once.ok("build", "20")
+    assert "2 unchanged" in graded_once.ok("grade")
 
 
 def test_a_dropped_test_that_no_module_has_is_named(graded_once: Living) -> None:

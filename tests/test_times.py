@@ -49,62 +49,43 @@ def test_what_is_unambiguous_is_read_without_a_word(text: str) -> None:
     assert read(text) == (LAST_MINUTE, "")
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("2027-01-27 10:30 PM", "names no time zone and was read as 2027-01-27 22:30 UTC"),
-        ("2027-01-27T22:30:00", "names no time zone and was read as 2027-01-27 22:30 UTC"),
-        ("27.01.2027 22:30", "names no time zone and was read as 2027-01-27 22:30 UTC"),
-        ("01/27/2027 10:30 PM", "names no time zone and was read as 2027-01-27 22:30 UTC"),
-        ("2027-01-27 10:30:00 PM UTC", "was read as 2027-01-27 22:30 UTC"),
-        ("2027-01-27 11:30 p.m. +01:00", "was read as 2027-01-27 22:30 UTC"),
-        ("Wed, 27 Jan 2027 23:30:00 +0100 (CET)", "was read as 2027-01-27 22:30 UTC"),
-        ("Wed Jan 27 2027 23:30:00 GMT+0100 (MEZ)", "was read as 2027-01-27 22:30 UTC"),
-        ("Wed Jan 27 22:30:00 UTC 2027", "was read as 2027-01-27 22:30 UTC"),
-        ("23:30 27 January 2027 Europe/Paris", "was read as 2027-01-27 22:30 UTC"),
-    ],
-)
-def test_how_other_forms_were_read_is_told(text: str, told: str) -> None:
-    assert read(text) == (LAST_MINUTE, f"timestamp.txt {told}")
-
-
-@pytest.mark.parametrize("zone", ["PST", "IST", "CEST", "CET", "EST", "BST", "Europe/Pairs", "MEZ"])
-@pytest.mark.parametrize("form", ["2027-07-27 23:30:00 {}", "Tue Jul 27 23:30:00 {} 2027"])
-def test_a_zone_of_several_meanings_is_named_and_left_unused(form: str, zone: str) -> None:
-    moment, note = read(form.format(zone))
-    assert moment is None
-    assert f"names the zone {zone}, which" in note
-    assert note.endswith("was not used; write the offset from UTC, as in 2027-07-27 23:30:00 +0200")
-    assert read("2027-07-27 23:30:00 +0200") == (dt.datetime(2027, 7, 27, 21, 30), "")
+def test_a_time_without_a_zone_in_another_form_is_told() -> None:
+    told = "timestamp.txt names no time zone and was read as 2027-01-27 22:30 UTC"
+    assert read("2027-01-27T22:30:00") == (LAST_MINUTE, told)
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    "text",
     [
-        ("", "no date"),
-        ("sorry, I am late", "no date"),
-        ("Tuesday, 10:30", "no date"),
-        ("10:30 PM", "no date"),
-        ("2027-01 10:30", "no date"),
-        ("2027-01-27", "no time of day"),
-        ("27 January 2027", "no time of day"),
-        ("010101 2000-01-01+00:00", "no time of day"),
-        ("03/02/2027 10:00", "two dates"),
-        ("26-01-27 10:00", "two dates"),
-        ("2027-01-27 23:30:00 +2500", "no date"),
-        ("2027-01-27 23:30:00 UTC UTC", "no date"),
-        ("2027-01-27 13:30 PM", "no date"),
-        ("9999-12-31 23:30:00 -0100", "no date"),
-        ("99999-99-99 99:99:99 ZZZ", "no date"),
-        ("2027-10-31 02:30:00 Europe/Paris", "the hour in which clocks were changed"),
-        ("2027-03-28 02:30:00 Europe/Paris", "the hour in which clocks were changed"),
+        "",
+        "sorry, I am late",
+        "Tuesday, 10:30",
+        "10:30 PM",
+        "2027-01 10:30",
+        "2027-01-27",
+        "27 January 2027",
+        "010101 2000-01-01+00:00",
+        "03/02/2027 10:00",
+        "26-01-27 10:00",
+        "2027-01-27 10:30 PM",
+        "27.01.2027 22:30",
+        "Wed, 27 Jan 2027 23:30:00 +0100 (CET)",
+        "2027-01-27 23:30:00 +2500",
+        "2027-01-27 23:30:00 UTC UTC",
+        "2027-01-27 25:30",
+        "9999-12-31 23:30:00 -0100",
+        "0001-01-01 00:30:00 +0100",
+        "99999-99-99 99:99:99 ZZZ",
+        "2027-01-27 23:30:00 Europe/Pairs",
+        "2027-10-31 02:30:00 Europe/Paris",
+        "2027-03-28 02:30:00 Europe/Paris",
+        *(f"2027-07-27 23:30:00 {zone}" for zone in ("PST", "IST", "CEST", "CET", "EST", "MEZ")),
     ],
 )
-def test_what_is_no_moment_is_left_unused(text: str, why: str) -> None:
-    moment, note = read(text)
-    assert moment is None
-    assert why in note
-    assert "and was not used" in note
+def test_what_may_be_another_moment_is_left_unused(text: str) -> None:
+    told = "timestamp.txt is not written as in 2027-01-25 23:59:00 +0100 and was not used"
+    assert read(text) == (None, told)
+    assert read("2027-01-25 23:59:00 +0100") == (dt.datetime(2027, 1, 25, 22, 59), "")
 
 
 def test_no_stamp_is_no_note_and_one_in_utf_16_is_read() -> None:
@@ -173,4 +154,4 @@ def test_iso_is_always_read(moment: dt.datetime, offset: dt.timezone, separator:
 def test_a_named_zone_is_read_right_or_not_at_all(moment: dt.datetime, zone: str) -> None:
     local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     found, note = read(f"{local.isoformat(' ')} {zone}")
-    assert found == moment.replace(tzinfo=None) or (found is None and "clocks were changed" in note)
+    assert found == moment.replace(tzinfo=None) or (found is None and "was not used" in note)

@@ -1,6 +1,5 @@
 """The gradebook's database, a file or a server: how to get at it, and one grader at a time."""
 
-import getpass
 import os
 import socket
 from collections.abc import Iterator
@@ -46,7 +45,7 @@ def engine(db_url: str) -> Engine:
 
 
 def me() -> str:
-    return f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()}"
+    return f"process {os.getpid()} of {os.environ.get('USER', 'somebody')} on {socket.gethostname()}"
 
 
 def tune(connection: Any, _: Any) -> None:

@@ -28,6 +28,8 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
         reference.mkdir()
         for name, text in assignment.reference.items():
             files.write_text(reference / assignment.package / f"{name}.py", text)
+        for path in (reference, *reference.rglob("*")):  # the sandbox's user reads it, too
+            path.chmod(0o755)
         with Engine(reference, assignment.limits, sandboxed=sandboxed) as warm:
             warm.start(code_of(assignment))
             yield warm

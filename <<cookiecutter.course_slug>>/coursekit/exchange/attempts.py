@@ -13,7 +13,7 @@ from pathlib import Path
 from coursekit import files
 from coursekit.assignment import sha256
 from coursekit.course import Course, Module, Submission, naive_utc
-from coursekit.exchange.collect import ATTEMPTS, attempts, choose, contents
+from coursekit.exchange.collect import ATTEMPTS, aside, attempts, choose, contents
 from coursekit.grading.grade import Done, Grading, ModuleGrader
 from coursekit.grading.late import LatePolicy
 from coursekit.grading.submission import Work
@@ -71,6 +71,7 @@ def choose_best(grading: Grading, modules: list[Module], only: list[str]) -> Ite
     several: dict[tuple[str, Module], list[Path]] = {}
     for module in modules:
         for folder in sorted((course.root / ATTEMPTS / module.name).glob("[!.]*")):
+            aside(course, folder.name, module)  # a file put there by hand, or given a time, is one
             paths = [path for path, _ in attempts(course, folder.name, module)]
             if len(paths) > 1 and (not only or folder.name in only):
                 several[folder.name, module] = paths

@@ -179,8 +179,9 @@ def write(attempt: Attempt, folder: Path) -> None:
     kind = suffix(PurePosixPath(attempt.found.file))
     files = {attempt.module.notebook.with_suffix(kind).name: attempt.data}
     if attempt.found.time:
-        text = f"{attempt.found.time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n"
-        files[TIMESTAMP] = text.encode()
+        files[TIMESTAMP] = f"{attempt.found.time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode()
+    elif attempt.found.late:  # no time: so each grading says of it that it could not be used
+        files[TIMESTAMP] = b"late, says the LMS\n"
     put(files, folder)
 
 
@@ -218,6 +219,8 @@ def take(course: Course, attempt: Attempt, notes: list[str]) -> str:
             notes.append(f"{who}: {where} is older than what is there")
             return OLDER
         aside(course, attempt.student, attempt.module)
+        if time and time > course.due(attempt.module):  # a clone, say, of later modules, too
+            notes.append(f"{who}: {where} came after the due date, and replaces what was there")
     write(attempt, folder)
     if attempt.found.late:
         told = f"; {PACKED} says {time:%Y-%m-%d %H:%M} UTC" if time else ", but not when it came"
@@ -247,18 +250,24 @@ def aside(course: Course, student: str, module: Module) -> None:
 
 
 def attempts(course: Course, student: str, module: Module) -> list[tuple[Path, str]]:
-    """Return somebody's attempts, the oldest first, with a line about each."""
+    """Return somebody's attempts, the oldest first, with a line about each.
+
+    Where a person wrote down when work came, the same work without its time is none of its own.
+    """
     here = contents(course.workspace.submitted / student / module.name)
-    found = []
-    for path in filter(Path.is_dir, place_of(course, student, module).glob("[!.]*")):
-        stamp, source = path / TIMESTAMP, path / SOURCE
-        time, _ = handed_in(stamp.read_bytes() if stamp.is_file() else None, course.zone)
-        about = f"{time:%Y-%m-%d %H:%M} UTC" if time else "no time"
-        name = source.read_text(encoding="utf-8") if source.is_file() else "was in submitted/"
-        counts = " (counts)" if contents(path) == here else ""
-        order = time or dt.datetime.min, path.stat().st_mtime, path
-        found.append((order, f"{about}, {printable(name)}{counts}"))
-    return [(order[-1], line) for order, line in sorted(found)]
+    paths = filter(Path.is_dir, place_of(course, student, module).glob("[!.]*"))
+    held, found = {path: contents(path) for path in paths}, []
+    times = {path: handed_in(of.get(TIMESTAMP), course.zone)[0] for path, of in held.items()}
+    work = {path: {name: of[name] for name in of if name != TIMESTAMP} for path, of in held.items()}
+    for path, time in times.items():
+        if time or work[path] not in [work[other] for other in times if times[other]]:
+            source = path / SOURCE
+            about = f"{time:%Y-%m-%d %H:%M} UTC" if time else "no time"
+            name = source.read_text(encoding="utf-8") if source.is_file() else "was in submitted/"
+            counts = " (counts)" if held[path] == here else ""
+            taken = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+            found.append((time or naive_utc(taken), path, f"{about}, {printable(name)}{counts}"))
+    return [(path, line) for _, path, line in sorted(found)]
 
 
 def listed(course: Course, student: str) -> Iterator[str]:

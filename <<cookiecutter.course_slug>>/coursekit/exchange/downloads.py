@@ -17,7 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 from coursekit.errors import CourseError
@@ -27,8 +27,9 @@ from coursekit.intake.collect import KINDS, is_visible, printable, suffix
 # Canvas: doejane_LATE_3143_207797_tensor_dev-2.ipynb, of user 3143; LATE if it was, -2 the attempt.
 CANVAS = re.compile(r"(?P<name>[^_]*)_(?P<late>LATE_)?(?P<lms_id>\d+)_\d+_(?P<file>.+)", re.S)
 ATTEMPT = re.compile(r"-\d+(?=\.\w+$)")
-# Moodle: "Jane Doe_1234567_assignsubmission_file_", a folder or the beginning of a file's name.
-MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file_(?P<file>.*)", re.S)
+# Moodle: "Jane Doe_1234567_assignsubmission_file", a folder (before Moodle 4.1 with one more "_" at
+# its end), or so and "_" before a file's name.
+MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file(_(?P<file>.*))?", re.S)
 GRADESCOPE = "submission_metadata.yml"
 ORIGINALS = "/originals/"
 PACKED = "submission.json"  # in what `course submit` writes
@@ -115,8 +116,9 @@ def one(
         names = (*owners, by_number(match["lms_id"]), match["name"])
         file = ATTEMPT.sub("", match["file"])
         return Found(name, names, file, read, late=bool(match["late"]), by_lms=True)
-    time = committed(folder / parts[0]).get("/".join(parts[1:])) if folder and owners else None
-    return Found(name, tuple(owners), parts[-1], read, time)
+    found = committed(folder / parts[0]) if folder and owners else {}
+    time, as_committed = found.get("/".join(parts[1:]), (None, None))
+    return Found(name, tuple(owners), parts[-1], as_committed or read, time)
 
 
 def logins(repository: str, tops: set[str]) -> list[str]:
@@ -130,15 +132,16 @@ def logins(repository: str, tops: set[str]) -> list[str]:
 
 
 @lru_cache(1)
-def committed(repository: Path) -> dict[str, dt.datetime]:
-    """Return when each file of a clone was last committed, by its path; nothing if it is none.
+def committed(repository: Path) -> dict[str, tuple[dt.datetime, Callable[[], bytes] | None]]:
+    """Return when each file of a clone was last committed; nothing if it is none.
 
+    Of a notebook also what reads it as it was then: who opened it to look at it may have saved it.
     A folder of a student's can hold settings by which git runs any program. So git clones it first,
     which it does by none of them, as its manual says (git(1), SECURITY).
     """
     times: dict[str, dt.datetime] = {}
     if not (repository / ".git").exists():
-        return times
+        return {}
     with tempfile.TemporaryDirectory() as copy:
         git = "git", "-c", "core.quotePath=false"
         clone = [*git, "clone", "-q", "--bare", "--no-local", repository, copy]
@@ -146,6 +149,10 @@ def committed(repository: Path) -> dict[str, dt.datetime]:
         log = [*git, "-C", copy, "log", "--format=format:%x01%ct", "--name-only"]
         how = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
         done = subprocess.run(log, **how)
+        archive = [*git, "-C", copy, "archive", "--format=zip", "HEAD", "*.ipynb"]
+        packed = io.BytesIO(subprocess.run(archive, capture_output=True, check=False).stdout)
+    books = zipfile.ZipFile(packed) if packed.getvalue() else None
+    reads = {name: partial(books.read, name) for name in books.namelist()} if books else {}
     for line in done.stdout.splitlines():
         if line.startswith("\x01"):
             when = None
@@ -153,7 +160,7 @@ def committed(repository: Path) -> dict[str, dt.datetime]:
                 when = dt.datetime.fromtimestamp(int(line[1:]), dt.UTC)
         elif line and when:
             times.setdefault(line, when)  # the newest comes first
-    return times
+    return {name: (when, reads.get(name)) for name, when in times.items()}
 
 
 def gradescope(inside: Files, metadata: str) -> Iterator[Found]:

@@ -171,5 +171,5 @@ def moodle_name(source: str) -> str:
     """Return the name under which Moodle takes a feedback file: in the work's own folder."""
     for part in PurePosixPath(source).parts:
         if match := MOODLE.fullmatch(part):
-            return f"{part.removesuffix(match['file'])}/feedback.html"
+            return f"{part.removesuffix(match['file'] or '')}/feedback.html"
     return ""

@@ -26,8 +26,9 @@ IN_LMS = "lms id "  # before an LMS's number, where it is one name among others
 CANVAS_EXPORT = "canvas-gradebook.csv"  # as it was given, for the marks that go back
 # The columns of LMS exports, in lower case, by what they hold; the first that is filled counts.
 COLUMNS = {
-    "id": ("sis login id", "username", "sis user id", "id number", "email address", "id"),
-    "name": ("student", "full name", "name"),
+    "id": ("sis login id", "username", "sis user id", "id number", "email address",
+           "github_username", "id"),  # fmt: skip
+    "name": ("student", "full name", "name", "identifier"),
     "first": ("first name",),
     "last": ("last name", "surname"),
     "email": ("email address", "email"),
@@ -100,7 +101,7 @@ class Roster:
             candidates = self.known.get(key) or self.known.get(re.sub(r"\W", "", key)) or []
             if len(candidates) > 1:
                 both = ", ".join(student.id for student in candidates)
-                raise LookupError(f"{printable(name)} may be any of {both}")
+                raise LookupError(f"{printable(name)} may be any of {both}; put it there by hand")
             if candidates and not (strange and candidates[0].lms_id):
                 return candidates[0]
             strange |= name.startswith(IN_LMS)
@@ -137,13 +138,15 @@ def known(course: Course) -> Roster:
     return people
 
 
-def extensions(course: Course, people: Roster) -> Iterator[dict[str, Any]]:
-    """Yield the dates of sections as what they are: extensions of all who are in one."""
-    for section, dates in course.schedule["sections"].items():
-        for student in people.students:
-            if section in student.sections:
-                about = {"student": student.id, "section": section, "reason": ""}
-                yield from (about | {"module": name, "until": day} for name, day in dates.items())
+def extensions(course: Course, people: Roster) -> list[dict[str, Any]]:
+    """Return the dates of sections as extensions of all who are in one; of two the later counts."""
+    found = [
+        {"student": student.id, "section": name, "module": module, "until": day, "reason": ""}
+        for name, dates in course.schedule["sections"].items()
+        for student in people.students if name in student.sections
+        for module, day in dates.items()
+    ]  # fmt: skip
+    return sorted(found, key=lambda each: course.moment(each["until"]))
 
 
 def of_rows(path: Path, table: list[dict[str, str]]) -> Roster:
@@ -194,7 +197,7 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     path = course.root / NAME
     table = list(rows(path)) if path.is_file() else []
     known, by_id = of_rows(path, table), {row.get("id"): row for row in table}
-    before, met = len(table), set()
+    before, met, moved = len(table), set(), []
     for student in students_in(export):
         new = asdict(student)
         try:
@@ -204,6 +207,8 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
             row = {}
             table.append(row)
         row |= {name: row.get(name) or new[name] for name in COLUMN_NAMES}
+        if row["section"] != (new["section"] or row["section"]):
+            moved.append(f"{row['id']} is in {new['section']} now, and {row['section']} here")
         met.add(row["id"])
     if not met:
         raise CourseError(
@@ -218,7 +223,7 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
     notes = [f"{len(table)} students, {len(table) - before} of them new"]
     if gone := [row["id"] for row in table if row["id"] not in met]:
         notes.append(f"not in {export.name}, and kept: {', '.join(gone)}")
-    return path, notes
+    return path, [*notes, *moved]
 
 
 def students_in(export: Path) -> Iterator[Student]:

@@ -162,7 +162,8 @@ class ModuleGrader:
         """Say of a submission that it could not be graded, and why; it will be tried again."""
         reason = f"failed: {type(error).__name__}: {error}"
         folder = self.grading.workspace.graded(submission)
-        state.write(folder, State(status="failed", reason=reason))
+        answers = state.read(folder).answers
+        state.write(folder, State(status="failed", reason=reason, answers=answers))
         self.report(submission, "failed")
 
     def save(self, batch: list[Done]) -> None:
@@ -189,8 +190,9 @@ class ModuleGrader:
 
 
 def cells_in(path: Path) -> Cells | None:
-    """Return the cells of a graded notebook; None if somebody spoiled it, so it is graded anew."""
+    """Return the cells of a graded notebook; None if somebody saved it, so it is graded anew."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return cells if all(isinstance(cell["source"], str) for cell in cells) else None
     except (OSError, ValueError, LookupError, TypeError):
         return None

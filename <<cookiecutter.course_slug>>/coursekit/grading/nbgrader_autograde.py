@@ -41,11 +41,10 @@ def config(course: Course) -> Config:
         steps.CheckCellMetadata,
     ]
     ours = {"Execute": ExecuteInSandbox, "AssignLatePenalties": CourseLatePenalties}
-    c.Autograde.autograde_preprocessors = [
-        *(ours.get(s.__name__, s) for s in Autograde.autograde_preprocessors.default_args[0]),
-        SanitizeHTML,  # what a page could run in the browser of whoever looks at it is taken out
-    ]
-    c.SanitizeHTML.enabled = True
+    chain = Autograde.autograde_preprocessors.default_args[0]
+    c.Autograde.autograde_preprocessors = [ours.get(step.__name__, step) for step in chain]
+    # Of formgrader's pages, whoever graded: nothing of a student's runs in the browser of a marker.
+    c.HTMLExporter.preprocessors, c.SanitizeHTML.enabled = [SanitizeHTML], True
     c.GenerateFeedback.preprocessors = [steps.GetGrades, Hide, CSSHTMLHeaderPreprocessor]
     return c
 

@@ -67,7 +67,9 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
         signal.setitimer(signal.ITIMER_PROF, 0)
     outcome, checks = run(assignment, cells, work.key, warm)
     answers = {grade_id(c): sha256(c["source"]) for c in cells if notebook.is_answer(c)}
-    again = {name for name in grades.grades if work.answers.get(name) != answers.get(name)}
+    code = sha256(*(c["source"] for c in cells if notebook.is_solution(c)))
+    answers |= {name: code for name in grades.grades if name not in answers}
+    again = {name for name in grades.grades if work.answers.get(name) != answers[name]}
     reasons = [*score(assignment, cells, grades, again), *explain(cells, outcome)]
     if fails_a_test(cells) and not outcome.ended:
         keep_what_to_show(assignment, cells, warm)
@@ -121,8 +123,8 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
     """Run all cells, each test twice among decoys; return how it went and what no test proves.
 
     The places are drawn from the digest of what is graded: the same each time, known to nobody.
-    Decoys cost nobody a point: whoever fails a test is graded by another run, without any. And of a
-    failed test they say nothing: by chance, wrong work may be what a decoy asks for.
+    Decoys cost nobody a point: whoever fails a test is graded by another run, without any. What is
+    told is of points that there are: by chance, wrong work may be what a decoy asks for.
     """
     dice = random.Random(key)
     runs: list[tuple[int, Cell]] = []
@@ -130,21 +132,25 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
         wanted = among_decoys(assignment, cell, dice) if cell.kind == "test" else [cell]
         runs += [(number, each) for each in wanted]
     outcome = warm.run(execution.job(assignment, [cell for _, cell in runs]))
-    passed: list[tuple[int, str]] = []
-    notes: dict[str, None] = {}
+    doubts: dict[int, str] = {}  # of tests, by the numbers of their cells
+    failed: list[int] = []
     for (number, cell), outputs in zip(runs, outcome.outputs, strict=True):
-        title = assignment.titles.get(cell.name, cell.name)
-        fails = None if outputs is None else execution.fails(outputs)
         if cell.counts:
             cells[number]["outputs"] = outputs  # None where it ended before: all runs again, below
-        elif cell.decoy and fails is False:
-            passed.append((number, f"{title}: passes a test that no right solution passes"))
-        elif not cell.decoy and fails and not outcome.ended:
-            notes[f"{title}: its result changes from run to run"] = None
+        if outputs is None:
+            if cell.counts and cell.kind == "test":  # of those that it did not come to, one is told
+                failed.append(number)
+                break
+        elif cell.decoy and not execution.fails(outputs):
+            doubts[number] = "passes a test that no right solution passes"
+        elif cell.kind == "test" and not cell.decoy and execution.fails(outputs):
+            failed.append(number)
+    doubts = dict.fromkeys(failed, "its result changes from run to run") | doubts
     if outcome.ended or fails_a_test(cells):
         outcome = execution.run(warm, assignment, cells)
-    told = [note for number, note in passed if not execution.fails(cells[number]["outputs"])]
-    return outcome, list(dict.fromkeys([*told, *notes]))
+    told = [n for n in sorted(doubts) if not execution.fails(cells[n]["outputs"])]
+    notes = (f"{assignment.titles[grade_id(cells[n])]}: {doubts[n]}" for n in told)
+    return outcome, list(dict.fromkeys(notes))
 
 
 def among_decoys(assignment: Assignment, test: Cell, dice: random.Random) -> list[Cell]:
@@ -181,8 +187,12 @@ def score(
                 except ValueError as error:
                     grade.auto_score = 0.0
                     yield f"{name}: {error}"
-            marked = grade.manual_score is not None
-            grade.needs_manual_grade = name in again if marked else grade.auto_score is None
+            if grade.manual_score is None:
+                grade.needs_manual_grade = grade.auto_score is None
+            else:  # asked of a person once, it stays so until they look at it
+                grade.needs_manual_grade |= name in again
+                if name in dropped or grade.manual_score > grade.max_score:
+                    yield f"{name}: marked by hand with {grade.manual_score:g} of {grade.max_score:g}"
         if name in grades.comments:
             grades.comments[name].auto_comment = "No response." if untouched else None
 

@@ -61,7 +61,7 @@ def find(
         if is_dir(folder / module.name)
     ]
     if not found:
-        first = course.modules()[0]
+        first = modules[0]
         place = submitted.relative_to(course.root) / "STUDENT_ID" / first.name / first.notebook.name
         raise CourseError(
             f"No submissions of {', '.join(module.name for module in modules)} in {submitted}.\n"

@@ -217,7 +217,7 @@ def filled(slot: Slot, piece: Piece | None, names: set[str], log: RepairLog) -> 
             log.add("solutions without a cell", slot.name)
         if slot.exercise or not slot.name:
             return []
-        log.add("changed and put back" if slot.name in names else "missing and put back", slot.name)
+        log.add("replaced by the module's own" if slot.name in names else "missing and put back", slot.name)
         return [slot.whole if slot.provided else slot.cell]
     if slot.name and piece.name != slot.name:
         log.add("recognised without their name", slot.name)
@@ -225,7 +225,7 @@ def filled(slot: Slot, piece: Piece | None, names: set[str], log: RepairLog) -> 
         log.add("turned back into cells of their type", slot.name)
     split = slot.name in log.get("split and joined", ())
     if slot.provided and piece.text not in slot.texts and not split:
-        log.add("changed and put back", slot.name)
+        log.add("replaced by the module's own", slot.name)
     kept = () if slot.fixed else ("source", "attachments")
     return [slot.whole | {key: piece.cell[key] for key in kept if key in piece.cell}]
 

@@ -119,7 +119,7 @@ def run(cell: dict, namespace: dict, kept, limit: int) -> list:
     if cell["kind"] == "test":
         if cell["name"] != kept.test:  # once for its runs: who changes things there passes decoys
             restore.put_back(kept, namespace)
-        restore.warn_again(kept, namespace, cell["name"])
+        restore.warn_again(kept, cell["name"])
     elif cell["kind"] == "provided":
         namespace.update(restore.OWN_BUILTINS)
     sys.stdout, sys.stderr = out, err = Stream(1, limit), Stream(2, limit)

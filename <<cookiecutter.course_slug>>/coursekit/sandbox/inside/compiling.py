@@ -20,7 +20,8 @@ NO_PYTHON = re.compile(
 )
 
 Expr, Expression, AST_ONLY = ast.Expr, ast.Expression, ast.PyCF_ONLY_AST
-BUILT_IN = frozenset(vars(builtins)) - {"super"}  # which the compiler itself looks for
+# The compiler itself looks for super; __name__ is a module's own.
+BUILT_IN = frozenset(name for name in vars(builtins) if name[0] != "_") - {"super"}
 
 
 def compiled(source: str, filename: str, binds: frozenset | None = None) -> tuple:
@@ -36,8 +37,8 @@ def compiled(source: str, filename: str, binds: frozenset | None = None) -> tupl
         mean_built_ins(tree, binds)
     last = None
     if tree.body and isinstance(tree.body[-1], Expr) and not source.rstrip().endswith(";"):
-        last = compile(Expression(tree.body.pop().value), filename, "eval")
-    return compile(tree, filename, "exec"), last
+        last = compile(Expression(tree.body.pop().value), filename, "eval", optimize=0)
+    return compile(tree, filename, "exec", optimize=0), last  # tests assert also under python -O
 
 
 def mean_built_ins(tree: ast.Module, binds: frozenset) -> None:

@@ -34,7 +34,6 @@ def remember(reference: list) -> types.SimpleNamespace:
             kept.classes.append((value, {**vars(value)}))
     kept.errors = kept.modules["numpy"].geterr()
     kept.attributes = frozenset()  # filled in by the job
-    kept.registries = [package.setdefault("__warningregistry__", {}) for package in packages]
     kept.test, kept.warned = "", {}  # see `warn_again`
     return kept
 
@@ -77,9 +76,10 @@ def put_back(kept, namespace: dict) -> None:
     namespace.update(kept.names, __builtins__=builtins, **OWN_BUILTINS)
 
 
-def warn_again(kept, namespace: dict, test: str) -> None:
+def warn_again(kept, test: str) -> None:
     """Let each run of a test warn as its only run would: Python shows a warning once, then not."""
-    for registry in (namespace.setdefault("__warningregistry__", {}), *kept.registries):
+    modules = [m for m in [*sys.modules.values()] if type(m) is types.ModuleType]
+    for registry in [m.__warningregistry__ for m in modules if "__warningregistry__" in vars(m)]:
         seen, before = kept.warned.setdefault(id(registry), ({}, {}))
         seen.update(registry)
         if test != kept.test:
