@@ -227,11 +227,11 @@ test_init()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-init-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(1, "Tensors keep their dtype · other dtypes · other data that is no number")
+@beyond(1, "data that is a Tensor · other dtypes · no numbers, unequal rows")
 def test_init_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: Tensors keep their dtype
+    # hidden: data that is a Tensor
     x = np.random.default_rng(1).normal(size=(3, 4))
     for dtype in (np.float32, np.float64):
         given = x.astype(dtype)
@@ -241,6 +241,8 @@ def test_init_beyond():
         check(t, x.tolist(), "Tensor(array), after array changed", dtype, "copy")
         t.data[:] = 0.0
         check(again, x.tolist(), "Tensor(tensor), after tensor changed", dtype, "copy")
+    copied = Tensor(Tensor([1.0], requires_grad=True)).requires_grad
+    check_equal(copied, False, "requires_grad of Tensor(tensor), unasked")
     # hidden: other dtypes
     check(Tensor(x), x.tolist(), "Tensor(float64 array)")
     check(Tensor([1], np.float64, True), [1.0], "Tensor([1], float64)", np.float64)
@@ -248,11 +250,12 @@ def test_init_beyond():
         what = f"a {dtype.__name__} array"
         check(Tensor(np.array([1, 2], dtype)), [1, 2], what, dtype)
     check(Tensor(np.ones(2, np.float16)), [1.0, 1.0], "a float16 array")
-    # hidden: other data that is no number
+    # hidden: no numbers, unequal rows
     for bad in (None, ["1.5"], 1j):
         check_raises(TypeError, [], lambda bad=bad: Tensor(bad, np.float32), f"{bad}")
     call = functools.partial(Tensor, [True], requires_grad=True)
     check_raises(RuntimeError, ["bool"], call, "Tensor([True], requires_grad=True)")
+    check_raises(ValueError, [], lambda: Tensor([[1, 2], [3]]), "Tensor([[1, 2], [3]])")
     ### END HIDDEN TESTS
 
 
@@ -628,8 +631,9 @@ def test_operators():
     check(Tensor([1, 2]) + 1, [2, 3], "Tensor([1, 2]) + 1", hint="integers stay")
     check(Tensor([1, 2]) / 2, [0.5, 1.0], "Tensor([1, 2]) / 2", hint="see result_of")
     double, hint = Tensor([0.1], np.float64), "result_of(array, self, other)"
-    check(double + 0.2, [0.1 + 0.2], "float64 Tensor + 0.2", np.float64, hint)
-    check(0.2 - double, [0.2 - 0.1], "0.2 - float64 Tensor", np.float64, hint)
+    number = "leave a number a number, and pass self to result_of, too"
+    check(double + 0.2, [0.1 + 0.2], "float64 Tensor + 0.2", np.float64, number)
+    check(0.2 - double, [0.2 - 0.1], "0.2 - float64 Tensor", np.float64, number)
     check(t + double, [1.1, 2.1], "float32 Tensor + float64 Tensor", np.float64, hint)
     a, b = Tensor([2.0, 5.0]), Tensor([3.0, 5.0])
     arithmetic = [operator.add, operator.sub, operator.mul, operator.truediv]
@@ -1142,7 +1146,7 @@ test_strides()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-strides-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
-@beyond(7, "random shapes, as in NumPy · no elements")
+@beyond(7, "random shapes, as in NumPy · sizes of 1 that stay 1 · no elements")
 def test_strides_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1160,6 +1164,10 @@ def test_strides_beyond():
         steps = tuple(s // 8 for s in view.T.strides)
         got = read_strided(array.ravel().tolist(), view.T.shape, steps)
         check_equal(got, view.T.tolist(), f"read_strided, {view.T.shape}, {steps}")
+    # hidden: sizes of 1 that stay 1
+    got = broadcast_strides((1, 3, 1), (12, 4, 4), (2, 1, 3, 1))
+    what = "broadcast_strides((1, 3, 1), (12, 4, 4), (2, 1, 3, 1))"
+    check_equal(got, (0, 0, 4, 0), what, "0 for each size of 1")
     # hidden: no elements
     got = read_strided([], (2, 0), (0, 1))
     check_equal(got, [[], []], "read_strided of shape (2, 0)")
@@ -1441,7 +1449,7 @@ test_permute()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-permute-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(9, "element by element, in float64 · negative dims")
+@beyond(9, "element by element, in float64 · negative dims · T of four dimensions")
 def test_permute_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1457,6 +1465,9 @@ def test_permute_beyond():
     check(t.permute((-1, 0, 1)), by_k, "permute((-1, 0, 1))", np.float64)
     expected = [[[x[a][b][c] for b in j] for c in k] for a in i]
     check(t.transpose(-1, 1), expected, "transpose(-1, 1)", np.float64)
+    # hidden: T of four dimensions
+    four, words = Tensor(np.ones((2, 3, 4, 5))), ["permute", "(2, 3, 4, 5)"]
+    check_raises(RuntimeError, words, lambda: four.T, "T of shape (2, 3, 4, 5)")
     ### END HIDDEN TESTS
 
 
@@ -1716,7 +1727,7 @@ test_matmul_slow()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-matmul-slow-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
-@beyond(11, "random matrices · no rows")
+@beyond(11, "random matrices · no rows · nothing to add")
 def test_matmul_slow_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1734,6 +1745,12 @@ def test_matmul_slow_beyond():
     for matmul in (matmul_loops, matmul_rows):
         got = matmul(np.ones((0, 2), np.float32), np.ones((2, 3), np.float32))
         check_equal((got.shape, got.dtype.name), ((0, 3), "float32"), "no rows")
+    # hidden: nothing to add
+    a, b = np.ones((2, 0)), np.ones((0, 3))
+    for matmul in (matmul_loops, matmul_rows):
+        np.full((2, 3), 7.0)  # what np.empty may find in memory
+        what = f"{matmul.__name__} of (2, 0) and (0, 3)"
+        check_array(matmul(a, b), [[0.0] * 3] * 2, what, np.float64)
     ### END HIDDEN TESTS
 
 
@@ -1832,14 +1849,15 @@ test_matmul()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "tensor-matmul-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(12, "Tensors without dimensions · batches, both float dtypes · no elements")
+@beyond(12, "no dimensions, no Tensor · batches, both float dtypes · no elements")
 def test_matmul_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: Tensors without dimensions
+    # hidden: no dimensions, no Tensor
     a = Tensor([[1.0, 2.0], [3.0, 4.0]])
     check_raises(RuntimeError, ["()", "(2, 2)"], lambda: a @ Tensor(2.0), "(2, 2) @ ()")
     check_raises(RuntimeError, ["()", "(2, 2)"], lambda: Tensor(2.0) @ a, "() @ (2, 2)")
+    check_raises(TypeError, ["list"], lambda: a @ [1.0, 2.0], "(2, 2) @ a list")
     # hidden: batches, both float dtypes
     rng = np.random.default_rng(13)
     x, y = rng.normal(size=(2, 1, 3, 4)), rng.normal(size=(5, 4, 2))
