@@ -512,7 +512,8 @@ def test_naive():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         got = cross_entropy_naive(Tensor([[0.0, 200.0]]), Tensor([0]))
-    check(got, math.inf, "logits 0 and 200, label 0", hint="no epsilon, no clipping")
+    hint = "let it die: no epsilon, no clipping, no log_softmax"
+    check(got, math.inf, "logits 0 and 200, label 0", hint=hint)
     hint = "do not silence it: that is what one sees in practice"
     check_equal(len(caught) > 0, True, "NumPy warns at log 0", hint)
     print("✅ the textbook works, and dies: for 200 it says inf")
@@ -758,8 +759,9 @@ class CrossEntropyLoss(Loss):
 # %% [markdown]
 """
 ### Testing cross-entropy
-The textbook's values, ±1000, a small loss beside large logits, settings, wrong labels with and
-without smoothing. `Marked` has a `smooth` of its own, so this test does not wait for yours.
+The textbook's values, ±1000, a small loss beside large logits, settings, a misspelled one, wrong
+labels with and without smoothing. `Marked` has a `smooth` of its own, so this test does not wait for
+yours.
 """
 
 
@@ -767,7 +769,8 @@ without smoothing. `Marked` has a `smooth` of its own, so this test does not wai
 @exercise(6)
 def test_cross_entropy():
     logits, target = Tensor([[0.0, math.log(3.0)], [0.0, 0.0]]), Tensor([1, 0])
-    losses, hint = [-math.log(0.75), -math.log(0.5)], "log_softmax over dim 1"
+    losses = [-math.log(0.75), -math.log(0.5)]
+    hint = "log_softmax over dim 1; pass the reduction on"
     made = CrossEntropyLoss, (logits, target)
     check_losses(*made, losses, "-log 0.75 and -log 0.5", hint=hint)
     double = Tensor([[0.0, 1.0, 2.0]], np.float64)
@@ -790,6 +793,19 @@ def test_cross_entropy():
     made = (lambda reduction: Marked(reduction, 0.5)), (logits, target)
     check_losses(*made, want, "smooth(losses, log_p)", hint="smooth, then reduce")
     check_losses(Marked, (logits, target), losses, "label_smoothing 0: no smooth")
+    yours, calls = vars(Tensor)["cross_entropy"], []
+
+    def faster(*given, **named):
+        calls.append(given)
+        return yours(*given, **named)
+
+    Tensor.cross_entropy = staticmethod(faster)  # as a tensor_function takes its place
+    try:
+        CrossEntropyLoss()(logits, target)
+    finally:
+        Tensor.cross_entropy = yours
+    what = "a loss without smoothing calls cross_entropy"
+    check_equal(len(calls) > 0, True, what, "so that a faster one can take its place")
     hint = "call check_classes first, whatever label_smoothing is"
     for smoothing in (0.0, 0.5):
         for bad in (Tensor([0, -1]), Tensor([[0], [1]])):
@@ -800,6 +816,13 @@ def test_cross_entropy():
     check_equal(float(kept), 1.0, what)
     check_refused(RuntimeError, ["1.5"], CrossEntropyLoss, "mean", 1.5)
     check_refused(RuntimeError, ["-0.1"], CrossEntropyLoss, "mean", -0.1)
+    try:
+        Loss("average")
+    except Exception as refused:  # so CrossEntropyLoss should, as its base class does
+        hint = "super().__init__(reduction) refuses it"
+        check_refused(type(refused), [], CrossEntropyLoss, "average", hint=hint)
+        given, hint = (logits, target, "average"), "Loss(reduction) refuses it"
+        check_refused(Exception, [], cross_entropy, *given, hint=hint)
     print("✅ cross-entropy that lives at any logit")
 
 

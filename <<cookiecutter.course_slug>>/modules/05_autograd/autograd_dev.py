@@ -178,8 +178,8 @@ Polynomials, whose slopes are known; shapes; that x stays as it is.
 def test_numeric_gradient():
     x = np.array([1.0, 3.0])
     got = numeric_gradient(lambda v: (v * v).sum(), x, 0.5)
-    hint = "(f at x + eps, minus f at x - eps) over 2 eps"
-    check_array(got, [2.0, 6.0], "x² at [1, 3]", np.float64, hint)
+    hint = "(f at x + eps, minus f at x - eps) over 2 eps: the eps given, in float64"
+    check_array(got, [2.0, 6.0], "x² at [1, 3], eps=0.5", np.float64, hint)
     got = numeric_gradient(lambda v: (v * v * v).sum(), x, 0.5)
     check_array(got, [3.25, 27.25], "x³ at [1, 3], eps=0.5", np.float64)
     got = numeric_gradient(lambda v: v[0] * v[1], x, 0.5)
@@ -459,6 +459,9 @@ def test_first_beyond():
     a, column, row = leaf([2.0, 3.0]), np.array([[1.0], [2.0]]), np.array([3.0, 5.0])
     for op in (operator.add, operator.mul):
         check_slopes(f"{op.__name__}, shapes (2, 1) and (2,)", op, op, column, row)
+        got, want = op(a, leaf([0.5], np.float64)), [op(2.0, 0.5), op(3.0, 0.5)]
+        what, hint = f"{op.__name__}, float32 and float64", "result_of(…, self, other)"
+        check(got, want, what, np.float64, hint)
     check(leaf([0.1], np.float64) * 0.2, [0.1 * 0.2], "float64 * 0.2", np.float64)
     check(Tensor([1, 2]) + 1, [2, 3], "int + int")
     check(Tensor([1, 2]) * 0.5, [0.5, 1.0], "int * 0.5")
@@ -842,6 +845,11 @@ def test_backward():
         result.backward()
         return number(a)
 
+    made(Node, 5.0, (a, same), (b, same)).backward()
+    check_array(number(a), 1.0, "a.grad after (a + b).backward()")
+    hint = "release each Node first; then fit copies the g that it gives"
+    check_equal(a.grad is b.grad, False, "a.grad and b.grad are one array", hint)
+    a.grad = b.grad = None
     y, what = made(Node, 8.0, (product(), same), (a, same)), "(a * b + a).backward()"
     hint = "1 from Add and 3 from Mul add up: accumulate(target, fit(…)), latest first"
     check_array(a_after(y), 4.0, f"a.grad after {what}", hint=hint)
@@ -1182,7 +1190,7 @@ test_rules()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-arithmetic-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(7, "random shapes · zeros of powers · large numbers, abs at 0")
+@beyond(7, "random shapes · zeros of powers · tiny and large numbers, abs at 0")
 def test_rules_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1214,7 +1222,18 @@ def test_rules_beyond():
         got = in_b(g).astype(np.float32).tolist()
         check_equal(got, [0.0, 0.0, log2], "slopes in b of it")
         check_equal(len(powers), 2, "the rules of __pow__")
-        # hidden: large numbers, abs at 0
+        # hidden: tiny and large numbers, abs at 0
+        slopes = {"log": (1e-24, 1e24), "sqrt": (1e-24, 5e11), "abs": (-1e-24, -1.0)}
+        slopes |= {"exp": (60.0, math.exp(60)), "tanh": (1e-9, 1.0)}
+        calls = {n: (operator.methodcaller(n), *pair) for n, pair in slopes.items()}
+        calls["t / 1e-9"] = (lambda t: t / 1e-9, 1.0, 1e9)
+        calls["1 / t"] = (lambda t: 1 / t, 1e-9, -1e18)
+        calls["1 / t, by a power"] = (lambda t: t**-1.0, 1e-9, -1e18)
+        for what, (call, at, slope) in calls.items():
+            ((_, vjp),) = call(leaf([at], np.float64)).grad_fn.edges
+            got = np.asarray(vjp(np.ones(1)), np.float64)
+            hint = "the slope itself: no epsilon, no clipping"
+            check_array(got, [slope], f"the slope of {what} at {at}", np.float64, hint)
         far = leaf([-1000.0, 0.0, 1000.0])
         ((_, vjp),) = far.tanh().grad_fn.edges
         check_equal(vjp(g).tolist(), [0.0, 1.0, 0.0], "slopes of tanh at ±1000 and 0")
@@ -1298,11 +1317,14 @@ def test_matmul():
     check_array(matmul_to_a(g, a, b), [[54.0, 76.0]], "what g sends to a", np.float64)
     expected = [[2.0, 20.0], [3.0, 30.0]]
     check_array(matmul_to_b(g, a, b), expected, "what g sends to b", np.float64)
-    rng, wide = np.random.default_rng(8), np.ones((2, 3, 4))
-    b, hint = np.ones((2, 4, 4)), "batches need .mT, not .T"
-    what = "the shape of what batches send to"
-    check_equal(matmul_to_a(wide, wide, b).shape, (2, 3, 4), f"{what} a", hint=hint)
-    check_equal(matmul_to_b(wide, wide, b).shape, (2, 4, 4), f"{what} b", hint=hint)
+    rng, two = np.random.default_rng(8), np.arange(8.0).reshape(2, 2, 2)
+    hint = "a batch stays a batch, and needs .mT, not .T"
+    expected = [[[1.0, 3.0], [3.0, 13.0]], [[41.0, 59.0], [59.0, 85.0]]]
+    got, what = matmul_to_a(two, two, two), "what g, two matrices, sends to"
+    check_array(got, expected, f"{what} a", np.float64, hint)
+    expected = [[[4.0, 6.0], [6.0, 10.0]], [[52.0, 62.0], [62.0, 74.0]]]
+    got = matmul_to_b(two, two, two)
+    check_array(got, expected, f"{what} b", np.float64, hint)
     shapes = [((2, 3), (3, 4)), ((1, 3), (3, 1)), ((2, 2, 3), (3, 2)), ((2, 3), (3,))]
     shapes += [((2, 1, 3, 2), (2, 1, 2, 3))]
     for s, t in shapes:
@@ -1883,7 +1905,7 @@ test_index()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "autograd-index-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
-@beyond(12, "other indices · stack, rows of a loop · dtypes")
+@beyond(12, "other indices · three axes · stack, rows of a loop · dtypes")
 def test_index_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1899,6 +1921,12 @@ def test_index_beyond():
     check_slopes("x[:, 0:0]", lambda t: t[:, 0:0], lambda a: a[:, 0:0], x)
     square = np.array([[1, 1], [-1, 1]])
     check_slopes("x[square]", lambda t: t[Tensor(square)], lambda a: a[square], x)
+    # hidden: three axes
+    cube, parts = np.arange(8.0).reshape(2, 2, 2), {2: [[[1.0], [3.0]], [[5.0], [7.0]]]}
+    parts[-2] = [[[2.0, 3.0]], [[6.0, 7.0]]]
+    for axis, expected in parts.items():
+        got, what = stretch_vjp(cube, 1, 2, axis), f"g from 1 to 2 along axis {axis}"
+        check_array(got, expected, what, np.float64)
     # hidden: stack, rows of a loop
     ours, plain = lambda s, t: tensor.stack([s, t], 1), lambda p, q: np.stack([p, q], 1)
     check_slopes("stack(axis=1)", ours, plain, x, x + 1)

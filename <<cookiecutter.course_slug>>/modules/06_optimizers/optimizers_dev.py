@@ -245,7 +245,9 @@ def test_optimizer():
     check_array(a.grad, [0.5, 0.5], "a.grad after step()", hint=hint)
     kept = a.grad
     optimizer.zero_grad()
-    check_equal([p.grad for p in (a, b, c)], [None] * 3, "each .grad after zero_grad()")
+    none = [p.grad is None for p in (a, b, c)]
+    hint = "None, not zeros: a gradient of zero is a gradient"
+    check_equal(none, [True] * 3, "each .grad is None after zero_grad()", hint)
     hint = "leave the array as it is: others hold it"
     check_array(kept, [0.5, 0.5], "the array that a.grad was", hint=hint)
     optimizer.step()
@@ -823,7 +825,7 @@ class Adam(Optimizer):
         #
         # APPROACH
         # 1. Get g from self.apply_decay(parameter).
-        # 2. In a new state, t is 0, and m and v are zeros.
+        # 2. In a new state, t is 0, and m and v are zeros, in the dtype of the data.
         # 3. Count this update, renew m and v, and keep all three in state.
         # 4. Correct both means in new variables: what is kept stays uncorrected.
         # 5. Step.
@@ -864,7 +866,8 @@ class Adam(Optimizer):
 """
 ### Testing Adam
 The first step of any gradient, the table above, other settings by hand, coupled decay, settings
-that change. Between the steps another parameter takes its own: each has its own t, m and v.
+that change, the size of the state. Between the steps another parameter takes its own: each has its
+own t, m and v.
 """
 
 
@@ -908,6 +911,10 @@ def test_adam():
         optimizer.lr = lr
         optimizer.update(w, state)
         check(w, [want], f"gradient 2, lr was set to {lr}", hint="read self.lr")
+    arrays = [(k, v) for k, v in state.items() if isinstance(v, np.ndarray)]
+    wide = [k for k, v in arrays if v.shape == w.shape and v.dtype == np.float64]
+    hint = "np.zeros_like(parameter.data): Part 1 counts 8 bytes for m and v"
+    check_equal(wide, [], "float64 arrays in the state of a float32 w", hint)
     print("✅ Adam: the mean gradient over its own scale")
 
 
@@ -950,9 +957,10 @@ def test_adam_beyond():
     # hidden: zero gradients
     check_rule(Alone, plain(), "Adam, gradients of zero", zero=True)
     # hidden: tiny gradients
-    w = leaf([1.0], grad=[1e-7])
-    Alone([w], lr=0.5).update(w, {})
-    check(w, [1 - 0.5 / 1.1], "a gradient of 1e-7", hint="eps outside the root")
+    for g in (1e-7, 1e-9):
+        w, hint = leaf([1.0], grad=[g]), "eps outside the root, and nothing else"
+        Alone([w], lr=0.5).update(w, {})
+        check(w, [1 - 0.5 * g / (g + 1e-8)], f"a gradient of {g}", hint=hint)
 
     # hidden: decoupled decay
     class Halves(Adam):
@@ -1882,11 +1890,12 @@ class Slope(Layer):
 
 @exercise(11)
 def test_train():
-    x = [1.0, 2.0, 3.0, 4.0, 5.0]
-    model, _ = Slope.trained(x, x, 2)
+    x = [float(k) for k in range(10)]
+    model, _ = Slope.trained(x, x, 4)
     sizes = [len(rows) for rows in model.seen]
-    check_equal(sizes, [2, 2, 1], "batches of 5 rows, batch_size 2")
-    check_equal(sorted(sum(model.seen, [])), x, "the rows seen", "each row once")
+    check_equal(sizes, [4, 4, 2], "batches of 10 rows, batch_size 4")
+    hint = "one permutation: each row once"
+    check_equal(sorted(sum(model.seen, [])), x, "the rows seen", hint)
     check_equal(model.modes, [True] * 3, "the mode in each batch", "model.train()")
     model, losses = Slope.trained([1.0, 2.0], [3.0, 4.0], 2)
     hint = "zero_grad, loss, backward, step: an old gradient was there"
@@ -1935,7 +1944,7 @@ test_train()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "optimizers-train-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(11, "many batches, by plain Python · other lengths · layers inside")
+@beyond(11, "many batches, by plain Python · other lengths · the mode")
 def test_train_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1969,10 +1978,13 @@ def test_train_beyond():
         return train_epoch(model, MSELoss(), optimizer, *long, 2)
 
     check_raises(ValueError, ["3", "4"], call, "3 rows and 4 labels")
-    # hidden: layers inside
+    # hidden: the mode
     net, rows = Sequential(inner := Slope()).eval(), Tensor(np.ones((3, 1)), np.float64)
     train_epoch(net, MSELoss(), Plain([inner.weight], 0.1), rows, rows, 2)
     check_equal(inner.modes, [True, True], "the mode of a layer", "model.train()")
+    train_epoch(net.train(), MSELoss(), Plain([inner.weight], 0.1), rows, rows, 2)
+    what, hint = "the mode of a training model, afterwards", "model.train() is enough"
+    check_equal(inner.training, True, what, hint)
     ### END HIDDEN TESTS
 
 
