@@ -393,7 +393,7 @@ test_split()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-split-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(2, "many sizes · shares that leave many rows · which rows each part has")
+@beyond(2, "many sizes · shares that leave rows · a part's rows, in order · wrong sums")
 def test_split_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -404,7 +404,7 @@ def test_split_beyond():
         check_equal(sizes, lengths, f"{n} rows by {lengths}")
         rows = sorted(i for part in parts for i in part.indices)
         check_equal(rows, list(range(n)), f"{n} rows by {lengths}: each once")
-    # hidden: shares that leave many rows
+    # hidden: shares that leave rows
     for n, shares in ((9, [0.2] * 5), (13, [0.1] * 10), (7, [0.7, 0.2, 0.1])):
         parts = random_split(Tens(n), shares, np.random.default_rng(n))
         want = [int(n * share) for share in shares]
@@ -412,17 +412,22 @@ def test_split_beyond():
         want = [size + (k < left) for k, size in enumerate(want)]
         sizes = [len(part.indices) for part in parts]
         check_equal(sizes, want, f"{n} rows by shares of {shares}")
-    # hidden: which rows each part has
+    # hidden: a part's rows, in order
     first = [
         random_split(Tens(100), [50, 50], np.random.default_rng(seed))[0].indices
         for seed in range(20)
     ]
     low = sum(int(i) < 50 for rows in first for i in rows)
     check_equal(400 < low < 600, True, "half of the first part is from the first half")
+    ordered = [rows == sorted(rows) for rows in first]
+    check_equal(any(ordered), False, "are the rows of a part sorted, not as drawn?")
     parts = random_split(data := Tens(3), [2, 1], np.random.default_rng(0))
     same = [part.dataset is data for part in parts]
     check_equal(same, [True, True], "parts of the dataset itself")
-    check_raises(ValueError, ["1.5"], lambda: random_split(data, [1, 0.5]), "[1, 0.5]")
+    # hidden: wrong sums
+    for given, total in (([1, 0.5], "1.5"), ([0.3, 0.3], "0.6")):
+        what = f"3 rows by {given}"
+        check_raises(ValueError, [total], lambda g=given: random_split(data, g), what)
     ### END HIDDEN TESTS
 
 
@@ -603,7 +608,7 @@ def test_batch_beyond():
     part = Part(Part(Tens(100), range(50, 100)), [49, 0, 7])
     check(part.fetch([1, 0, 2])[0], [500, 990, 570], "a part of a part")
     # hidden: one question a batch
-    data.asked = 0
+    data = Sides(*data.tensors)
     Part(data, [3, 1, 2, 0]).fetch([0, 1, 2, 3])
     what = "at most one question to a TensorDataset for four rows of a part"
     check_equal(data.asked <= 1, True, what)
@@ -699,10 +704,10 @@ each epoch, from its own generator. The dataset is the test's own.
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-loader-test", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}}
 class Pairs(Dataset):
-    """A dataset for tests: row i is (i, 100 + i); it fetches batches itself."""
+    """A dataset for tests: row i is (i, 100 + i); it counts the batches it fetches."""
 
     def __init__(self, n):
-        self.n = n
+        self.n, self.fetched = n, 0
 
     def __len__(self):
         return self.n
@@ -711,6 +716,7 @@ class Pairs(Dataset):
         return Tensor(int(index)), Tensor(100 + int(index))
 
     def fetch(self, rows):
+        self.fetched += 1
         rows = np.array([int(i) for i in rows])
         return Tensor(rows), Tensor(100 + rows)
 
@@ -720,6 +726,8 @@ def test_loader():
     loader = DataLoader(Pairs(10), batch_size=4)
     want = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     check_equal(epoch_of(loader), want, "10 rows, batch_size 4", "a smaller last batch")
+    what, hint = "calls of dataset.fetch", "yield self.dataset.fetch(rows)"
+    check_equal(loader.dataset.fetched, 3, f"{what} for three batches", hint)
     check_equal(epoch_of(loader), want, "the same loader, a second time")
     check_equal(len(loader), 3, "len(loader)", "it counts batches")
     loader = DataLoader(Pairs(10), batch_size=4, drop_last=True)
@@ -954,6 +962,45 @@ from << cookiecutter.package_name >>.testing import (
 )
 
 
+class Lines(Line):
+    """A model for tests that holds layers, each a Line: the sum of their outputs."""
+
+    def __init__(self, *lines):
+        self.lines, self.training = lines, True
+
+    def __call__(self, x):
+        return sum(line(x) for line in self.lines)
+
+    def parameters(self):
+        return [p for line in self.lines for p in line.parameters()]
+
+    def train(self, mode=True):
+        self.training = mode
+        for line in self.lines:
+            line.train(mode)
+        return self
+
+
+class Seen:
+    """A stopper for tests: it keeps what an EarlyStopping keeps."""
+
+    def __init__(self):
+        self.best, self.waited, self.weights = math.inf, 0, None
+
+
+def run_of(seed, hidden=8):
+    """Return a run for tests, all new; its stopper is an object of a class."""
+    run = a_run(Trainer, seed, hidden)
+    run.stopper = Seen()
+    return run
+
+
+def lopsided(output, target):
+    """Return the mean of d² + d, d = output - target: a loss with a direction."""
+    d = output - target
+    return (d * d + d).mean()
+
+
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "training-trainer", "locked": true, "schema_version": 3, "solution": false, "task": false}}
 #| export
 class Trainer:
@@ -1078,12 +1125,15 @@ def test_step():
         hint = "clip between backward and step, unless max_norm is None"
         check_number(line.weight.item(), moved, f"{max_norm=}: weight", hint, 1e-6)
     batches = columns([(1, 4), (1, 4)], [(1, 4)], [(1, 4), (1, 4), (1, 4)])
-    trainer, line = of_line(Trainer, batches)
-    line.eval()
+    trainer, line = of_line(Trainer, batches, scheduler=Descent([], 0.1))
+    trainer.model = Lines(line).eval()
     with replaced(globals(), MeanMetric=FairMean):
         got = trainer.train_epoch()
     check(line.weight, 4 - 4 * 0.8**3, "weight after three batches", np.float64)
-    check_equal(line.modes, [True] * 3, "training mode in each batch", "model.train()")
+    hint = "model.train() switches all layers"
+    check_equal(set(line.modes), {True}, "training mode in each batch", hint)
+    what, hint = "forward passes of three batches", "one a batch"
+    check_equal(len(line.modes), 3, what, hint)
     want = 16 * (2 * 1 + 1 * 0.8**2 + 3 * 0.8**4) / 6
     hint = "losses as they came, weighted by the rows of their batch"
     check_number(got, want, "the mean loss of batches of 2, 1 and 3 rows", hint)
@@ -1092,6 +1142,8 @@ def test_step():
     check(line.weight, 4 - 4 * 0.8**6, "weight after a second epoch", np.float64)
     want = ["zero_grad", "step"] * 6
     check_equal(trainer.optimizer.done, want, "calls in two epochs")
+    what, hint = "calls of the scheduler in two epochs", "its turn comes in fit"
+    check_equal(trainer.scheduler.done, [], what, hint)
     print("✅ a trainer trains")
 
 
@@ -1099,11 +1151,11 @@ test_step()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-step-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(6, "many batches, by plain Python · clipping in an epoch · its gradients")
+@beyond(6, "many batches · clipping two weights · gradients · what criterion gets")
 def test_step_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: many batches, by plain Python
+    # hidden: many batches
     rng = np.random.default_rng(6)
 
     def plain(batches, lr, max_norm=math.inf):
@@ -1118,7 +1170,6 @@ def test_step_beyond():
 
     for sizes in ((4, 4, 2), (1,), (3, 5, 1, 1, 7)):
         batches = [rng.normal(size=(n, 2)).tolist() for n in sizes]
-        # hidden: clipping in an epoch
         for max_norm in (None, 0.3, 0.0):
             trainer, line = of_line(Trainer, columns(*batches), max_norm=max_norm)
             with replaced(globals(), MeanMetric=FairMean):
@@ -1128,11 +1179,25 @@ def test_step_beyond():
             what = f"batches of {sizes}, {max_norm=}"
             check_number(line.weight.item(), w, f"{what}: weight", tolerance=1e-6)
             check_number(got, loss, f"{what}: loss", tolerance=1e-6)
-    # hidden: its gradients
-    trainer, line = of_line(Trainer, columns([(1, 3), (2, 4)]))
+    # hidden: clipping two weights
+    (batch,) = columns([(1, 3), (2, 4)])
+    trainer, line = of_line(Trainer, [], max_norm=5.0)
+    trainer.model = Lines(line, other := Line(0.0, np.float64))
+    trainer.optimizer.parameters = trainer.model.parameters()
+    trainer.training_step(batch)
+    for each in (line, other):
+        what, want = "one of two weights, both with gradient -11", 0.5 / math.sqrt(2)
+        check_number(each.weight.item(), want, what, tolerance=1e-6)
+    # hidden: gradients
+    trainer, line = of_line(Trainer, [batch])
     with replaced(globals(), MeanMetric=FairMean):
         trainer.train_epoch()
     check_array(line.weight.grad, -11.0, "the gradient, afterwards", np.float64)
+    # hidden: what criterion gets
+    trainer, line = of_line(Trainer, [])
+    trainer.criterion = lopsided
+    what = "mean of d² + d, d = output - target: -3 and -4"
+    check_number(trainer.training_step(batch), 9.0, what)
     ### END HIDDEN TESTS
 
 
@@ -1205,32 +1270,45 @@ Means over unequal batches, metrics, modes during and after, no graph, nothing c
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-evaluate-test", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}}
+class AnyMean(FairMean):
+    """A FairMean that takes any kind of value: the mean of Tensors is a Tensor."""
+
+    def compute(self):
+        total = sum(value * weight for value, weight in self.pairs)
+        return total / sum(weight for _, weight in self.pairs)
+
+
 @exercise(7)
 def test_evaluate():
     batches = columns([(1, 2), (2, 4), (3, 5)], [(1, 7)])
-    trainer, line = of_line(Trainer, [], metrics={"near": near})
+    trainer, line = of_line(Trainer, batches[:1] * 3, metrics={"near": near})
+    trainer.model = Lines(line)
     line.weight.data += 2.0
     kept = line.weight.grad.tolist()
     for mode in (True, False):
-        line.train(mode)
-        with replaced(globals(), MeanMetric=FairMean):
+        trainer.model.train(mode)
+        line.modes.clear()
+        with replaced(globals(), MeanMetric=AnyMean):
             got = trainer.evaluate(Batches(*batches))
+        hint = "of the loader given; one a batch does for all metrics"
+        check_equal(len(line.modes), 2, "forward passes, two batches", hint)
         check_equal(set(got), {"loss", "near"}, "names in evaluate(...)")
         check_equal(type(got["loss"]), float, 'the type of the "loss"', "loss.item()")
         hint = "weighted by rows: 3 and 1"
         check_number(got["loss"], (0 + 0 + 1 + 25) / 4, "the loss", hint)
         check_number(got["near"], 2 / 4, "the share of rows off by less than 1", hint)
-        check_equal(line.modes[-2:], [False, False], "model.training meanwhile", "eval")
+        what, hint = "training of the model's layer", "model.eval() switches all layers"
+        check_equal(line.modes, [False, False], f"{what}, meanwhile", hint)
         hint = "with no_grad():"
         check_equal(line.recorded[-2:], [False, False], "was a graph recorded?", hint)
-        hint = "put back the mode that was there"
-        check_equal(line.training, mode, f"model.training after, {mode} before", hint)
-    hint = "one forward pass a batch does for all metrics"
-    check_equal(len(line.modes), 4, "forward passes, two batches, two times", hint)
+        hint = "put back the mode that was there; model.train(...) does for all layers"
+        check_equal(line.training, mode, f"{what} after, {mode} before", hint)
     check(line.weight, 2.0, "the weight, afterwards", np.float64, "no step")
     check_array(line.weight.grad, kept, "its gradient, afterwards", np.float64)
     check_equal(trainer.optimizer.done, [], "calls of the optimizer", "none")
     check_equal(trainer.history, [], "the history", "as it was")
+    what, hint = "names in trainer.metrics, afterwards", "make a dict of your own"
+    check_equal(set(trainer.metrics), {"near"}, what, hint)
     print("✅ you can judge without touching")
 
 
@@ -1238,7 +1316,7 @@ test_evaluate()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-evaluate-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}}
-@beyond(7, "random batches · no metrics, several metrics · an error on the way")
+@beyond(7, "random batches · no metrics · an error · what criterion and metrics get")
 def test_evaluate_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1247,7 +1325,7 @@ def test_evaluate_beyond():
     for sizes in ((4, 4, 2), (1,), (3, 5, 1, 1, 7)):
         batches = [rng.normal(size=(n, 2)).tolist() for n in sizes]
         metrics = {"a": near, "b": lambda output, targets: 0.25}
-        trainer, line = of_line(Trainer, [], metrics=metrics)
+        trainer, line = of_line(Trainer, columns([(1, 1)]), metrics=metrics)
         line.weight.data += 0.7
         pairs = [pair for batch in batches for pair in batch]
         with replaced(globals(), MeanMetric=FairMean):
@@ -1256,26 +1334,35 @@ def test_evaluate_beyond():
         check_number(got["loss"], want, f"loss, batches of {sizes}")
         want = sum(abs(0.7 * x - y) < 1 for x, y in pairs) / len(pairs)
         check_number(got["a"], want, f"share of near rows, batches of {sizes}")
-        # hidden: no metrics, several metrics
+        # hidden: no metrics
         check_equal(set(got), {"loss", "a", "b"}, "names of three numbers")
         check_number(got["b"], 0.25, "a metric that is always 0.25")
         trainer.metrics = {}
         with replaced(globals(), MeanMetric=FairMean):
             got = trainer.evaluate(Batches(*columns(*batches)))
         check_equal(set(got), {"loss"}, "names without metrics")
-    # hidden: an error on the way
+    # hidden: an error
     trainer, line = of_line(Trainer, [], metrics={"bad": lambda o, t: 1 / 0})
+    trainer.model = Lines(line)
     batches = Batches(*columns([(1, 2)]))
 
     def call():
         return trainer.evaluate(batches)
 
     for mode in (True, False):
-        line.train(mode)
+        trainer.model.train(mode)
         with replaced(globals(), MeanMetric=FairMean):
             check_raises(ZeroDivisionError, [], call, "a metric that fails")
         check_equal(line.training, mode, "model.training after an error")
         check_equal((line.weight * 1.0).requires_grad, True, "recording after an error")
+    # hidden: what criterion and metrics get
+    metrics = {"same": lambda *pair: lopsided(*pair).item()}
+    trainer, line = of_line(Trainer, [], metrics=metrics)
+    trainer.criterion = lopsided
+    with replaced(globals(), MeanMetric=FairMean):
+        got = trainer.evaluate(Batches(*columns([(1, 3), (2, 4)])))
+    for name in ("loss", "same"):
+        check_number(got[name], 9.0, f"{name}: d² + d, d = output - target: -3 and -4")
     ### END HIDDEN TESTS
 
 
@@ -1444,15 +1531,19 @@ def test_accumulate():
         check_number(got, sum(y * y for _, y in pairs) / 4, f"{what}: the loss", hint)
         check_equal(type(got), float, "the type of the loss")
         check_equal(trainer.optimizer.done, ["zero_grad", "step"], f"{what}: calls")
-        hint = "backward after each part, before the next is computed"
+        hint = "one forward pass and one backward for each part, in turn"
         check_equal(line.had_gradient, [False, True], f"{what}: a gradient yet?", hint)
-    trainer, line = of_line(AccumulatingTrainer, [], max_norm=1.0)
-    trainer.accumulated_step(columns(pairs[:3], pairs[3:]))
-    hint = "clip once, the gradient of all parts"
-    check_number(line.weight.item(), 0.1, "max_norm=1: weight", hint, 1e-6)
+    hint = "clip once, the gradient of all parts, unless max_norm is None"
+    apart = [(1, 5), (1, -4)]  # gradients of -5 and 4 in a mean of two rows: -1
+    cases = (pairs, 1.0, 0.1), (apart, 1.0, 0.1), (pairs, 0.0, 0.0)
+    for rows, max_norm, moved in cases:
+        trainer, line = of_line(AccumulatingTrainer, [], max_norm=max_norm)
+        trainer.accumulated_step(columns(rows[:1], rows[1:]))
+        what = f"parts {rows[:1]} and {rows[1:]}, {max_norm=}: weight"
+        check_number(line.weight.item(), moved, what, hint, 1e-6)
     batches = columns([(1, 4)], [(1, 4), (1, 4)], [(1, 4)], [(1, 4)], [(1, 4), (1, 4)])
     trainer, line = of_line(AccumulatingTrainer, batches)
-    line.eval()
+    trainer.model = Lines(line).eval()
     with replaced(globals(), MeanMetric=FairMean):
         got = trainer.train_epoch()
     hint = "five batches in groups of 2: 2, 2 and 1"
@@ -1460,7 +1551,9 @@ def test_accumulate():
     check(line.weight, 4 - 4 * 0.8**3, "weight after three steps", np.float64)
     want = 16 * (3 * 1 + 2 * 0.8**2 + 2 * 0.8**4) / 7
     check_number(got, want, "the mean loss of groups of 3, 2 and 2 rows", "by rows")
-    check_equal(line.modes, [True] * 5, "training mode in each batch", "model.train()")
+    hint = "model.train() switches all layers"
+    check_equal(set(line.modes), {True}, "training mode in each batch", hint)
+    check_equal(len(line.modes), 5, "forward passes of five batches", "one a batch")
     print("✅ a large batch fits in parts")
 
 
@@ -1468,7 +1561,7 @@ test_accumulate()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-accumulate-beyond", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
-@beyond(8, "many parts, random rows · groups of any size")
+@beyond(8, "many parts, random rows · groups of any size · what criterion gets")
 def test_accumulate_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -1495,6 +1588,11 @@ def test_accumulate_beyond():
         check_equal(got, steps, f"steps with 7 batches, {count} at a time")
         want = 4 - 4 * 0.8**steps
         check(line.weight, want, f"7 batches, {count} at a time: weight", np.float64)
+    # hidden: what criterion gets
+    trainer, line = of_line(AccumulatingTrainer, [])
+    trainer.criterion = lopsided
+    what = "mean of d² + d, d = output - target: -3 and -4"
+    check_number(trainer.accumulated_step(columns([(1, 3)], [(2, 4)])), 9.0, what)
     ### END HIDDEN TESTS
 
 
@@ -1619,11 +1717,11 @@ test_stopping()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-stopping-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(9, "equal losses, nan, no patience · several parameters")
+@beyond(9, "equal losses, nan, little patience · several parameters")
 def test_stopping_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: equal losses, nan, no patience
+    # hidden: equal losses, nan, little patience
     line, stopper = Line(0.0), EarlyStopping(patience=2)
     for loss, waited in ((0.5, 0), (0.5, 1), (0.4, 0), (math.nan, 1), (0.4, 2)):
         stopper.update(loss, line)
@@ -1634,6 +1732,9 @@ def test_stopping_beyond():
     check_equal(eager.done(), False, "patience 1, done() after a best")
     eager.update(-1.0, line)
     check_equal(eager.done(), True, "patience 1, done() after one more")
+    eager.update(-1.0, line)
+    check_equal(eager.done(), True, "patience 1, done() after two more")
+    check_equal(EarlyStopping(patience=0).done(), True, "patience 0, done() at first")
     check_equal(EarlyStopping().patience, 5, "the usual patience")
     EarlyStopping().restore(line)
     check(line.weight, 0.0, "the weight, restored before any epoch")
@@ -1750,10 +1851,10 @@ is the test's own.
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-state-test", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}}
 @exercise(10)
 def test_state():
-    whole = weights_of(go_on(a_run(Trainer, 0), 3))
+    whole = weights_of(go_on(run_of(0), 3))
     for epoch in range(3):
-        saved = go_on(a_run(Trainer, 0), epoch).state_dict()
-        before, fresh = repr(saved), a_run(Trainer, 1)
+        saved = go_on(run_of(0), epoch).state_dict()
+        before, fresh = repr(saved), run_of(1)
         arrays = [p.data for p in fresh.model.parameters()]
         fresh.load_state_dict(saved)
         now = [p.data for p in fresh.model.parameters()]
@@ -1769,7 +1870,7 @@ def test_state():
         hint = "copy, when you save and when you load"
         same = repr(saved) == before
         check_equal(same, True, "what was saved stayed as it was", hint)
-    run = go_on(a_run(Trainer, 0), 2)
+    run = go_on(run_of(0), 2)
     saved = run.state_dict()
     before = repr(saved)
     go_on(run, 1)
@@ -1781,7 +1882,7 @@ def test_state():
     line.weight.data += 1.0
     plain.load_state_dict(saved)
     check(line.weight, 3.0, "without scheduler and stopper: the weight, loaded")
-    saved, other = a_run(Trainer, 0).state_dict(), a_run(Trainer, 1, hidden=4)
+    saved, other = run_of(0).state_dict(), run_of(1, hidden=4)
     before, words = repr(other.state_dict()), ["(3, 8)", "(3, 4)"]
     what = "another model"
     check_raises(ValueError, words, lambda: other.load_state_dict(saved), what)
@@ -1799,13 +1900,15 @@ def test_state_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
     # hidden: loading twice
-    saved, ends = go_on(a_run(Trainer, 3), 2).state_dict(), []
+    saved, ends = go_on(run_of(3), 2).state_dict(), []
     for seed in (4, 5):
-        run = a_run(Trainer, seed)
+        run = run_of(seed)
         for _ in range(2):
             run.load_state_dict(saved)
             go_on(run, 2)
             ends.append(weights_of(run))
+            what = "epochs in the history: two that were loaded, two more"
+            check_equal(len(run.history), 4, what)
     for end in ends[1:]:
         same_bits("weights of runs from one saved state", end, ends[0])
 
@@ -1826,7 +1929,7 @@ def test_state_beyond():
         ("3 weights of 4", kept[:3]),
         ("4 weights, the last of another shape", [*kept[:3], np.ones(9)]),
     ):
-        run = a_run(Trainer, 6)
+        run = run_of(6)
         before, part = repr(run.state_dict()), {**saved, "weights": weights}
         load_it = run.load_state_dict
         check_raises(ValueError, ["(3, 8)"], lambda f=load_it, p=part: f(p), what)
@@ -1947,6 +2050,7 @@ else, or not there.
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-file-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
 import tempfile
+from contextlib import suppress
 
 
 @exercise(11)
@@ -1967,13 +2071,15 @@ def test_file():
         named = Path(folder, "checkpoint")
         save(named, {"epoch": 5})
         check_equal(load(named), {"epoch": 5}, 'in a file named "checkpoint"')
+        whole = path.read_bytes()
         with replaced(vars(np), savez=torn, savez_compressed=torn):
             words, what = ["no space"], "a disk that is full"
             full = {"weights": [np.ones(9)]}
             check_raises(OSError, words, lambda: save(path, full), what, "let it pass")
+        same = path.is_file() and path.read_bytes() == whole
         hint = "write beside it, and replace it at the end"
-        check_equal(load(path), {"epoch": 4}, "the file from before that", hint)
-        whole = path.read_bytes()
+        check_equal(same, True, "is the file from before that as it was?", hint)
+        check_equal(load(path), {"epoch": 4}, "that file, loaded")
         for data in (whole[: len(whole) // 2], b"", b"a letter"):
             path.write_bytes(data)
             words = ["run.npz"]
@@ -1988,7 +2094,7 @@ test_file()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-file-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}, "tags": ["raises-exception"]}
-@beyond(11, "random states · damaged files")
+@beyond(11, "random states · damaged files · a pickle · a write that breaks off")
 def test_file_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
@@ -2016,6 +2122,38 @@ def test_file_beyond():
         check_raises(ValueError, ["run.npz"], lambda: load(path), "one bit flipped")
         np.savez(path, weights=np.ones(3))
         check_raises(ValueError, ["run.npz"], lambda: load(path), "another .npz")
+        # hidden: a pickle
+        made = Path(folder, "made")
+
+        class Harm:
+            def __reduce__(self):
+                return os.mkdir, (str(made),)
+
+        text = np.array(json.dumps(pack([np.ones(1)], {})))
+        np.savez(path, state=text, array0=np.array([Harm()]))
+        check_raises(ValueError, ["run.npz"], lambda: load(path), "a pickle in a file")
+        check_equal(made.exists(), False, "did code from the file run?")
+        # hidden: a write that breaks off
+        save(path, {"epoch": 1})
+        whole, there, seen = path.read_bytes(), set(Path().iterdir()), []
+
+        def breaks(file, *args, **arrays):
+            same = path.is_file() and path.read_bytes() == whole
+            seen.append((same, set(Path().iterdir()) - there))
+            torn(file)
+
+        def refuse(*args, **settings):
+            raise OSError("the file system is busy")
+
+        names = {"savez": breaks, "savez_compressed": breaks}
+        with replaced(vars(np), **names), suppress(OSError):
+            save(path, {"epoch": 2})
+        what = "while a new file is written: is the old one whole, what else is new?"
+        check_equal(seen, [(True, set())], what, "write beside it")
+        with replaced(vars(os), replace=refuse, rename=refuse), suppress(OSError):
+            save(path, {"epoch": 2})
+        what = "is a whole file there when it cannot be replaced?"
+        check_equal(path.is_file() and list(load(path)), ["epoch"], what)
     ### END HIDDEN TESTS
 
 
@@ -2175,9 +2313,13 @@ def test_fit():
         trainer = Told(losses, patience=2)
         trainer.fit(9, "v", checkpoint="run.npz")
     check_equal(len(trainer.history), 4, "epochs, val_loss 3, 2, 2.5, 2.6, patience 2")
-    want = ["train", "evaluate v", "scheduler", "the model at 2.6", "restore the model"]
-    check_equal(trainer.done[-5:], want, "the last calls", "restore at the very end")
-    check_equal(trainer.done.count(want[-1]), 1, "how often weights are restored")
+    last = "restore the model"
+    calls = [call for call in trainer.done if call != last]
+    want = ["train", "evaluate v", "scheduler", "the model at 2.6"]
+    hint = "the scheduler first, then the stopper"
+    check_equal(calls[-4:], want, "the calls of the last epoch", hint)
+    check_equal(trainer.done[-1], last, "the last call", "restore at the very end")
+    check_equal(trainer.done.count(last), 1, "how often weights are restored")
     seen = ((1, 0), (2, 0), (3, 1), (4, 2))
     want = [("run.npz", {"epochs": k, "waited": waited}) for k, waited in seen]
     hint = "save when history and stopper know of the epoch"
@@ -2191,13 +2333,13 @@ test_fit()
 
 
 # %% [code] {"nbgrader": {"grade": true, "grade_id": "training-fit-beyond", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}}
-@beyond(12, "patience that lasts · no epochs at all")
+@beyond(12, "patience that lasts, or is 0 · no epochs at all")
 def test_fit_beyond():
     """Beyond the examples."""
     ### BEGIN HIDDEN TESTS
-    # hidden: patience that lasts
+    # hidden: patience that lasts, or is 0
     rng = np.random.default_rng(12)
-    for patience in (1, 2, 3, 9):
+    for patience in (0, 1, 2, 3, 9):
         losses = rng.random(8).tolist()
         trainer = Told(losses, patience)
         trainer.fit(8, "v")

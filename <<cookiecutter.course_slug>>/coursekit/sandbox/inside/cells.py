@@ -119,7 +119,9 @@ def run(cell: dict, namespace: dict, kept, limit: int) -> list:
     if cell["kind"] == "test":
         if cell["name"] != kept.test:  # once for its runs: who changes things there passes decoys
             restore.put_back(kept, namespace)
-        restore.warn_again(kept, cell["name"])
+        if kept.loud:  # or nothing was shown that Python would not show again
+            restore.warn_again(kept, cell["name"])
+        kept.test = cell["name"]
     elif cell["kind"] == "provided":
         namespace.update(restore.OWN_BUILTINS)
     sys.stdout, sys.stderr = out, err = Stream(1, limit), Stream(2, limit)
@@ -127,7 +129,9 @@ def run(cell: dict, namespace: dict, kept, limit: int) -> list:
     vars(builtins).update(__builtins__)  # the lines below, and json's, need them
     if cell["kind"] == "provided":
         restore.learn(kept, namespace, cell["binds"])
-    return [printed(out, 1, limit), printed(err, 2, limit), [cut(r, limit) for r in result], error]
+    errors = printed(err, 2, limit)
+    kept.loud |= bool(errors)
+    return [printed(out, 1, limit), errors, [cut(r, limit) for r in result], error]
 
 
 def execute(cell: dict, namespace: dict) -> tuple[list, list]:

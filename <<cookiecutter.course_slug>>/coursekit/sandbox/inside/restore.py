@@ -34,7 +34,7 @@ def remember(reference: list) -> types.SimpleNamespace:
             kept.classes.append((value, {**vars(value)}))
     kept.errors = kept.modules["numpy"].geterr()
     kept.attributes = frozenset()  # filled in by the job
-    kept.test, kept.warned = "", {}  # see `warn_again`
+    kept.test, kept.warned, kept.loud = "", {}, False  # see `warn_again`
     return kept
 
 
@@ -86,4 +86,3 @@ def warn_again(kept, test: str) -> None:
             before.update(seen)
         registry.clear()
         registry.update(before)
-    kept.test = test
