@@ -45,7 +45,7 @@ def engine(db_url: str) -> Engine:
 
 
 def me() -> str:
-    return f"process {os.getpid()} of {os.environ.get('USER', 'somebody')} on {socket.gethostname()}"
+    return f"process {os.getpid()} of {os.environ.get('USER', '?')} on {socket.gethostname()}"
 
 
 def tune(connection: Any, _: Any) -> None:

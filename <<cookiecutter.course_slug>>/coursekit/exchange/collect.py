@@ -179,7 +179,8 @@ def write(attempt: Attempt, folder: Path) -> None:
     kind = suffix(PurePosixPath(attempt.found.file))
     files = {attempt.module.notebook.with_suffix(kind).name: attempt.data}
     if attempt.found.time:
-        files[TIMESTAMP] = f"{attempt.found.time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode()
+        when = attempt.found.time.astimezone(dt.UTC)
+        files[TIMESTAMP] = f"{when:%Y-%m-%d %H:%M:%S} UTC\n".encode()
     elif attempt.found.late:  # no time: so each grading says of it that it could not be used
         files[TIMESTAMP] = b"late, says the LMS\n"
     put(files, folder)

@@ -191,8 +191,9 @@ def score(
                 grade.needs_manual_grade = grade.auto_score is None
             else:  # asked of a person once, it stays so until they look at it
                 grade.needs_manual_grade |= name in again
-                if name in dropped or grade.manual_score > grade.max_score:
-                    yield f"{name}: marked by hand with {grade.manual_score:g} of {grade.max_score:g}"
+                mark, most = grade.manual_score, grade.max_score
+                if name in dropped or mark > most:
+                    yield f"{name}: marked by hand with {mark:g} of {most:g}"
         if name in grades.comments:
             grades.comments[name].auto_comment = "No response." if untouched else None
 

@@ -17,6 +17,7 @@ from coursekit.intake.parse import Cell, RepairLog
 
 DEFINITION = re.compile(r"^(?:async def|def|class)\s+(\w+)", re.M)
 STUBS = {"# YOUR CODE HERE", "raise NotImplementedError()", "YOUR ANSWER HERE"}
+REPLACED = "replaced by the module's own"
 SHORT = 40  # characters: a text below that may stand in any cell
 ALIKE = 0.5  # of a cell's lines; a cell with fewer is something else under its name
 
@@ -217,7 +218,7 @@ def filled(slot: Slot, piece: Piece | None, names: set[str], log: RepairLog) -> 
             log.add("solutions without a cell", slot.name)
         if slot.exercise or not slot.name:
             return []
-        log.add("replaced by the module's own" if slot.name in names else "missing and put back", slot.name)
+        log.add(REPLACED if slot.name in names else "missing and put back", slot.name)
         return [slot.whole if slot.provided else slot.cell]
     if slot.name and piece.name != slot.name:
         log.add("recognised without their name", slot.name)
@@ -225,7 +226,7 @@ def filled(slot: Slot, piece: Piece | None, names: set[str], log: RepairLog) -> 
         log.add("turned back into cells of their type", slot.name)
     split = slot.name in log.get("split and joined", ())
     if slot.provided and piece.text not in slot.texts and not split:
-        log.add("replaced by the module's own", slot.name)
+        log.add(REPLACED, slot.name)
     kept = () if slot.fixed else ("source", "attachments")
     return [slot.whole | {key: piece.cell[key] for key in kept if key in piece.cell}]
 
