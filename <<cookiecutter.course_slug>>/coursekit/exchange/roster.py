@@ -25,9 +25,9 @@ NAME = "roster.csv"
 IN_LMS = "lms id "  # before an LMS's number, where it is one name among others
 CANVAS_EXPORT = "canvas-gradebook.csv"  # as it was given, for the marks that go back
 # The columns of LMS exports, in lower case, by what they hold; the first that is filled counts.
+LOGINS = "sis login id", "username", "sis user id", "id number", "github_username"
 COLUMNS = {
-    "id": ("sis login id", "username", "sis user id", "id number", "email address",
-           "github_username", "id"),  # fmt: skip
+    "id": (*LOGINS, "email address", "id"),
     "name": ("student", "full name", "name", "identifier"),
     "first": ("first name",),
     "last": ("last name", "surname"),
