@@ -267,11 +267,13 @@ def test_a_term_ends_and_another_and_nothing_is_lost(spoilable: Living, decoys_s
     term, spring = "Spring 2027", root / "archive" / "Spring-2027"
     (root / "roster.csv").write_text("id,name\nada,Ada\n", encoding="utf-8")
     (root / "canvas-gradebook.csv").write_text("Student,ID,Section\nAda,1,\n", encoding="utf-8")
+    (root / "01_tensor-ben.marks.json").write_text("{}", encoding="utf-8")
     course.hand_in("ada", course.solved())
     course.ok("grade")
     score, kept = marks(root / "gradebook.db"), snapshot(root)
     ended = ("submitted", "autograded", "feedback", "grades", "roster.csv", "canvas-gradebook.csv",
-             "report.html", "dist", "release", "course.toml")  # fmt: skip
+             "report.html", "dist", "release", "course.toml",
+             "01_tensor-ben.marks.json")  # fmt: skip
     kept = {name: data for name, data in kept.items() if name.startswith(ended)}
     assert score["ada"] > 0 and set(ended) <= {Path(name).parts[0] for name in kept}
 

@@ -101,7 +101,7 @@ class Roster:
             candidates = self.known.get(key) or self.known.get(re.sub(r"\W", "", key)) or []
             if len(candidates) > 1:
                 both = ", ".join(student.id for student in candidates)
-                raise LookupError(f"{printable(name)} may be any of {both}; put it there by hand")
+                raise LookupError(f"{printable(name)} may be any of {both}: put it into submitted/")
             if candidates and not (strange and candidates[0].lms_id):
                 return candidates[0]
             strange |= name.startswith(IN_LMS)

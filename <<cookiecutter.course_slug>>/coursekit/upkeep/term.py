@@ -22,14 +22,14 @@ from coursekit.gradebook import Gradebook, NotBuilt
 # What was given to students, what they did, and what came of it; by the names in .gitignore.
 OF_A_TERM = ("release", "dist", "roster.csv", "canvas-gradebook.csv", "downloaded", "submitted",
              "autograded", "marking", "compare", "feedback", "grades", "grades.csv",
-             "gradebook.csv", "gradebook.db", "report.html", "backups")  # fmt: skip
+             "gradebook.csv", "gradebook.db", "report.html", "backups", "*.marks.json")  # fmt: skip
 
 
 def begin(course: Course, name: str, first_day: dt.date) -> Iterator[str]:
     """Begin a term; yield what was done. CourseError at the first thing that is in the way."""
     if not (name.strip() and name.isprintable()):
         raise CourseError(f"{name!r} names no term; for example: nox -s term -- 'Autumn 2027' …")
-    work = [path for path in map(course.root.joinpath, OF_A_TERM) if path.exists()]
+    work = [path for name in OF_A_TERM for path in sorted(course.root.glob(name))]
     if work and name == course.term:
         raise CourseError(
             f"{course.file}: the term is {name} already, and {work[0].name} is of it. A new term "
