@@ -83,8 +83,9 @@ def test_a_time_without_a_zone_in_another_form_is_told() -> None:
     ],
 )
 def test_what_may_be_another_moment_is_left_unused(text: str) -> None:
-    told = "timestamp.txt is not written as in 2027-01-25 23:59:00 +0100 and was not used"
-    assert read(text) == (None, told)
+    named = f"timestamp.txt ({text})" if text else "timestamp.txt"
+    told = "is not written as in 2027-01-25 23:59:00 +0100 and was not used"
+    assert read(text) == (None, f"{named} {told}")
     assert read("2027-01-25 23:59:00 +0100") == (dt.datetime(2027, 1, 25, 22, 59), "")
 
 
