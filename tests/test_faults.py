@@ -463,7 +463,9 @@ FAULTS: dict[str, Fault] = {
     # encodings and line ends
     "byte-order-mark": Fault(encoded(lambda t: t.encode("utf-8-sig")), "byte order mark"),
     "utf-16": Fault(encoded(lambda t: t.encode("utf-16")), "read as UTF-16"),
-    "latin-1": Fault(encoded(lambda t: t.encode("latin-1", "replace")), "WINDOWS-1252.*replaced by"),
+    "latin-1": Fault(
+        encoded(lambda t: t.encode("latin-1", "replace")), "WINDOWS-1252.*replaced by"
+    ),
     "crlf-file": Fault(encoded(lambda t: t.replace("\n", "\r\n")), ""),
     "crlf-cells": Fault(each_cell(crlf), "^line ends of Windows were replaced$"),
     "odd-characters": Fault(as_json(odd_characters), "characters that are none were replaced"),
