@@ -33,7 +33,7 @@ class PointsOnly(ModuleGrader):
     def begin(self, submission: Submission) -> Iterator[Done]:
         """Have an attempt graded, unless its points are known."""
         work = read(submission, 1e6 * self.grading.course.grading["file_mb"])
-        key = sha256(self.assignment.key, *work.contents())
+        key = sha256(self.assignment.deciding, *work.contents())
         known, _ = self.points.get(name_of(submission.folder), ("", 0))
         if known != key or self.grading.force:
             work = Work(work, self.record.empty(submission.student), key, self.policy, {})

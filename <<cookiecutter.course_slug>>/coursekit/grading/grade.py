@@ -125,7 +125,7 @@ class ModuleGrader:
             return self.report(submission, "refused")
         workspace = self.grading.workspace
         handed_in = collect.read(submission, 1e6 * self.grading.course.grading["file_mb"])
-        key = sha256(self.assignment.key, *handed_in.contents())
+        key = sha256(self.assignment.deciding, *handed_in.contents())
         folder, page = workspace.graded(submission), workspace.page(submission)
         last = state.read(folder)
         grades = self.known.get(submission.student) or self.record.empty(submission.student)
