@@ -95,6 +95,7 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], list[str]]] = {
     "a slug": (replaced('slug = "', 'slug = "../'), ["slug is '../", "use a-z"]),
     "no end": (replaced("cell_seconds = 10", "cell_seconds = inf"), ["at most 1,000,000"]),
     "no number": (replaced("cell_seconds = 10", "cell_seconds = nan"), ["at most 1,000,000"]),
+    "no list": (replaced("drop = []", "drop = 5"), ["[grading] drop is 5", "a list of strings"]),
     "a list in a list": (
         replaced("drop = []", 'drop = [["a"]]'),
         ["[grading] drop is [['a']]", "a list of strings"],

@@ -206,7 +206,8 @@ def main(arguments: list[str]) -> int:
         print(f"Stopped. What was done is kept{again}.")
         return 130
     except (CourseError, OSError) as error:  # the latter of a full disk, of files that are locked
-        Console(**PLAIN, stderr=True, soft_wrap=True).print(str(error), style="red")
+        again = "" if isinstance(error, CourseError) else ": mend that, and run this again"
+        Console(**PLAIN, stderr=True, soft_wrap=True).print(f"{error}{again}", style="red")
         return 1
 
 

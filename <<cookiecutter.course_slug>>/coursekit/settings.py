@@ -109,8 +109,8 @@ def section(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> d
         value = given.get(key, default)
         # A whole number is a number, too; a date with a time is no date, and true is no number.
         kinds = {float: (int, float), Moment: (dt.date, dt.datetime)}.get(kind, (kind,))
-        texts = kind is not list or needed or all(isinstance(each, str) for each in value)
-        if value is kind or type(value) not in kinds or not texts:
+        held = value if type(value) is list else []
+        if value is kind or type(value) not in kinds or not all(isinstance(t, str) for t in held):
             found = "is missing" if value is kind else f"is {value!r}"
             raise CourseError(f"{where} {key} {found}; it must be a {KINDS[kind]}.")
         positive = default and not needed and key not in STANDARDS

@@ -162,8 +162,8 @@ class ModuleGrader:
         """Say of a submission that it could not be graded, and why; it will be tried again."""
         reason = f"failed: {type(error).__name__}: {error}"
         folder = self.grading.workspace.graded(submission)
-        answers = state.read(folder).answers
-        state.write(folder, State(status="failed", reason=reason, answers=answers))
+        known = state.read(folder).answers
+        state.write(folder, State(status="failed", reason=reason, answers=known))
         self.report(submission, "failed")
 
     def save(self, batch: list[Done]) -> None:

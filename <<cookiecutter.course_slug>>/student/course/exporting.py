@@ -64,14 +64,13 @@ def unfinished(cells: Iterable[tuple[str, str]]) -> list[str]:
 
 def imported(module: Module) -> set[str]:
     """Return the names that the notebooks of this folder import from a module's file."""
-    names: set[str] = set()
+    names, file = set(), f"{module.kit.package}.{module.exported.stem}"
     for other in module.kit.modules:
         with suppress(Problem, SyntaxError, ValueError):
             trees = [ast.parse(python(source.splitlines())) for _, source in code_cells(other)]
             nodes = [node for tree in trees for node in ast.walk(tree)]
-            froms = [n for n in nodes if isinstance(n, ast.ImportFrom)]
-            wanted = f"{module.kit.package}.{module.exported.stem}"
-            names |= {a.name for node in froms if node.module == wanted for a in node.names}
+            froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.module == file]
+            names |= {alias.name for node in froms for alias in node.names}
     return names
 
 

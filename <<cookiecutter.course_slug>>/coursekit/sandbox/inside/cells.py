@@ -119,7 +119,7 @@ def run(cell: dict, namespace: dict, kept, limit: int) -> list:
     if cell["kind"] == "test":
         if cell["name"] != kept.test:  # once for its runs: who changes things there passes decoys
             restore.put_back(kept, namespace)
-        if kept.loud:  # or nothing was shown that Python would not show again
+        if kept.loud:  # perhaps by a warning, which Python shows once
             restore.warn_again(kept, cell["name"])
         kept.test = cell["name"]
     elif cell["kind"] == "provided":

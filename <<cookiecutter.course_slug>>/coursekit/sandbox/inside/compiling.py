@@ -20,7 +20,7 @@ NO_PYTHON = re.compile(
 )
 
 Expr, Expression, AST_ONLY = ast.Expr, ast.Expression, ast.PyCF_ONLY_AST
-# The compiler itself looks for super; __name__ is a module's own.
+# The compiler looks for super itself; __name__ is a module's own.
 BUILT_IN = frozenset(name for name in vars(builtins) if name[0] != "_") - {"super"}
 
 
