@@ -240,7 +240,10 @@ def test_a_roster_of_github_classroom(course: Living, tmp_path: Path) -> None:
 def test_what_replaces_work_after_the_due_date_is_named(canvas: Living, tmp_path: Path) -> None:
     """As a clone of later modules does in which an earlier one was changed."""
     nb = canvas.released.read_bytes()
-    for day, data in ((20, nb), (28, nb + b" ")):
+    given = f'[[extension]]\nstudent = "jdoe"\nmodule = "{MODULE}"\nuntil = 2027-02-01\n\n'
+    for day, data in ((20, nb), (28, nb + b" "), (29, nb + b"  ")):
+        if day == 29:
+            canvas.edit(canvas.root / "course.toml", "[grading]", given + "[grading]")
         about = {"id": "jdoe", "name": "J", "module": MODULE, "time": f"2027-01-{day}T12:00+00:00"}
         about["sha256"] = hashlib.sha256(data).hexdigest()
         files = {"tensor_dev.ipynb": data, "submission.json": json.dumps(about)}
@@ -380,6 +383,11 @@ def test_the_best_attempt_counts_where_the_course_says_so(course: Living, tmp_pa
     assert float(grades(course)["ada"]["total"]) == 80
     kept = list((course.root / "downloaded" / MODULE / "ada").rglob("*.ipynb"))
     assert len(kept) == 4, "nothing is lost, nothing kept twice"
+    course.edit(settings, 'attempt = "best"', 'attempt = "last"')
+    assert "attempt 4 counts" in course.ok("grade"), "as if it had been so all the time"
+    course.ok("collect", "--attempt", "ada", "1", "2")
+    assert "attempt" not in course.ok("grade"), "and then a person may choose"
+    assert float(grades(course)["ada"]["total"]) < 80
 
 
 def test_clones_count_by_the_last_commit_of_the_notebook(canvas: Living, tmp_path: Path) -> None:
@@ -427,8 +435,10 @@ def test_without_a_roster_it_says_how_to_make_one(course: Living, tmp_path: Path
 def test_what_is_collected_is_graded(canvas: Living, tmp_path: Path) -> None:
     nb = canvas.released.read_bytes()
     canvas.ok("collect", str(zipped(tmp_path / "s.zip", {"x_3145_1_tensor_dev-1.ipynb": nb})))
-    canvas.ok("grade")
-    assert "jdoe," in (canvas.root / "grades.csv").read_text(encoding="utf-8")
+    assert "no such id" not in canvas.ok("grade")
+    canvas.hand_in("JDoe", canvas.solved())
+    assert "roster.csv has no such id: JDoe\n" in canvas.ok("grade"), "as the LMS knows jdoe alone"
+    assert {"jdoe", "JDoe"} == {*grades(canvas)}
 
 
 def rows_of(path: Path) -> list[list[str]]:

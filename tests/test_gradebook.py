@@ -21,6 +21,7 @@ from nbgrader import api
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from traitlets.config import Config
 
@@ -186,6 +187,24 @@ def test_what_was_not_built_is_named_and_no_gradebook_is_made(tmp_path: Path) ->
     assert not any(tmp_path.iterdir())
     (tmp_path / "gradebook.db").touch()
     with pytest.raises(CourseError, match="run `nox -s build` first"):
+        Gradebook(url_of(tmp_path))
+
+
+def test_a_full_disk_is_a_line_and_nothing_is_half_saved(
+    theirs: api.Gradebook, ours: Gradebook
+) -> None:
+    ours.engine.dispose()
+    full = "PRAGMA max_page_count = 1"  # SQLite takes it for: no more than there are
+    event.listen(ours.engine, "connect", lambda connection, _: connection.execute(full))
+    batch = [graded(ours, f"student-{number}", 5.0) for number in range(500)]
+    with pytest.raises(CourseError, match=r"gradebook\.db cannot be used: .*disk is full"):
+        ours.save(ours.module(MODULE), batch)
+    assert not theirs.students
+
+
+def test_a_file_that_is_no_gradebook_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gradebook.db").write_bytes(b"not this " * 1000)
+    with pytest.raises(CourseError, match=r"gradebook\.db cannot be used: .*not a database"):
         Gradebook(url_of(tmp_path))
 
 

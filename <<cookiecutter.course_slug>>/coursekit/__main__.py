@@ -68,6 +68,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     from coursekit import assignment
     from coursekit.exchange import publish as publishing
     from coursekit.exchange import roster
+    from coursekit.exchange.attempts import choose_by_rule
     from coursekit.grading.grade import Grading
     from coursekit.intake import collect
     from coursekit.report import console as screen
@@ -85,11 +86,8 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     course.extension = (*roster.extensions(course, people), *course.extension)
     how = {"sandboxed": not args.no_sandbox, "jobs": args.jobs, "scheduler": args.scheduler}
     grading = Grading(course, workspace, **how, force=args.force)
-    if course.schedule["attempt"] == "best" and not args.demo:
-        from coursekit.exchange.attempts import choose_best
-
-        for line in choose_best(grading, modules, args.student):
-            print(line)
+    for line in [] if args.demo else choose_by_rule(grading, modules, args.student):
+        print(line)
     submissions = collect.find(course, workspace, modules, args.student)
     for who in sorted({each["student"] for each in course.extension}):
         if not (args.demo or people.students or (workspace.submitted / who).exists()):
@@ -110,6 +108,8 @@ def grade(course: Course, args: argparse.Namespace) -> int:
               "them out of submitted/, then: nox -s collect -- FOLDER")  # fmt: skip
     for path in publishing.publish(course, workspace, people, results):
         print("For your LMS:", path.relative_to(course.root))
+    if unlisted := names and sorted({row.student for row in results.graded} - names.keys()):
+        print(f"In no table for your LMS, for {roster.NAME} has no such id: {', '.join(unlisted)}")
     if any(row.waiting for row in results.graded):
         print("Answers wait for their marks: give feedback out after that.")
     where = workspace.root.relative_to(course.root)

@@ -129,6 +129,10 @@ class Course:
         of_it = [each for each in self.extension if each["module"] == module]
         return {each["student"]: naive_utc(self.moment(each["until"])) for each in of_it}
 
+    def due_of(self, student: str, module: Module) -> dt.datetime:
+        """Return when a module is due for one student: naive, in UTC."""
+        return self.extensions(module.name).get(student, naive_utc(self.due(module)))
+
     def modules(self, names: list[str] | None = None) -> list[Module]:
         """Return the modules named (`01_tensor`, `tensor`, `01` or `1`), or all, in order."""
         folders = sorted(p for p in self.modules_dir.glob("*") if MODULE_NAME.fullmatch(p.name))

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from coursekit.errors import CourseError
 
@@ -18,11 +18,18 @@ HOLDER = text(
     " WHERE locktype = 'advisory' AND objid = :key AND granted"
     " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+UNUSABLE = """\
+The gradebook at {url!r} cannot be used: {said}
+Is there room on the disk, or is the server up, does the database exist, and may you use it? After
+that, run this again: it goes on where it stopped."""
 WHO, WAIT = "someone else", "\nWait until that is done, or stop it; then run this again."
 
 
 def engine(db_url: str) -> Engine:
-    """Return SQLAlchemy's engine for a gradebook, which nothing has connected to yet."""
+    """Return SQLAlchemy's engine for a gradebook, which nothing has connected to yet.
+
+    A CourseError, without the password, is what it raises where the database cannot do its work.
+    """
     try:
         url = make_url(db_url)
     except (ArgumentError, ValueError):
@@ -41,6 +48,13 @@ def engine(db_url: str) -> Engine:
         ) from None
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", tune)
+
+    @event.listens_for(made, "handle_error")
+    def tell(context: ExceptionContext) -> None:
+        if type(context.sqlalchemy_exception) in (OperationalError, DatabaseError):  # none of ours
+            said = str(context.original_exception).replace(made.url.password or "\0", "***").strip()
+            raise CourseError(UNUSABLE.format(url=made.url, said=said))
+
     return made
 
 
@@ -55,22 +69,6 @@ def tune(connection: Any, _: Any) -> None:
     """
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-@contextmanager
-def answering(engine: Engine) -> Iterator[None]:
-    """Raise a CourseError, without the password, where a server does not answer."""
-    try:
-        yield
-    except OperationalError as error:
-        if engine.dialect.name == "sqlite":
-            raise
-        said = str(error.orig).replace(engine.url.password or "\0", "***").strip()
-        raise CourseError(
-            f"The gradebook at {engine.url!r} does not answer: {said}\nIs the server up, does the "
-            "database exist, and may you use it? After that, run this again: it goes on where it "
-            "stopped."
-        ) from None
 
 
 @contextmanager
@@ -94,7 +92,6 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
         file.write(me())
         file.flush()
         if made.dialect.name == "postgresql":  # so that no other machine grades, either
-            held.enter_context(answering(made))
             connection = held.enter_context(made.connect())
             held.callback(connection.invalidate)  # ends the connection, and the lock with it
             # Outside of a transaction, which would keep the server from tidying up for hours.

@@ -64,14 +64,13 @@ class Gradebook(AbstractContextManager):
     """A gradebook that `build` made."""
 
     def __init__(self, url: str) -> None:
-        """Open it. NotBuilt if it is not there, CourseError if its server does not answer."""
+        """Open it. NotBuilt if it is not there."""
         self.engine = database.engine(url)
         file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
-        with database.answering(self.engine):
-            # In this order, for SQLite would make a file that is not there.
-            if file and not Path(file).is_file() or not sa.inspect(self.engine).has_table("grade"):
-                shown = file or repr(self.engine.url)  # without its password
-                raise NotBuilt(f"There is no gradebook at {shown}: run `nox -s build` first.")
+        # In this order, for SQLite would make a file that is not there.
+        if file and not Path(file).is_file() or not sa.inspect(self.engine).has_table("grade"):
+            shown = file or repr(self.engine.url)  # without its password
+            raise NotBuilt(f"There is no gradebook at {shown}: run `nox -s build` first.")
         # SQLite and PostgreSQL both know INSERT … ON CONFLICT; SQLAlchemy has it for each apart.
         self.insert = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}").insert
 

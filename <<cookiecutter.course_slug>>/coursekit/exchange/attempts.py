@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coursekit import files
 from coursekit.assignment import sha256
-from coursekit.course import Course, Module, Submission, naive_utc
+from coursekit.course import Course, Module, Submission
 from coursekit.exchange.collect import ATTEMPTS, aside, attempts, choose, contents
 from coursekit.grading.grade import Done, Grading, ModuleGrader
 from coursekit.grading.late import LatePolicy
@@ -65,9 +65,14 @@ def name_of(attempt: Path) -> str:
     return f"{attempt.parent.name}/{attempt.name}"
 
 
-def choose_best(grading: Grading, modules: list[Module], only: list[str]) -> Iterator[str]:
-    """Let the best attempts count, of these students or all. Yield a line for each that changed."""
-    course = grading.course
+def choose_by_rule(grading: Grading, modules: list[Module], only: list[str]) -> Iterator[str]:
+    """Let the best attempts count, of these students or all. Yield a line for each that changed.
+
+    Where the course has gone back to "last", let the newest count, once: then a person may choose.
+    """
+    course, rule = grading.course, grading.course.schedule["attempt"]
+    if rule == "last":
+        modules = [module for module in modules if file_of(course, module).is_file()]
     several: dict[tuple[str, Module], list[Path]] = {}
     for module in modules:
         for folder in sorted((course.root / ATTEMPTS / module.name).glob("[!.]*")):
@@ -76,17 +81,20 @@ def choose_best(grading: Grading, modules: list[Module], only: list[str]) -> Ite
             if len(paths) > 1 and (not only or folder.name in only):
                 several[folder.name, module] = paths
     each = [Submission(who, module, p) for (who, module), paths in several.items() for p in paths]
-    if each:
+    if each and rule == "best":
         grading.run(each, grader=PointsOnly)
     known = {module: points_of(course, module) for _, module in several}
     for (student, module), paths in several.items():
         tried = [Submission(student, module, path) for path in paths]
         points = [after_penalty(course, attempt, known[module]) for attempt in tried]
-        best = max(range(len(paths)), key=lambda n: (points[n], n))  # of equals the newest
-        if contents(paths[best]) != contents(course.workspace.submitted / student / module.name):
-            others = ", ".join(f"{p:g}" for n, p in enumerate(points) if n != best)
-            line = choose(course, student, module, str(best + 1))
-            yield f"{line}: {points[best]:g} points by tests (others: {others})"
+        numbers = range(len(paths))  # of equals the newest
+        chosen = max(numbers, key=lambda n: (points[n], n)) if rule == "best" else numbers[-1]
+        if contents(paths[chosen]) != contents(course.workspace.submitted / student / module.name):
+            others = ", ".join(f"{p:g}" for n, p in enumerate(points) if n != chosen)
+            line = choose(course, student, module, str(chosen + 1))
+            yield f"{line}: {points[chosen]:g} points by tests (others: {others})"
+    for module in modules if rule == "last" and not only else ():
+        file_of(course, module).unlink()
 
 
 def after_penalty(course: Course, attempt: Submission, known: Points) -> float:
@@ -94,7 +102,6 @@ def after_penalty(course: Course, attempt: Submission, known: Points) -> float:
     key, points = known.get(name_of(attempt.folder), ("", -1.0))
     stamp = attempt.folder / TIMESTAMP
     time, _ = handed_in(stamp.read_bytes() if stamp.is_file() else None, course.zone)
-    usual = naive_utc(course.due(attempt.module))
-    due = course.extensions(attempt.module.name).get(attempt.student, usual)
     policy = LatePolicy(**course.late, timezone=course.timezone)
+    due = course.due_of(attempt.student, attempt.module)
     return points - (policy.penalty(points, time, due) or 0.0) if key else points

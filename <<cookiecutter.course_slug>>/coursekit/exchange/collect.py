@@ -72,6 +72,7 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
     """Take in downloads; `module` is whose they are where a file's name does not say it."""
     known, result = (course.root / roster.NAME).is_file(), Collected()
     students = roster.read(course) if known else Roster([])
+    course.extension = (*roster.extensions(course, students), *course.extension)
     attempts: dict[tuple[str, Module], list[Attempt]] = defaultdict(list)
     for path in paths:
         for found in downloads.found_in(path):
@@ -220,7 +221,7 @@ def take(course: Course, attempt: Attempt, notes: list[str]) -> str:
             notes.append(f"{who}: {where} is older than what is there")
             return OLDER
         aside(course, attempt.student, attempt.module)
-        if time and time > course.due(attempt.module):  # a clone, say, of later modules, too
+        if time and naive_utc(time) > course.due_of(attempt.student, attempt.module):
             notes.append(f"{who}: {where} came after the due date, and replaces what was there")
     write(attempt, folder)
     if attempt.found.late:
