@@ -140,6 +140,13 @@ def test_the_first_failure_is_told_as_its_test_tells_it(solved: Kit) -> None:
     assert "❌ Exercise 9 · " in solved.says("check", "1", "9", code=1)
 
 
+def test_a_recursion_without_end_is_a_message_that_one_can_read(solved: Kit) -> None:
+    solved.edit("tensor-broadcast", "    ### BEGIN", "    return broadcast_shape(b, a)\n    #")
+    said = solved.says("check", "1", "3", code=1)
+    assert "Exercise 3 · RecursionError: " in said and "line 22 of `broadcast_shape`" in said
+    assert len(said.splitlines()) < 30
+
+
 def test_what_passes_in_a_notebook_and_not_in_grading_is_told(solved: Kit) -> None:
     solved.edit(
         "tensor-broadcast", "    ### BEGIN", "    import warnings; warnings.warn('hm')\n    #"

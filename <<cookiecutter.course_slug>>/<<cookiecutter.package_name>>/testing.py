@@ -81,7 +81,7 @@ def explained(error, number, test):
         lines.append(f"Hint: {hint}")
     if call:
         lines += ["", "It happened in this line of the test:", textwrap.indent(call, "    ")]
-    for frame in theirs:
+    for frame in theirs if len(theirs) < 7 else theirs[:2] + theirs[-2:]:  # a recursion
         lines += ["", f"and there in line {frame.lineno} of `{frame.name}`:", f"    {frame.line}"]
     return "\n".join(lines)
 

@@ -92,7 +92,8 @@ order. So transposing a gigabyte takes a microsecond.
 | `(b, m, k) @ (b, k, n)`: C[i, j] = Σₚ A[i, p] · B[p, j] | O(b m k n) | O(b m n) |
 
 N elements, d dimensions, b matrices in a batch. A matmul does 2mkn FLOPs on mk + kn + mn numbers,
-so a large one computes, while nearly everything else in this table waits for memory.
+so a large one computes, while nearly everything else in this table waits for memory. (**FLOPs** are
+floating-point operations, here mkn products and as many sums; FLOP/s are FLOPs a second.)
 """
 
 
@@ -137,7 +138,8 @@ and all of them are gone: run the cells below it again, too.) The first is `__in
 
 `Tensor(data)` copies, as `torch.tensor` does: what happens to `data` later changes no Tensor. Floats
 become float32, half the bytes of NumPy's float64 and precise enough for training. Integers and
-booleans stay what they are: labels, indices, masks.
+booleans stay what they are: labels, indices, masks. The attributes `requires_grad`, `grad` and
+`grad_fn` are for training, later: here they only have to be there.
 """
 
 
@@ -417,9 +419,9 @@ Nothing is copied for that: NumPy reads the same number again.
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "tensor-broadcast", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def broadcast_shape(a, b):
-    """Return the shape of a + b, for two shapes (tuples).
+    """Return the shape of x + y, for arrays x and y of the shapes a and b (tuples).
 
-    ValueError, with both shapes, if they do not fit.
+    ValueError, with both shapes as given, if they do not fit.
     """
     # TODO: apply the rule to the sizes, pair by pair.
     #
@@ -471,7 +473,7 @@ def test_broadcast_shape():
     ):
         for pair in ((a, b), (b, a)):
             check_equal(broadcast_shape(*pair), expected, f"broadcast_shape{pair}")
-    hint = "a pair fits if it is equal or has a 1; the message shows both shapes"
+    hint = "a pair fits if it is equal or has a 1; the message shows a and b as given"
     for a, b in (((2, 3), (2,)), ((4, 3), (5, 3)), ((3,), (2, 2))):
         words, what = [str(a), str(b)], f"broadcast_shape({a}, {b})"
         call = functools.partial(broadcast_shape, a, b)
@@ -522,9 +524,9 @@ functions that make them all, as NumPy does (`numpy/lib/mixins.py`). Each does t
 ![A Tensor plus a number: unwrap gives an array and a number, NumPy adds them, result_of wraps the new array and looks at the inputs](result.svg)
 
 Provided, and you need not read it: `result_of`. From int and float32 NumPy makes float64,
-PyTorch float32, and so does `result_of`, which looks at the inputs. The tests look at them there,
-too, because a gradient must find its way to each. So every operation returns through it, and passes
-all inputs whose numbers, changed or not, are in the result.
+PyTorch float32, and so does `result_of`, which looks at the inputs that you pass. The tests look at
+these inputs, too, because a gradient must find its way to each of them. So every operation returns
+through it, and passes all inputs whose numbers, changed or not, are in the result.
 """
 
 
@@ -755,7 +757,7 @@ def clip(self, min=None, max=None):
     # APPROACH
     # 1. Unwrap each bound that is not None.
     # 2. np.clip(array, low, high) takes None for a bound that is not there.
-    # 3. The bounds are inputs, too: theirs may be the dtype of the result.
+    # 3. The bounds are inputs, too: the result may have their dtype.
     #
     # EXAMPLE
     # >>> Tensor([-2.0, 0.5, 3.0]).clip(0, 1)
@@ -1034,8 +1036,9 @@ test_reductions_beyond()
 ## Exercise 7 (deeper): An ndarray in twenty lines
 Memory is one long line, and a buffer can be read in many ways. Look at the figure of Part 1 again:
 the matrix and its transpose are one buffer with two strides swapped, and element (1, 2) of the matrix
-stands at place 3 · 1 + 1 · 2 = 5. A stride of 0 repeats: that is how a broadcast stretches a size of
-1 without a copy. Write this once without NumPy, and views will never puzzle you again.
+stands at place 3 · 1 + 1 · 2 = 5. Most arrays are **row-major**: row 0, then row 1, without gaps
+(**contiguous**). A stride of 0 repeats: that is how a broadcast stretches a size of 1 without a copy.
+Write this once without NumPy, and views will never puzzle you again.
 """
 
 
@@ -1505,9 +1508,10 @@ def __iter__(self):
 #| export
 @add_to_class(Tensor)
 def __getitem__(self, index):
-    """Return self[index]: ints, slices, ..., None give views, index Tensors copies.
+    """Return self[index]: ints, slices, None and ... (Ellipsis) give views.
 
-    An int for each dimension, such as t[0, 1] of a matrix, gives a copy, too.
+    Index Tensors give copies; so does an int for each dimension, such as t[0, 1] of a
+    matrix.
     """
     # TODO: NumPy knows what to do with an index, even if it is a Tensor.
     ### BEGIN SOLUTION
@@ -2397,8 +2401,8 @@ Answer each part in a sentence or two; where you measured, use your own numbers.
 ### Question 1: Temporaries
 A model computes `a * b + c` on Tensors of 500 million float32 elements, on a machine with 9 GB. Use
 your measured peaks.
-- **(a)** Does it run as written?
-- **(b)** Does it run in place?
+- **(a)** Does it fit into memory as written?
+- **(b)** Does it fit if `c` is added in place?
 - **(c)** Name a danger of working in place.
 """
 
@@ -2499,5 +2503,6 @@ and matmul; broadcasts you can predict; errors that help. It reads handwriting a
 that views are free and temporaries are not, that distance in memory costs time, and that only a
 large matmul keeps a processor busy.
 
-<% if cookiecutter.last_module >= '02' %>**Next, Module 02: Activations** bends what is linear: unbent, a hundred layers are worth one.<% else %>**Next**: whatever you compute with it.<% endif %>
+<% if cookiecutter.last_module >= '02' %>**Next, Module 02: Activations** bends what is linear: unbent, a hundred layers are worth one. It
+imports your Tensor: before you go on, run `course export 01` in a terminal.<% else %>**Next**: whatever you compute with it.<% endif %>
 """

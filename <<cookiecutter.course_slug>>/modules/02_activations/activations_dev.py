@@ -94,7 +94,7 @@ stops it, and a slope of 0.25, the sigmoid's steepest, shrinks it.
 | `leaky_relu` | x if x > 0, else a x, with a small slope a | (-∞, ∞) |
 | `sigmoid` | σ(x) = 1 / (1 + e⁻ˣ) | (0, 1) |
 | `tanh` | (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) | (-1, 1) |
-| `gelu` | x Φ(x), where Φ(x) = ½ (1 + erf(x / √2)) is the normal distribution | [-0.17, ∞) |
+| `gelu` | x Φ(x), where Φ(x) = ½ (1 + erf(x / √2)) is the share of a standard normal distribution below x | [-0.17, ∞) |
 | `softmax` | exp(xᵢ) / Σⱼ exp(xⱼ), over one dimension | (0, 1], with sum 1 |
 | `log_softmax` | xᵢ - log Σⱼ exp(xⱼ) | (-∞, 0] |
 
@@ -416,9 +416,9 @@ test_naive_beyond()
 """
 ## Exercise 4: A sigmoid that cannot overflow
 Past its limit the naive value, 1 / ∞ = 0, is close by luck; its gradient would be ∞ · 0, NaN. The
-figure shows two formulas, each safe on one side, but `where` computes both everywhere. Look at the
-second one as eˣ / (eˣ + e⁰), a softmax of the two scores x and 0. Subtract the same number from both
-exponents, and the fraction stays the same: at x = 2, e²/(e² + e⁰) and e⁰/(e⁰ + e⁻²) are both 0.88.
+figure of Exercise 3 shows two formulas, each safe on one side, but `where` computes both everywhere.
+Look at the second as eˣ / (eˣ + e⁰), a softmax of the two scores x and 0. Subtract the same number from
+both exponents, and the fraction stays the same: at x = 2, e²/(e² + e⁰) and e⁰/(e⁰ + e⁻²) are both 0.88.
 Which number keeps both exponents from being positive?
 """
 
@@ -523,10 +523,10 @@ test_sigmoid_beyond()
 # %% [markdown]
 """
 ## Exercise 5 (deeper): Two ways to get tanh wrong
-tanh is a sigmoid, stretched from (0, 1) to (-1, 1). Write it with your sigmoid, and with the
-book's formula. Then look at x = 0.0001, where tanh is 0.0001: both subtract numbers that agree in
-their first digits, and lose those. At 1000 one of them dies, too. So your package gets a third way,
-NumPy's `tanh` (below the tests).
+tanh is a sigmoid, stretched from (0, 1) to (-1, 1), and steeper: its x is stretched, too. Write it
+with your sigmoid, and with the book's formula. Then look at x = 0.0001, where tanh is 0.0001: both
+subtract numbers that agree in their first digits, and lose those. At 1000 one of them dies, too. So
+your package gets a third way, NumPy's `tanh` (below the tests).
 """
 
 
@@ -574,7 +574,8 @@ Where each is right, and where each fails, beside `Tensor.tanh`.
 def test_tanh():
     x = [-1.0, 0.0, 2.0]
     check_function(tanh_naive, x, math.tanh, f"tanh_naive({x})")
-    own, hint = (2 * sigmoid(Tensor([-2.0, 0.0, 4.0])) - 1).data, "stretch, then shift"
+    own = (2 * sigmoid(Tensor([-2.0, 0.0, 4.0])) - 1).data
+    hint = "the sigmoid of how many x? Then stretch, then shift"
     got = tanh_by_sigmoid(Tensor(x))
     check(got, own.tolist(), f"tanh_by_sigmoid({x}), from your sigmoid", hint=hint)
     ways = {"naive": tanh_naive, "by sigmoid": tanh_by_sigmoid}
@@ -630,20 +631,20 @@ def tanh(x):
 # %% [markdown]
 """
 ## Exercise 6: GELU, twice
-ReLU multiplies x by 0 or by 1. GELU multiplies it by Φ(x), the share of a normal distribution below
-x, and so bends smoothly: Φ(1) is 0.841, so 1 becomes 0.841, and -1 becomes -0.159. BERT and GPT-2
-use it. For those who have no fast erf there is a second form, with tanh. The two differ by up to
-0.0005: run a trained network with the form it was trained with.
+ReLU multiplies x by 0 or by 1. GELU multiplies it by Φ(x), the share of a standard normal
+distribution below x, and so bends smoothly: Φ(1) is 0.841, so 1 becomes 0.841, and -1 becomes -0.159.
+BERT and GPT-2 use it. For those who have no fast erf there is a second form, with tanh. The two differ
+by up to 0.0005: run a trained network with the form it was trained with.
 """
 
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-gelu", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 #| export
 def gelu(x, approximate="none"):
-    """Return x Φ(x) of each element, Φ the normal distribution (nn.functional.gelu).
+    """Return x Φ(x) of each element, with Φ as in the table (nn.functional.gelu).
 
     approximate: "none" computes Φ by erf, "tanh" takes the tanh form,
-    x / 2 (1 + tanh(u)) with u = √(2/π) (x + 0.044715 x³). RuntimeError for anything
+    ½ x (1 + tanh(u)) with u = √(2/π) (x + 0.044715 x³). RuntimeError for anything
     else: it shows what was given, and names 'none' and 'tanh'. Integers are computed
     in float32.
     Source: Hendrycks and Gimpel, arXiv:1606.08415.
@@ -759,8 +760,8 @@ def gelu_into(x, out):
     # TODO: let out become the result, step by step.
     #
     # APPROACH
-    # 1. u = √(2/π) (x + 0.044715 x³) needs x in the middle, and x is not in out. Factor
-    #    x out: in u = √(2/π) x (1 + 0.044715 x²) a step has one operand besides out.
+    # 1. Each step may take one operand besides out: x, or a number. Write
+    #    u = √(2/π) x (1 + 0.044715 x²) as such steps.
     # 2. Begin with x², and work outwards.
     #
     # EXAMPLE
@@ -904,7 +905,8 @@ def test_softmax():
     x, what = Tensor([1e39, 1e39, 0.0], np.float64), "softmax([1e39, 1e39, 0.])"
     check_function(softmax, x, [0.5, 0.5, 0.0], what, hint=hint)
     x, rows = [[0.0, log3], [0.0, 0.0]], [[0.25, 0.75], [0.5, 0.5]]
-    columns, hint = [[0.5, 0.75], [0.5, 0.25]], "see the figure"
+    columns = [[0.5, 0.75], [0.5, 0.25]]
+    hint = "see the figure; max and sum need keepdims=True"
     check_function(softmax, x, rows, "softmax([[0, log 3], [0, 0]])", hint=hint)
     for dim, want in ((1, rows), (0, columns), (-2, columns)):
         what = f"softmax([[0, log 3], [0, 0]], dim={dim})"
@@ -1506,8 +1508,8 @@ profile_training()
 # %% [markdown]
 """
 **Explain your lines.** An element that passes a layer leaves 4 bytes behind for `x @ w`, and then 9
-for ReLU (what are they?) or 36 for GELU, if you wrote them as the solution does: so activations
-outweigh the parameters from a batch of 0.31 or 0.1 times the width on. Why does the depth not matter?
+for ReLU (what are they?) or 36 for GELU, if it makes nine arrays: so activations outweigh the
+parameters from a batch of 0.31 or 0.1 times the width on. Why does the depth not matter?
 
 ## Part 3: Production Context
 - **Names.** Functions as in `torch.nn.functional`, classes as in `torch.nn`. PyTorch's classes are

@@ -138,7 +138,7 @@ def taken_apart(values):
     return found
 
 
-# After running this cell again, run all cells below again: they give Layer methods.
+# After running this cell again, run all cells below again: they add methods to Layer.
 class Layer:
     """A function that may own parameters (interface of torch.nn.Module).
 
@@ -412,9 +412,9 @@ square n · Var(w) · E[x²], and the ReLU behind it sets half of the sums to 0:
 
 So before a ReLU Var(w) should be 2 / n, where n is fan_in, the number of inputs (**Kaiming**
 He and others, 2015). **Xavier** Glorot and Bengio (2010) had no ReLU. They wanted 1 / fan_in for
-what flows forward and 1 / fan_out for gradients, which flow backward, and chose 2 / (fan_in +
-fan_out) between the two. What computers draw most cheaply is uniform: numbers between -a and a have
-the variance a² / 3, so a variance of 2 / 6 needs a = 1.
+what flows forward and 1 / fan_out, with the number of outputs, for gradients, which flow backward,
+and chose 2 / (fan_in + fan_out) between the two. What computers draw most cheaply is uniform: numbers
+between -a and a have the variance a² / 3, so a variance of 2 / 6 needs a = 1.
 """
 
 
@@ -474,7 +474,7 @@ def test_init():
     manual_seed(3)
     first, second = (uniform((2, 2), 1.0).data.tolist() for _ in range(2))
     check_equal(first != second, True, "two calls give different weights")
-    hint = "rand is uniform in [0, 1): from where to where is 2 * rand - 1?"
+    hint = "2 * rand - 1 is uniform in [-1, 1); it must require gradients"
     check_uniform(uniform((50, 80), 0.5), (50, 80), 0.5, "uniform((50, 80), 0.5)", hint)
     check_uniform(uniform((3000,), 7.0), (3000,), 7.0, "uniform((3000,), 7.0)", hint)
     hint = "fan_in is shape[0]; the variance of such a draw is bound² / 3"
@@ -1163,7 +1163,8 @@ class LayerNorm(Layer):
         # 2. In forward, compare the last sizes of x with it.
         # 3. As for the row above, by Tensor operations. The variance divides by n, not
         #    n - 1, and eps stands inside the root: a row of equal numbers is no 0 / 0.
-        # 4. A float16 has no room for the square of 300: compute such x in float32.
+        # 4. A float16 has no room for the square of 300: compute such x in float32,
+        #    and leave the result so.
         #
         # EXAMPLE
         # >>> LayerNorm(2)(Tensor([[1.0, 3.0], [5.0, 5.0]]))
@@ -1341,7 +1342,7 @@ class Embedding(Layer):
         #
         # HINTS
         # - Nobody differentiates an index, so you may look at index.data.
-        # - For arrays, | is "or".
+        # - For arrays, | is "or", and needs parentheses: (a < 0) | (a > 9).
         ### BEGIN SOLUTION
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.weight = randn(num_embeddings, embedding_dim, requires_grad=True)
@@ -1659,7 +1660,7 @@ profile_memory()
 **Explain your numbers.** Expect 4 bytes per parameter, and more while they are drawn: every step of
 `(rand(shape) * 2 - 1) * bound` is a temporary, as you know from Module 01. The outputs of the five
 layers are 4 · 512 + 10 numbers a row, 8,232 bytes; at batch 1 you see the overhead of the Tensors,
-too. Why does the peak of a forward pass that keeps nothing not grow when you add more layers?
+too. A forward pass that keeps nothing has the same peak, however many layers you add. Why?
 
 ### Parameters and FLOPs: formula against count
 A FLOP can be counted: give the network numbers that count their own products and sums, and NumPy
@@ -1740,11 +1741,11 @@ profile_batch()
 
 # %% [markdown]
 """
-**Explain your curve.** One row does 0.5 FLOP per byte, so at batch 1 expect half the bandwidth of
-your memory, or of a cache that holds all the weights: compare the last line with your roofline of
-Module 01. At batch 2 the time may jump: GEMM first copies the weights into blocks for caches and
-registers, GEMV does not. For a few more rows it hardly grows, since all of them share that one pass
-over the weights; then the curve bends towards the peak of your processor. At which batch?
+**Explain your curve.** One row does 0.5 FLOP per byte, so at batch 1 expect half as many GFLOP/s as
+your memory, or a cache that holds all the weights, gives GB/s: compare the last line with your
+roofline of Module 01. At batch 2 the time may jump: GEMM first copies the weights into blocks for
+caches and registers, GEMV does not. For a few more rows it hardly grows, since all of them share that
+one pass over the weights; then the curve bends towards the peak of your processor. At which batch?
 
 ### Initialization against depth
 Fifty times `Linear` and ReLU, with five ways to draw the weights. How large are the activations?
@@ -1940,9 +1941,9 @@ You train the network of your memory profile with batches of 4,096 rows. You hav
 training the parameters and all activations kept, without the input; for inference the parameters
 and the peak of a forward pass.
 - **(a)** What does training need?
-- **(b)** Does half the batch suffice by itself?
-- **(c)** Does half the width?
-- **(d)** Does inference instead of training?
+- **(b)** Is half the batch enough, with all of the width?
+- **(c)** Is half the width enough, with all of the batch?
+- **(d)** Is it enough for inference, with all of both?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}

@@ -505,7 +505,7 @@ def test_naive():
         check(got, want, f"logits 2, 1, 0, label {label}", hint="softmax over dim 1")
     logits, target = Tensor([[0.0, math.log(3.0)], [0.0, 0.0]]), Tensor([1, 0])
     got, want = cross_entropy_naive(logits, target), -math.log(0.75 * 0.5) / 2
-    check(got, want, "-log 0.75 and -log 0.5", hint="first the log, then the mean")
+    check(got, want, "-log 0.75 and -log 0.5", hint="p[i, target[i]]; log, then mean")
     check_equal(target.data.tolist(), [1, 0], "the labels afterwards")
     got = cross_entropy_naive(Tensor([[5.0] * 4], np.float64), Tensor([3]))
     check(got, math.log(4.0), "four even logits", np.float64)
@@ -619,7 +619,7 @@ def test_labels():
     logits, check_it = Tensor(np.zeros((2, 3))), check_classes
     for good in (Tensor([0, 2]), Tensor([1, 1], np.uint8), Tensor([2, 0], np.int32)):
         check_equal(check_it(logits, good), None, f"check_classes of {good}, all good")
-    hint = "both ends: the shape of target must be input.shape[:1]"
+    hint = "the shape of target must be input.shape[:1]"
     column, short = Tensor([[0], [2]]), Tensor([0])
     onehot = Tensor([[1, 0, 0], [0, 0, 1]])
     check_refused(ValueError, ["(2, 3)", "(2, 1)"], check_it, logits, column, hint=hint)
@@ -690,9 +690,9 @@ test_labels_beyond()
 
 The loss is log Σ exp(z) - zᵧ, and written so it overflows in float32, from a logit of 89 on if not
 before. Subtract the largest logit first, and the sum is at least 1, so neither `exp` nor `log` can
-fail: that is what `log_softmax` does. At logits 0 and 200 the loss is 200. The checks come first,
-with or without `label_smoothing`; if it is not 0, `forward` hands over to `self.smooth`, which
-Exercise 7 writes. `@tensor_function` lets a faster `cross_entropy` take the place of yours later.
+fail: that is what `log_softmax` does. At logits 0 and 200, with label 0, the loss is 200. The checks
+come first, with or without `label_smoothing`; if it is not 0, `forward` hands over to `self.smooth`,
+which Exercise 7 writes. `@tensor_function` lets a faster `cross_entropy` take the place of yours later.
 """
 
 
@@ -887,10 +887,11 @@ test_cross_entropy_beyond()
 ## Exercise 7 (deeper): Label smoothing
 ![Left: the target is 1 for class 1 and 0 for three others; right: with ε = 0.2 it is 0.85 for class 1 and 0.05 for each other](smoothing.svg)
 
-But for rounding, a cross-entropy of 0 takes infinite logits, so training drives them ever further
-apart. Leave some doubt in the target: a share ε of it is spread evenly over all C classes, the right
-one included. The loss is Σ -q log p with this target q. Part of that sum you have already: it is what
-the label alone costs. (If you run the cell of Exercise 6 again, run the one below again, too.)
+Only infinite logits have a cross-entropy of 0 (but for rounding), so training drives them ever
+further apart. Leave some doubt in the target: a share ε of it is spread evenly over all C classes,
+the right one included. The loss is Σ -q log p with this target q. Part of that sum you have already:
+it is what the label alone costs. (If you run the cell of Exercise 6 again, run the one below again,
+too.)
 """
 
 

@@ -126,7 +126,7 @@ F FLOPs in the forward pass, A bytes of arrays that the vjps need later.
 You can measure a gradient without any theory: move one number a little up and a little down, and
 see how much the result changes. With f(x) = x² at 3, and steps of 0.5: (3.5² - 2.5²) / 1 = 6. It
 takes two runs of the function per number, hopeless for a million, but it needs no cleverness. From
-Exercise 7 on such slopes judge nearly all that you build.
+Exercise 7 on, the tests judge nearly all that you build by such slopes.
 """
 
 
@@ -237,6 +237,7 @@ counter = itertools.count()
 gc.set_threshold(50_000, 20, 20)  # record makes no cycles: seldom look for them
 
 
+# After running this cell again, run all cells below again: they add a method to Node.
 class Node:
     """One operation in the graph: how a result was made.
 
@@ -390,7 +391,8 @@ def __add__(self, other):
     # array([10.])
     #
     # HINTS
-    # - unwrap(other) is an array, or a number.
+    # - unwrap(other) is an array, or a number. A vjp computes with these, not with
+    #   Tensors: it takes an array and returns one.
     # - Shapes that broadcast need no care here: backward will fit them.
     ### BEGIN SOLUTION
     result = result_of(self.data + unwrap(other), self, other)
@@ -579,8 +581,8 @@ before v's, what v sends would be lost.
 ![The graph of y = u + v with u = a a and v = 3 u, twice: in the order y, u, v the gradient of a is 4, which is wrong; in the order y, v, u it is 16](order.svg)
 
 An order in which each Node stands before the Nodes of its inputs is a **topological order**. One is
-easy to find: a result is always made after its inputs, so **latest first** will do. No recursion is
-needed, however long or tangled the graph is.
+easy to find: a result is always made after its inputs, so **latest first** will do. Do it without
+recursion: Python stops at 1,000 nested calls, and graphs are longer.
 """
 
 
@@ -1057,8 +1059,8 @@ def recording(name, forward, rules, sides):
     wanted = [list(inspect.signature(r).parameters)[1:] if r else () for r in rules]
     for n in itertools.chain(*wanted):
         if n not in known:
-            what = f"a rule of {name} asks for {n!r}; there are g, {', '.join(known)}"
-            raise TypeError(what)
+            what = f"g, then any of {', '.join(known)}"
+            raise TypeError(f"a rule of {name} asks for {n!r}; it may ask for {what}")
     name = name.strip("_").capitalize()
 
     @functools.wraps(forward)
@@ -1529,8 +1531,8 @@ def where_vjp(g, condition):
     # APPROACH
     # 1. where: np.where does it, while g * condition has a nan at inf · 0.
     # 2. maximum of x and y: all of g where x is larger, half of it where they tie.
-    # 3. max: which elements are as large as the result of their line? Each of them gets
-    #    g over their number.
+    # 3. max: which elements are as large as the result of their line? They share g in
+    #    equal parts.
     #
     # EXAMPLE
     # >>> larger_vjp(np.array([8.0, 8.0]), np.array([1.0, 3.0]), np.array([1.0, 2.0]))
@@ -1967,13 +1969,15 @@ def gradcheck(function, *inputs, eps=1e-6, tolerance=1e-5):
     As torch.autograd.gradcheck. Inputs may be anything; Tensors that require gradients
     are checked, as float64 copies; ValueError ("requires_grad") if there are none.
     An input that is not used, beside one that is, has slopes of 0.
-    RuntimeError where a slope is wrong or nan: with "input 0", or which, and its index.
+    RuntimeError where a slope is wrong or nan: with "input 0" (or which of all inputs)
+    and the index.
     """
     # TODO: compare backward with numeric_gradient, input by input.
     #
     # APPROACH
     # 1. Replace the inputs to be checked by float64 copies that require gradients.
-    # 2. Weights: np.random.default_rng(0).normal of its shape; backward(weights).
+    # 2. Weights: np.random.default_rng(0).normal of the result's shape; then
+    #    result.backward(weights).
     # 3. For each copy: numeric_gradient of the weighted sum, a function of its array.
     # 4. A pair that differs by more than tolerance * (1 + abs(numeric)) is wrong.
     #
@@ -2221,10 +2225,11 @@ profile_memory()
 
 # %% [markdown]
 """
-**Explain your list.** You should find every array that a rule asks for, and hardly anything else: for
-each hidden layer the output of tanh, 4 bytes per element, since tanh's own rule asks for it, and the
-next matmul, too. Which results of the forward pass are missing, and why could they go? Under `no_grad`
-only the result stays; the peak is what one layer needs.
+**Explain your list.** You should find every new array that a rule asks for (x and the weights were
+there before), and hardly anything else: for each hidden layer the output of tanh, 4 bytes per
+element, since tanh's own rule asks for it, and the next matmul, too. Which results of the forward
+pass are missing, and why could they go? Under `no_grad` only the result stays; the peak is what one
+layer needs.
 
 ### Checkpoints: time for memory
 `checkpoint` runs a piece of the network without recording, keeps only its input, and runs it again

@@ -148,7 +148,8 @@ An optimizer holds parameters, a learning rate, and what it remembers of each pa
 which each kind of optimizer writes. Two things matter. Each parameter has a state of its own. And a
 parameter whose `.grad` is None took no part in the loss, so it stays as it is; a gradient of zero
 is a gradient. (If you run a cell with a class again, here or later, run all cells below it, too: it
-makes the class without the methods that they give it.)
+makes the class without the methods that they give it.) In examples and tests, `leaf(data, grad=…)`
+makes a Tensor that requires gradients and has this `.grad`.
 """
 
 
@@ -421,7 +422,7 @@ def test_sgd():
     def slow(parameters):
         return Down(parameters, lr=0.01)
 
-    what, hint = "lr 0.01, gradient [10, -10]", "against the gradient: subtract"
+    what, hint = "lr 0.01, gradient [10, -10]", "subtract from parameter.data"
     check_steps(slow, [1.0, 2.0], [[10.0, -10.0]], [[0.9, 2.1]], what, hint)
     grads = [[[10.0], [0.0]], [[20.0], [-1.0]], [[0.0], [1.0]]]
     wanted = [[[0.9], [0.0]], [[0.7], [0.01]], [[0.7], [0.0]]]
@@ -490,8 +491,9 @@ v ← μ v + g, and the step goes against v instead of g:
 
 ![Gradients of 1, 1, 1, 1 add up to velocities of 1, 1.5, 1.75 and 1.875; gradients of 1, -1, 1, -1 to 1, -0.5, 0.75 and -0.625](velocity.svg)
 
-**Nesterov** looks ahead: it steps against g + μ v, with the new v. **Weight decay** adds λ w to the
-gradient before all this, the slope of ½ λ w², so that no weight grows without a reason.
+**Nesterov** looks ahead: it steps against g + μ v, with the new v. **Weight decay** adds d w to the
+gradient before all this, the slope of ½ d w² (d is `weight_decay`), so that no weight grows without a
+reason.
 """
 
 
@@ -886,12 +888,12 @@ def test_adam():
 
         return make
 
-    what, hint = "lr 0.1, gradients 1e6, -1, 0.001", "each number moves by lr at first"
+    what, hint = "lr 0.1, gradients 1e6, -1, 0.001", "each moves by lr at first"
     grads, wanted = [[1e6, -1.0, 1e-3]], [[0.9, 1.1, 0.9]]
     check_steps(adam(lr=0.1), [1.0, 1.0, 1.0], grads, wanted, what, hint)
     third = 0.1 * (0.842 / 0.271) / math.sqrt(0.032988004 / 0.002997001)
     wanted = [[0.9], [0.8], [0.8 - third]]
-    hint = "the table above; t counts the updates of this parameter alone"
+    hint = "the table above; keep t, m and v in state: t counts this parameter alone"
     what = "gradients 2, 2, 5, as in the table, lr 0.1"
     check_steps(adam(lr=0.1), [1.0], [[2.0], [2.0], [5.0]], wanted, what, hint)
     w, wanted, m, v = 1.0, [], 0.0, 0.0
@@ -1169,7 +1171,8 @@ def test_clip():
     norm = clip_grad_norm_([a, c], 10.0)
     check_number(norm, 5.0, "the norm, max_norm 10", tolerance=1e-5)
     check_array(a.grad, [3.0, 0.0], "a gradient, max_norm 10", hint="never longer")
-    check_number(clip_grad_norm_(c, 2.0), 4.0, "the norm of one Tensor", tolerance=1e-5)
+    hint = "a loop over a Tensor goes through its rows: ask isinstance first"
+    check_number(clip_grad_norm_(c, 2.0), 4.0, "the norm of one Tensor", hint, 1e-5)
     check_array(c.grad, [[2.0]], "its gradient, max_norm 2")
     zero = leaf([1.0, 2.0], grad=[0.0, 0.0])
     check_number(clip_grad_norm_([zero], 1.0), 0.0, "the norm of a gradient of zeros")
@@ -1225,8 +1228,8 @@ test_clip_beyond()
 """
 ## Exercise 8: Schedulers
 Large steps find the valley, small ones its bottom, so the learning rate falls as training goes on.
-A **scheduler** sets `optimizer.lr` by a formula of `last_epoch`, the number of its
-own steps. Call its `step` after each epoch, or after each batch: it does not know which.
+A **scheduler** sets `optimizer.lr` by a formula of `last_epoch`, which counts your calls of its
+`step`. Make them after each epoch, or after each batch: it does not know which.
 `StepLR`, the simplest, multiplies by gamma at every step_size-th step: from 0.5, with step_size 2
 and gamma 0.1, it goes 0.5, 0.5, 0.05, 0.05, 0.005.
 """

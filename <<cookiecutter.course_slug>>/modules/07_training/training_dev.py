@@ -104,8 +104,8 @@ settings and says when to stop; the **test** part does neither, and is looked at
 share p that is right is known up to about √(p (1 - p) / n): for 97 % of 360 pictures, 0.9 %.
 
 **A run is a state.** Weights, optimizer, scheduler, early stopping and random generators at the end
-of an epoch decide all that follows, on one machine to the last bit. Whoever keeps all that a run has
-of these can go on later, as if nothing had happened. Whoever leaves one out goes on with another run.
+of an epoch decide all that follows, on one machine to the last bit. Keep all of these that your run
+has, and it can go on later as if nothing had happened. Leave one out, and it goes on as another run.
 
 ### Computational Complexity
 
@@ -447,7 +447,8 @@ There `__getitem__` opens one file, `__len__` counts them, and nothing else has 
 
 A `TensorDataset` knows better: an index of many rows gets them all at once, as in Module 01. So a
 batch is fetched by a method of the dataset, slow and general in `Dataset`, fast where a subclass
-can. A subset only translates its row numbers, and passes on the question.
+can. A subset only translates its row numbers, and passes on the question. (If you run the cell of
+Exercise 1 or 2 again, run the one below again, too: it gives them `fetch`.)
 """
 
 
@@ -621,8 +622,8 @@ test_batch_beyond()
 """
 ## Exercise 4: The loader
 Now to the order. Ten rows, in batches of 4, are 4, 4 and 2 rows. **Shuffling** draws a new order
-each time somebody loops over the loader, and the order draws whole rows: pictures and labels go
-together, since the dataset never gives one without the other.
+each time somebody loops over the loader, and it is whole rows that change places: pictures and labels
+stay together, since the dataset never gives one without the other.
 
 Why shuffle? If the file is sorted by label, its first batches are nothing but zeros, and a batch is
 a fair estimate only of rows that were drawn at random. A mean over all rows is the same in any
@@ -1444,7 +1445,7 @@ A batch of 1024 rows may need more memory than there is. Its gradient is a mean 
 `backward` adds to `.grad`: so compute it in parts, one after the other, and step once. That is
 **gradient accumulation**. Each part's mean loss counts by its share of the rows. Four rows in parts
 of 3 and 1, with mean gradients of 2 and 6: 3/4 · 2 + 1/4 · 6 = 3, the mean of all four. Half and
-half would be 4: the fourth row would count three times as much as each other.
+half would be 4: the fourth row would count three times as much as each of the others.
 
 Here a group of batches from the loader makes one step. Ten batches in groups of 4 are groups of 4,
 4 and 2: the rest is a group, too, or its rows would not count in this epoch.
@@ -1771,7 +1772,8 @@ fine, and is another one.
 def state_dict(self):
     """Return all that the run needs to go on, as a dict of copies.
 
-    It is made of dicts, lists, tuples, arrays, numbers, texts and None.
+    Its keys are weights, optimizer, scheduler, stopper, generators and history. In it
+    are dicts, lists, tuples, arrays, numbers, texts and None.
     """
     # TODO: save everything that changes, and put it back.
     #
@@ -1854,6 +1856,7 @@ def test_state():
     whole = weights_of(go_on(run_of(0), 3))
     for epoch in range(3):
         saved = go_on(run_of(0), epoch).state_dict()
+        check_equal("weights" in saved, True, 'state_dict() has a key "weights"')
         before, fresh = repr(saved), run_of(1)
         arrays = [p.data for p in fresh.model.parameters()]
         fresh.load_state_dict(saved)
@@ -2405,8 +2408,8 @@ resume_digits()
 """
 **Look at your curves.** What does the run from weights alone lack in its first new epoch? Adam's
 means are empty, and order and dropout are drawn from another place. Its scheduler begins anew, so
-it learns at ten times the rate that the other has since epoch 6. It is another run than the one that
-broke off.
+it learns at ten times the rate that the other has had since epoch 6. It is another run than the one
+that broke off.
 
 ### The capstone: digits
 1,437 digits to train with, 360 to test. **What this test says, and what not:** the same 13 people
@@ -2556,8 +2559,9 @@ learning_curves()
 # %% [markdown]
 """
 **Explain your curves.** What does the network learn after the best epoch, when the training loss
-goes on falling? Where the loss grows faster than the accuracy falls: a wrong answer costs the more,
-the surer the network is of it. What did stopping save in epochs, and what in loss and in accuracy?
+goes on falling? (The validation loss can rise while the accuracy hardly falls: the surer a network is
+of a wrong answer, the more it costs.) What did stopping save in epochs, and what in loss and in
+accuracy?
 
 ## Part 2: Systems Analysis
 Now measure the loop itself. Only the four questions at the end are marked.
