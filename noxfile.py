@@ -7,7 +7,7 @@
 `build`, `sync`, `grade` and `test` run the session of the same name in a course: the one in build/,
 baked with the default answers when it is not there yet, or another one named by --course. What
 else follows `--` goes to that session: `nox -s grade -- --course ../mine 01_tensor`.
-Without nox: `python noxfile.py -s build`.
+Without nox: `python3 noxfile.py -s build`.
 """
 
 import argparse

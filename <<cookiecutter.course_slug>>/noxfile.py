@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["nox[uv]>=2025.2.9"]
 # ///
-"""The term in a few commands. Start with `nox -s build`; without nox, `python noxfile.py -s build`.
+"""The term in a few commands. Start with `nox -s build`; without nox `python3 noxfile.py -s build`.
 
 Everything after `--` goes to the command: `nox -s build -- 01_tensor`, `nox -s grade -- --help`.
 Each session but `bench` is one `python -m coursekit …`, in the course's one environment, .venv.

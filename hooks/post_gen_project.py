@@ -82,8 +82,8 @@ def next_commands(path: Path) -> list[str]:
     return [
         f"cd {shlex.quote(str(path))}",
         'git init && git add . && git commit -m "Start the course"',
-        "python noxfile.py -s build",
-        "python noxfile.py -s grade -- --demo",
+        "python3 noxfile.py -s build  # after a look at course.toml: the time zone is UTC",
+        "python3 noxfile.py -s grade -- --demo",
     ]
 
 

@@ -237,6 +237,15 @@ def test_a_roster_of_github_classroom(course: Living, tmp_path: Path) -> None:
     assert "jdoe,Jane Doe" in (course.root / "roster.csv").read_text(encoding="utf-8")
 
 
+def test_a_roster_of_gradescope(course: Living, tmp_path: Path) -> None:
+    export = tmp_path / "course_roster.csv"
+    head = "First Name,Last Name,SID,Email,Role,Sections\n"
+    export.write_text(f"{head}Jane,Doe,u7,jane@example.edu,Student,A\n", encoding="utf-8")
+    course.ok("collect", "--roster", str(export))
+    made = (course.root / "roster.csv").read_text(encoding="utf-8")
+    assert "u7,Jane Doe,jane@example.edu,,A\n" in made
+
+
 def test_what_replaces_work_after_the_due_date_is_named(canvas: Living, tmp_path: Path) -> None:
     """As a clone of later modules does in which an earlier one was changed."""
     nb = canvas.released.read_bytes()
@@ -598,17 +607,21 @@ def test_a_namesake_who_is_in_no_roster_is_nobody(canvas: Living, tmp_path: Path
     assert "nobody in roster.csv is called lms id 4001 or 王小明" in said
 
 
-def test_what_the_lms_calls_late_is_told_whatever_the_file_says(
+def test_what_the_lms_calls_late_is_not_in_time_by_the_students_clock(
     canvas: Living, tmp_path: Path
 ) -> None:
-    nb, packed = canvas.released.read_bytes(), io.BytesIO()
-    about = {"id": "jdoe", "time": "2027-01-20T12:00+00:00"}
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("submission.json", json.dumps(about | {"sha256": "0"}))
-        archive.writestr("tensor_dev.ipynb", nb)
-    files = {"doejane_LATE_3145_6_tensor_dev.zip": packed.getvalue()}
-    said = canvas.ok("collect", str(zipped(tmp_path / "s.zip", files)))
-    assert "late, says the LMS; submission.json says 2027-01-20 12:00 UTC" in said
+    for day, seen in ((20, b"late, says the LMS\n"), (27, b"2027-01-27 12:00:00 UTC\n")):
+        packed = io.BytesIO()
+        about = {"id": "jdoe", "time": f"2027-01-{day}T12:00+00:00", "sha256": "0"}
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("submission.json", json.dumps(about))
+            archive.writestr("tensor_dev.ipynb", canvas.released.read_bytes() + b" " * day)
+        files = {f"doejane_LATE_3145_{day}_tensor_dev.zip": packed.getvalue()}
+        said = canvas.ok("collect", str(zipped(tmp_path / f"{day}.zip", files)))
+        told = "late, says the LMS; submission.json says 2027-01-20 12:00 UTC"
+        assert (told in said) == (day == 20)
+        stamp = canvas.root / "submitted" / "jdoe" / MODULE / "timestamp.txt"
+        assert stamp.read_bytes() == seen
 
 
 def test_a_canvas_export_saved_by_a_spreadsheet_takes_marks(course: Living, tmp_path: Path) -> None:

@@ -302,8 +302,8 @@ def test_printed_commands_lead_into_the_course(cookiecutter, tmp_path, output):
     commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
     assert commands[1:] == [
         'git init && git add . && git commit -m "Start the course"',
-        "python noxfile.py -s build",
-        "python noxfile.py -s grade -- --demo",
+        "python3 noxfile.py -s build  # after a look at course.toml: the time zone is UTC",
+        "python3 noxfile.py -s grade -- --demo",
     ]
     arrived = subprocess.run(
         ["sh", "-c", f"{commands[0]} && pwd -P"], cwd=stand, capture_output=True, encoding="utf-8"

@@ -32,6 +32,7 @@ from coursekit.errors import CourseError
 from coursekit.nbgrader_config import captured_log, config, reason
 
 Sources = checks.Sources
+LIMITS = "cell_seconds", "notebook_seconds", "memory_mb"  # that students are told
 Dates = dict[tuple[str, str], dt.datetime]  # by module and section
 
 
@@ -212,7 +213,7 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
         "term": course.term,
         "package": course.package,
         "requirements": '", "'.join(json.dumps(each)[1:-1] for each in needs),
-        "cell_seconds": f"{course.grading['cell_seconds']:g}",
+        **{name: f"{course.grading[name]:g}" for name in LIMITS},
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),
         "institution": f", {course.institution}" if course.institution else "",
         "schedule": schedule(course, due),

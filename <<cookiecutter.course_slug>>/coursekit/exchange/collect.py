@@ -55,6 +55,13 @@ class Attempt:
     module: Module
     found: Found
     data: bytes
+    due: dt.datetime  # naive, in UTC
+
+    @property
+    def doubted(self) -> bool:
+        """Tell whether the time, by the student's own clock, is not as late as the LMS says."""
+        time = self.found.time
+        return self.found.late and not (time and naive_utc(time) > self.due)
 
     @property
     def name(self) -> str:
@@ -90,7 +97,8 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
                 of = module_of(course, found, data) or module
                 if not of:
                     raise LookupError("its name is that of no module; name it with --module")
-                attempts[student.id, of].append(Attempt(student.id, of, found, data))
+                due = course.due_of(student.id, of)
+                attempts[student.id, of].append(Attempt(student.id, of, found, data, due))
                 if packed:
                     result.notes += differences(packed, student, where)
             except (LookupError, CourseError, OSError) as error:
@@ -166,12 +174,6 @@ def keep(course: Course, attempt: Attempt) -> None:
     (kept / SOURCE).write_text(attempt.found.where, encoding="utf-8")
 
 
-def is_known(course: Course, attempt: Attempt) -> bool:
-    """Tell whether it was taken in before: the same content, time and name."""
-    source = place_of(course, attempt.student, attempt.module) / attempt.name / SOURCE
-    return source.is_file() and source.read_text(encoding="utf-8") == attempt.found.where
-
-
 def write(attempt: Attempt, folder: Path) -> None:
     """Write what was handed in, and when, as a folder that is there as a whole or not at all.
 
@@ -179,11 +181,11 @@ def write(attempt: Attempt, folder: Path) -> None:
     """
     kind = suffix(PurePosixPath(attempt.found.file))
     files = {attempt.module.notebook.with_suffix(kind).name: attempt.data}
-    if attempt.found.time:
+    if attempt.doubted:  # no time: so each grading says of it that it could not be used
+        files[TIMESTAMP] = b"late, says the LMS\n"
+    elif attempt.found.time:
         when = attempt.found.time.astimezone(dt.UTC)
         files[TIMESTAMP] = f"{when:%Y-%m-%d %H:%M:%S} UTC\n".encode()
-    elif attempt.found.late:  # no time: so each grading says of it that it could not be used
-        files[TIMESTAMP] = b"late, says the LMS\n"
     put(files, folder)
 
 
@@ -210,7 +212,8 @@ def take(course: Course, attempt: Attempt, notes: list[str]) -> str:
     there = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != TIMESTAMP]
     if any(path.read_bytes() == attempt.data for path in there):
         return SAME
-    if there and is_known(course, attempt):
+    source = place_of(course, attempt.student, attempt.module) / attempt.name / SOURCE
+    if there and source.is_file() and source.read_text(encoding="utf-8") == attempt.found.where:
         counts = f"another one counts (--attempts {attempt.student} lists them)"
         notes.append(f"{who}: {where} was taken in before, and {counts}")
         return OLDER
@@ -221,13 +224,13 @@ def take(course: Course, attempt: Attempt, notes: list[str]) -> str:
             notes.append(f"{who}: {where} is older than what is there")
             return OLDER
         aside(course, attempt.student, attempt.module)
-        if time and naive_utc(time) > course.due_of(attempt.student, attempt.module):
+        if time and naive_utc(time) > attempt.due:
             notes.append(f"{who}: {where} came after the due date, and replaces what was there")
     write(attempt, folder)
-    if attempt.found.late:
+    if attempt.doubted:
         told = f"; {PACKED} says {time:%Y-%m-%d %H:%M} UTC" if time else ", but not when it came"
         notes.append(
-            f"{who}: late, says the LMS{told}. To have another time counted, write it into "
+            f"{who}: late, says the LMS{told}. To have a time counted, write it into "
             f"{folder.relative_to(course.root).as_posix()}/{TIMESTAMP}"
         )
     return NEWER if there else TAKEN

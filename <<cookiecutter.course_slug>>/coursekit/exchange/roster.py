@@ -25,7 +25,7 @@ NAME = "roster.csv"
 IN_LMS = "lms id "  # before an LMS's number, where it is one name among others
 CANVAS_EXPORT = "canvas-gradebook.csv"  # as it was given, for the marks that go back
 # The columns of LMS exports, in lower case, by what they hold; the first that is filled counts.
-LOGINS = "sis login id", "username", "sis user id", "id number", "github_username"
+LOGINS = "sis login id", "username", "sis user id", "id number", "github_username", "sid"
 COLUMNS = {
     "id": (*LOGINS, "email address", "id"),
     "name": ("student", "full name", "name", "identifier"),
@@ -33,7 +33,7 @@ COLUMNS = {
     "last": ("last name", "surname"),
     "email": ("email address", "email"),
     "lms_id": ("id",),
-    "section": ("section", "groups"),
+    "section": ("section", "groups", "sections"),
 }
 
 
@@ -212,8 +212,8 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
         met.add(row["id"])
     if not met:
         raise CourseError(
-            f"{export}: no students found. It should be Canvas's gradebook (Grades, Export) or "
-            "Moodle's participants (Download table data as, CSV)."
+            f"{export}: no students found. It should be Canvas's gradebook (Grades, Export), "
+            "Moodle's participants (Download table data as, CSV), or a roster as CSV."
         )
     of_rows(path, table)
     columns = dict.fromkeys([*COLUMN_NAMES, *(name for row in table for name in row if name)])
@@ -227,7 +227,7 @@ def make(course: Course, export: Path) -> tuple[Path, list[str]]:
 
 
 def students_in(export: Path) -> Iterator[Student]:
-    """Yield the students of an LMS's export; rows of sums, tests and teachers are left out."""
+    """Yield the students of an LMS's export; sums and Canvas's test student are left out."""
     for row in rows(export):
         found = {
             what: next((row[name] for name in names if row.get(name)), "")

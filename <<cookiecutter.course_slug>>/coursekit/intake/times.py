@@ -31,8 +31,7 @@ def handed_in(stamp: bytes | None, zone: dt.tzinfo) -> tuple[dt.datetime | None,
         said = f"{TIMESTAMP} ({printable(text, 40)})" if text else TIMESTAMP
         return None, [f"{said} is not written as in {example} and was not used"]
     note = f"{TIMESTAMP} names no time zone and was read as {moment:%Y-%m-%d %H:%M} UTC"
-    expected = local.tzinfo or " " in text  # without a zone nbgrader means UTC, and writes a space
-    return moment.replace(tzinfo=None), [] if expected else [note]
+    return moment.replace(tzinfo=None), [] if local.tzinfo else [note]  # nbgrader means UTC, too
 
 
 def local_time(text: str) -> dt.datetime:
