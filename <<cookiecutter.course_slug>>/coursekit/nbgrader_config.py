@@ -1,9 +1,6 @@
 """nbgrader's settings, all from course.toml, but for its steps (grading/nbgrader_autograde.py)."""
 
-import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import nbformat
 from nbgrader import api, dbutil
@@ -13,9 +10,10 @@ from traitlets.config import Config
 
 from coursekit.course import Course
 
-# nbgrader copies whatever else lies beside a notebook into the release.
+# Whatever else lies beside a notebook is copied into the release.
 STAFF_FILES = ["*_dev.py", "mutants.toml", "staff.md"]
 HIDDEN = ".*"  # what editors keep there while they are open
+IGNORED = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES, HIDDEN]
 
 # About nbgrader's own queries and notebooks of an older format: nothing one could act on.
 warnings.filterwarnings("ignore", category=SAWarning)
@@ -41,28 +39,6 @@ def config(course: Course) -> Config:
     c.CourseDirectory.root = str(course.root)
     c.CourseDirectory.course_id = course.slug
     c.CourseDirectory.source_directory = course.modules_dir.name
-    c.CourseDirectory.ignore = [*CourseDirectory.ignore.default_args[0], *STAFF_FILES, HIDDEN]
+    c.CourseDirectory.ignore = IGNORED
     c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
     return c
-
-
-@contextmanager
-def captured_log() -> Iterator[list[str]]:
-    """Collect what nbgrader logs, instead of printing it."""
-    lines: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger = logging.getLogger("traitlets")
-    before = logger.handlers[:], logger.propagate
-    logger.handlers, logger.propagate = [handler], False
-    try:
-        yield lines
-    finally:
-        logger.handlers, logger.propagate = before
-
-
-def reason(lines: list[str]) -> str:
-    """Return the last line of the last traceback that nbgrader logged, or its last warning."""
-    tracebacks = [line for line in lines if line.startswith("Traceback")]
-    chosen = (tracebacks or lines or ["nbgrader gave no reason"])[-1]
-    return chosen.strip().splitlines()[-1]

@@ -27,7 +27,7 @@ from coursekit.course import Course, Module, Workspace
 from coursekit.grading.grade import Grading
 from coursekit.grading.results import Result
 from coursekit.intake import collect
-from coursekit.nbgrader_config import STAFF_FILES, captured_log
+from coursekit.nbgrader_config import STAFF_FILES
 from coursekit.sandbox import bubblewrap
 from coursekit.sandbox.engine import Cell, Engine
 
@@ -100,6 +100,7 @@ def test_plain_nbgrader_gives_the_same_scores(
     grades: dict,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Cell by cell, automatic scores and comments, by its own kernel in its own way."""
     plain = Workspace(tmp_path)
@@ -114,9 +115,8 @@ def test_plain_nbgrader_gives_the_same_scores(
     c.Execute.skip_cells_with_tag = "profiling"
     monkeypatch.setenv("PYTHONPATH", str(package))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    with captured_log() as lines:
-        Autograde(coursedir=CourseDirectory(config=c), config=c).start()
-    assert found_out(plain.gradebook) == found_out(term.gradebook), lines[-20:]
+    Autograde(coursedir=CourseDirectory(config=c), config=c).start()
+    assert found_out(plain.gradebook) == found_out(term.gradebook), caplog.messages[-20:]
     assert set(found_out(plain.gradebook)) == {*HONEST, "wrong"}
 
 

@@ -16,9 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader import api
 from nbgrader.converters import GenerateAssignment
-from nbgrader.converters.base import NbGraderException
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
+from nbgrader.preprocessors import SaveCells
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from coursekit import assignment, export, files, notebook
@@ -29,7 +27,7 @@ from coursekit.authoring.sync import sync
 from coursekit.course import PROVIDED, Course, Module, Workspace, naive_utc
 from coursekit.database import one_grader
 from coursekit.errors import CourseError
-from coursekit.nbgrader_config import captured_log, config, reason
+from coursekit.nbgrader_config import IGNORED
 
 Sources = checks.Sources
 LIMITS = "cell_seconds", "notebook_seconds", "memory_mb"  # that students are told
@@ -85,30 +83,25 @@ def refuse(problems: Iterable[str]) -> None:
 
 
 def generate(course: Course, module: Module, folder: Path) -> NotebookNode:
-    """Write nbgrader's release version of a module into a folder.
+    """Write nbgrader's release version of a module into a folder, by its own steps.
 
-    Return the notebook that nbgrader would tell its gradebook of meanwhile: `record` does, once
-    every check holds.
+    Return the notebook that one of them, SaveCells, would tell the gradebook of meanwhile: `record`
+    does, once every check holds.
     """
-    kept = []
-
-    class KeepCells(NbGraderPreprocessor):
-        def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-            kept.append(copy.deepcopy(nb))
-            return nb, resources
-
-    c = config(course)
-    c.CourseDirectory.assignment_id = module.name
-    c.CourseDirectory.release_directory = str(folder)
-    steps = GenerateAssignment.preprocessors.default_args[0]
-    c.GenerateAssignment.preprocessors = [KeepCells if s is SaveCells else s for s in steps]
-    c.GenerateAssignment.no_database = True
-    with captured_log() as lines:
+    nb = nbformat.read(module.notebook, as_version=4)
+    about = {"metadata": {"path": str(module.path)}}  # there InstantiateTests has its settings
+    for step in GenerateAssignment.preprocessors.default_args[0]:
+        if step is SaveCells:
+            to_record = copy.deepcopy(nb)
+            continue
         try:
-            GenerateAssignment(coursedir=CourseDirectory(config=c), config=c).start()
-        except NbGraderException as error:
-            raise CourseError(f"{module.source}: nbgrader refuses: {reason(lines)}") from error
-    return kept[0]
+            nb, about = step().preprocess(nb, about)
+        except Exception as error:  # its steps raise whatever they raise
+            raise CourseError(f"{module.source}: nbgrader refuses: {error}") from error
+    ignore = shutil.ignore_patterns(*IGNORED, "*.ipynb")
+    shutil.copytree(module.path, folder / module.name, ignore=ignore, copy_function=shutil.copy)
+    files.write_text(folder / module.name / module.notebook.name, nbformat.writes(nb) + "\n")
+    return to_record
 
 
 def exported(course: Course, sources: Sources) -> dict[Module, str]:
