@@ -1,11 +1,14 @@
 """Gradebooks made by nbgrader itself, for tests of what we read from them and write to them."""
 
+import datetime as dt
 import os
 import sys
 import sysconfig
 from pathlib import Path
 
 from delimiters import ROOT
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
@@ -13,6 +16,10 @@ sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 
 MODULE, NOTEBOOK = "01_tensor", "tensor_dev"
+DUE = dt.datetime(2027, 1, 25, 23, 59)
+Cells = dict[
+    str, tuple[bool, bool, bool, str, float]
+]  # by grade_id: grade, solution, locked, type, points
 
 
 def opened(folder: Path) -> Gradebook:
@@ -48,3 +55,15 @@ def hand_in(gradebook: Gradebook, student: str, automatic: list, by_hand: list) 
         grade.auto_score, grade.manual_score = found, given
         grade.needs_manual_grade = found is None and given is None
     gradebook.db.commit()
+
+
+def notebook_of(cells: Cells) -> NotebookNode:
+    made = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    for name, (grade, solution, locked, kind, points) in cells.items():
+        cell = (new_code_cell if kind == "code" else new_markdown_cell)("1 + 1")
+        own = {"grade_id": name, "grade": grade, "solution": solution, "locked": locked}
+        cell.metadata.nbgrader = own | {"schema_version": 3, "task": False}
+        if grade:
+            cell.metadata.nbgrader["points"] = points
+        made.cells.append(cell)
+    return made

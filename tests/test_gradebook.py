@@ -13,10 +13,18 @@ from pathlib import Path
 import nbformat
 import pytest
 from delimiters import ROOT
-from gradebooks import MODULE, NOTEBOOK, hand_in, opened, url_of, with_module
+from gradebooks import (
+    DUE,
+    MODULE,
+    NOTEBOOK,
+    Cells,
+    hand_in,
+    notebook_of,
+    opened,
+    url_of,
+    with_module,
+)
 from living import table
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader import api
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
@@ -27,12 +35,12 @@ from traitlets.config import Config
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from coursekit import gradebook  # noqa: E402
-from coursekit.authoring.align import align_cells  # noqa: E402
+from coursekit.authoring.record import record as recorded  # noqa: E402
+from coursekit.course import Module, Workspace  # noqa: E402
 from coursekit.errors import CourseError  # noqa: E402
 from coursekit.gradebook import Gradebook, SubmissionGrades, one_grader  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
-DUE = dt.datetime(2027, 1, 25, 23, 59)
 
 
 @pytest.fixture(scope="module")
@@ -204,8 +212,9 @@ def test_a_full_disk_is_a_line_and_nothing_is_half_saved(
 
 def test_a_file_that_is_no_gradebook_is_named(tmp_path: Path) -> None:
     (tmp_path / "gradebook.db").write_bytes(b"not this " * 1000)
-    with pytest.raises(CourseError, match=r"gradebook\.db cannot be used: .*not a database"):
-        Gradebook(url_of(tmp_path))
+    for use in (lambda: Gradebook(url_of(tmp_path)), lambda: ours_of(tmp_path, BEFORE)):
+        with pytest.raises(CourseError, match=r"gradebook\.db cannot be used: .*not a database"):
+            use()
 
 
 def test_a_module_that_was_not_built_is_named(theirs: api.Gradebook, ours: Gradebook) -> None:
@@ -247,7 +256,6 @@ def test_workers_need_no_database(ours: Gradebook) -> None:
 
 # ---- Cells that come or go after students handed in
 
-Cells = dict[str, tuple[bool, bool, bool, str, float]]
 BEFORE: Cells = {
     "s": (False, True, False, "code", 0),
     "a": (True, False, True, "code", 10),
@@ -257,20 +265,14 @@ BEFORE: Cells = {
 }
 
 
-def notebook_of(cells: Cells) -> NotebookNode:
-    made = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    for name, (grade, solution, locked, kind, points) in cells.items():
-        cell = (new_code_cell if kind == "code" else new_markdown_cell)("1 + 1")
-        own = {"grade_id": name, "grade": grade, "solution": solution, "locked": locked}
-        cell.metadata.nbgrader = own | {"schema_version": 3, "task": False}
-        if grade:
-            cell.metadata.nbgrader["points"] = points
-        made.cells.append(cell)
-    return made
+def ours_of(folder: Path, cells: Cells) -> list[str]:
+    """Record a new version of the module, as `build` does."""
+    nb = notebook_of(cells)
+    return recorded(Workspace(folder), "course", Module(folder / MODULE), nb, DUE)
 
 
 def record(folder: Path, cells: Cells) -> None:
-    """Let nbgrader record a new version of the module, as `build` does."""
+    """Let nbgrader record a new version of the module by itself."""
     source = folder / "source" / MODULE / f"{NOTEBOOK}.ipynb"
     source.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook_of(cells), source)
@@ -302,9 +304,7 @@ def rebuilt(handed_in: Path, tmp_path: Path) -> Callable[[Cells], list[str]]:
     shutil.copy(handed_in, tmp_path)
 
     def rebuild(cells: Cells) -> list[str]:
-        said = align_cells(url_of(tmp_path), MODULE, NOTEBOOK, cells, tmp_path / "backups")
-        record(tmp_path, cells)
-        return said
+        return ours_of(tmp_path, cells)
 
     return rebuild
 
@@ -378,7 +378,7 @@ def test_a_cell_of_another_kind_keeps_no_mark_that_was_given_for_the_old_one(
 
 
 def test_everything_else_at_once(rebuilt: Callable, tmp_path: Path) -> None:
-    """Renamed, removed, turned into a helper: whatever the change, nbgrader takes it after that."""
+    """Renamed, removed, turned into a helper; and nbgrader finds the cells that it expects."""
     changed = {
         "z": (False, True, False, "code", 0),
         "a": (False, False, True, "code", 0),
@@ -395,11 +395,12 @@ def test_everything_else_at_once(rebuilt: Callable, tmp_path: Path) -> None:
     ]
     assert scores(tmp_path, "ada") == {"q": 8}
     assert rebuilt(changed) == []
+    record(tmp_path, changed)
 
 
-def test_before_anyone_handed_in_nbgrader_alone_decides(tmp_path: Path) -> None:
-    assert align_cells(url_of(tmp_path), MODULE, NOTEBOOK, BEFORE, tmp_path / "backups") == []
-    assert not any(tmp_path.iterdir())
-    record(tmp_path, BEFORE)
-    assert align_cells(url_of(tmp_path), MODULE, NOTEBOOK, {}, tmp_path / "backups") == []
-    record(tmp_path, {"only": (True, False, True, "code", 5)})
+def test_before_anyone_handed_in_nothing_is_told(tmp_path: Path) -> None:
+    assert ours_of(tmp_path, BEFORE) == []
+    assert ours_of(tmp_path, {"only": (True, False, True, "code", 5)}) == []
+    assert not (tmp_path / "backups").exists()
+    with opened(tmp_path) as book:
+        assert [c.name for c in book.find_notebook(NOTEBOOK, MODULE).grade_cells] == ["only"]

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 from delimiters import ROOT
-from gradebooks import MODULE, NOTEBOOK, hand_in, with_module
+from gradebooks import DUE, MODULE, NOTEBOOK, hand_in, notebook_of, with_module
 from living import Living, copy_of, free_port, table
 from nbformat.v4 import new_code_cell
 from nbgrader import api
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
-from coursekit.authoring.align import align_cells  # noqa: E402
+from coursekit.authoring.record import record  # noqa: E402
+from coursekit.course import Module, Workspace  # noqa: E402
 from coursekit.errors import CourseError  # noqa: E402
 from coursekit.gradebook import Gradebook, one_grader  # noqa: E402
 
@@ -90,12 +91,14 @@ def test_cells_that_go_and_come_are_aligned_there(database: str, tmp_path: Path)
     with api.Gradebook(database, "course") as book:
         with_module(book)
         hand_in(book, "ada", [1, 2, None], [None, 6, 8])
-    wanted = {
-        "a": (True, False, True, "code", 10),
-        "c": (True, False, True, "code", 3),
-        "q": (True, True, False, "markdown", 10),
-    }
-    said = align_cells(database, MODULE, NOTEBOOK, wanted, tmp_path / "backups")
+    nb = notebook_of(
+        {
+            "a": (True, False, True, "code", 10),
+            "c": (True, False, True, "code", 3),
+            "q": (True, True, False, "markdown", 10),
+        }
+    )
+    said = record(Workspace(tmp_path, database), "course", Module(tmp_path / MODULE), nb, DUE)
     assert [line.split(" ")[1] for line in said] == ["b", "c", "s"]
     with api.Gradebook(database, "course") as book:
         (notebook,) = book.find_submission(MODULE, "ada").notebooks

@@ -60,6 +60,7 @@ MAY_IMPORT = {
 # What takes seconds to import and changes with every version stays in few files.
 NBGRADER = {
     "nbgrader_config",
+    "authoring.record",
     "authoring.release",
     "authoring.checks",
     "grading.nbgrader_autograde",

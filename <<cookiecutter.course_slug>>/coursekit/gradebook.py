@@ -7,7 +7,7 @@ nbgrader's own.
 
 import datetime as dt
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
@@ -29,15 +29,12 @@ def table(name: str, /, **columns: Any) -> Table:
                  *(Column(key, kind) for key, kind in columns.items()))  # fmt: skip
 
 
-KINDS = "code", "markdown"
 # What `build` records of a module ...
 assignments = table("assignment", name=String, duedate=DateTime)
 notebooks = table("notebook", name=String, assignment_id=String)
 cells = table("base_cell", name=String, notebook_id=String, type=String)
-graded = table("grade_cells", cell_type=Enum(*KINDS, name="grade_cell_type"), max_score=Float)
-solved = table("solution_cells")
-sources = table("source_cell", name=String, notebook_id=String, locked=sa.Boolean,
-                cell_type=Enum(*KINDS, name="source_cell_type"))  # fmt: skip
+graded = table("grade_cells", max_score=Float,
+               cell_type=Enum("code", "markdown", name="grade_cell_type"))  # fmt: skip
 # ... and what grading records of a submission, whose notebook is a row of `submitted`.
 students = table("student", first_name=String, last_name=String, email=String)
 submissions = table("submitted_assignment", assignment_id=String, student_id=String,
@@ -102,10 +99,8 @@ class Gradebook(AbstractContextManager):
             rows = connection.execute(known.where(cells.c.notebook_id == found.id)).all()
         return ModuleRecord(name, *found, tuple(Cell(*row) for row in rows))
 
-    def read(
-        self, record: ModuleRecord, within: Connection | None = None
-    ) -> dict[str, SubmissionGrades]:
-        """Return all that the gradebook holds of a module, by student; as a transaction sees it."""
+    def read(self, record: ModuleRecord) -> dict[str, SubmissionGrades]:
+        """Return all that the gradebook holds of a module, by student."""
         joined = select(
             submitted.c.id, submissions.c.student_id, submissions.c.extension,
             submissions.c.timestamp.label("handed_in"),
@@ -114,7 +109,7 @@ class Gradebook(AbstractContextManager):
         joined = joined.where(submitted.c.notebook_id == record.notebook_id)
         names = {cell.id: cell.name for cell in record.cells}
         ours = [select(of).where(of.c.cell_id.in_(names)) for of in (grades, comments)]
-        with nullcontext(within) if within else self.engine.connect() as connection:
+        with self.engine.connect() as connection:
             rows, marks, said = (dicts(connection.execute(query)) for query in (joined, *ours))
         found: dict[str, SubmissionGrades] = {}
         for row in rows:

@@ -72,7 +72,7 @@ def make(course: Course, modules: list[Module], place: Workspace, students: Iter
     """Make submissions of these made-up students, and a gradebook that knows the modules."""
     sources = {module: notebook.read(module.source) for module in modules}
     folder = place.root / "release"
-    release.record(course, {m: release.generate(course, m, folder) for m in modules}, place)
+    release.record_all(course, {m: release.generate(course, m, folder) for m in modules}, place)
     for module, source in sources.items():
         path = place.root / "release" / module.name / module.notebook.name
         released = nbformat.read(path, as_version=4)

@@ -14,15 +14,13 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader import api
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import SaveCells
-from nbgrader.utils import is_grade, is_locked, is_solution
 
 from coursekit import assignment, export, files, notebook
 from coursekit.assignment import Assignment
 from coursekit.authoring import checks, decoys
-from coursekit.authoring.align import align_cells
+from coursekit.authoring.record import record
 from coursekit.authoring.sync import sync
 from coursekit.course import PROVIDED, Course, Module, Workspace, naive_utc
 from coursekit.database import one_grader
@@ -61,7 +59,7 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
                 package = assignment.reference(course, f"{module.name}~", exports)
                 files.write_text(kit / "reference" / f"{module.stem}.py", package[module.stem])
         built = assignments(course, sources, exports, staging)
-        changes = record(course, to_record, course.workspace)
+        changes = record_all(course, to_record, course.workspace)
         publish(staging, course.root / "release")
         for module, made in built.items():
             assignment.store(course, module, made)
@@ -145,35 +143,17 @@ def assignments(
     return built
 
 
-class SaveAtOnce(SaveCells):
-    """nbgrader's step that tells the gradebook a module's cells, in one transaction."""
-
-    def _create_notebook(self, nb: NotebookNode) -> None:
-        commit, self.gradebook.db.commit = self.gradebook.db.commit, self.gradebook.db.flush
-        super()._create_notebook(nb)
-        commit()
-
-
-def record(course: Course, to_record: Sources, workspace: Workspace) -> list[str]:
+def record_all(course: Course, to_record: Sources, workspace: Workspace) -> list[str]:
     """Tell a workspace's gradebook these modules' cells, points and due dates.
 
     Return a line for each cell that came or went although students have handed in.
     """
-    changes, url = [], workspace.gradebook
-    with one_grader(url, workspace.root):
-        for module, nb in to_record.items():
-            name, stem, due = module.name, module.notebook.stem, naive_utc(course.due(module))
-            cells = {
-                notebook.grade_id(c): (is_grade(c), is_solution(c), is_locked(c), c.cell_type,
-                                       float(notebook.meta(c).get("points", 0)))
-                for c in nb.cells if notebook.grade_id(c)
-            }  # fmt: skip
-            changes += align_cells(url, name, stem, cells, workspace.root / "backups")
-            with api.Gradebook(url, course.slug) as gradebook:
-                gradebook.update_or_create_assignment(name, duedate=due)
-            about = {"notebook": stem, "assignment": name, "db_url": url}
-            SaveAtOnce().preprocess(nb, {"nbgrader": about})
-    return changes
+    with one_grader(workspace.gradebook, workspace.root):
+        return [
+            line
+            for module, nb in to_record.items()
+            for line in record(workspace, course.slug, module, nb, naive_utc(course.due(module)))
+        ]
 
 
 def publish(staging: Path, release: Path) -> None:
