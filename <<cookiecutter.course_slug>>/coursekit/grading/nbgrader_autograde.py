@@ -1,7 +1,7 @@
-"""Our own steps in nbgrader's chains: `nbgrader autograde` and formgrader are the same door.
+"""nbgrader's own commands and formgrader in this course: their doors lead to ours.
 
-They run students' code in the sandbox, as `grade` does, or refuse in the same words. Each step does
-to nbgrader's notebook what `grade_one` does to a submission, with the same code.
+`nbgrader autograde` and formgrader's button have `grade` do it: in the sandbox, or refused in the
+same words. nbgrader's feedback shows what a student may see.
 """
 
 from typing import Any
@@ -11,19 +11,14 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 from nbgrader import preprocessors as steps
-from nbgrader.converters import Autograde
 from traitlets.config import Config
 
-from coursekit import assignment as assignments
 from coursekit import execution, nbgrader_config, notebook
-from coursekit.assignment import Assignment
-from coursekit.course import Course
-from coursekit.gradebook import Gradebook
+from coursekit.course import Course, Submission
+from coursekit.errors import CourseError
 from coursekit.grading import feedback
-from coursekit.grading.late import LatePolicy
-from coursekit.grading.submission import FOR_GRADERS, for_graders
-from coursekit.intake.rebuild import rebuild
-from coursekit.sandbox import bubblewrap
+from coursekit.grading.grade import Grading
+from coursekit.grading.submission import FOR_GRADERS
 
 HERE: list[Course] = []  # the course whose nbgrader_config.py was read: nbgrader makes the steps
 
@@ -33,63 +28,29 @@ def config(course: Course) -> Config:
     HERE[:] = [course]
     c = nbgrader_config.config(course)
     c.CourseDirectory.db_url = course.workspace.gradebook
-    c.Autograde.sanitize_preprocessors = [
-        steps.ClearOutput,
-        steps.OverwriteKernelspec,
-        Rebuild,
-        steps.OverwriteCells,  # writes the checksums by which nbgrader knows an untouched answer
-        steps.CheckCellMetadata,
-    ]
-    ours = {"Execute": ExecuteInSandbox, "AssignLatePenalties": CourseLatePenalties}
-    chain = Autograde.autograde_preprocessors.default_args[0]
-    c.Autograde.autograde_preprocessors = [ours.get(step.__name__, step) for step in chain]
+    c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = [], [Grade]
     # Of formgrader's pages, whoever graded: nothing of a student's runs in the browser of a marker.
     c.HTMLExporter.preprocessors, c.SanitizeHTML.enabled = [SanitizeHTML], True
     c.GenerateFeedback.preprocessors = [steps.GetGrades, Hide, CSSHTMLHeaderPreprocessor]
     return c
 
 
-def built(resources: dict) -> Assignment:
-    (course,) = HERE
-    (module,) = course.modules([resources["nbgrader"]["assignment"]])
-    return assignments.load(course, module)
-
-
-class Rebuild(steps.NbGraderPreprocessor):
-    """Puts a student's work into the module's own notebook."""
-
-    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        cells, repaired = rebuild(nb.cells, built(resources))
-        for clause in repaired:
-            self.log.warning(clause)
-        nb.cells, nb.nbformat, nb.nbformat_minor = nbformat.from_dict(cells), 4, 5
-        return nb, resources
-
-
-class ExecuteInSandbox(steps.NbGraderPreprocessor):
-    """Runs the cells as `grade` does; refuses in its words where no sandbox can be made."""
-
-    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        bubblewrap.check()
-        assignment = built(resources)
-        with execution.engine(assignment, sandboxed=True) as warm:
-            execution.run(warm, assignment, nb.cells)
-        nb.cells = nbformat.from_dict([*for_graders(assignment, nb.cells)])
-        return nb, resources
-
-
-class CourseLatePenalties(steps.NbGraderPreprocessor):
-    """Deducts what lateness costs by the course's calendar."""
+class Grade(steps.NbGraderPreprocessor):
+    """Has one submission graded as `grade` does; gives nbgrader the notebook that came of it."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         (course,), ids = HERE, resources["nbgrader"]
-        policy = LatePolicy(**course.late, timezone=course.timezone)
-        with Gradebook(ids["db_url"]) as gradebook:
-            record = gradebook.module(ids["assignment"])
-            grades = gradebook.read(record)[ids["student"]]
-            grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
-            gradebook.save(record, [grades])
-        return nb, resources
+        (module,) = course.modules([ids["assignment"]])
+        workspace, student = course.workspace, ids["student"]
+        submission = Submission(student, module, workspace.submitted / student / module.name)
+        results, _ = Grading(course, workspace, force=True).run([submission])
+        row = results.rows[student, module.name]
+        if row.status != "graded":
+            raise CourseError(f"{student}, {module.name}: {row.note}")
+        if row.note:
+            self.log.warning(row.note)
+        path = workspace.graded(submission) / module.notebook.name
+        return nbformat.read(path, as_version=4), resources
 
 
 class Hide(steps.NbGraderPreprocessor):
