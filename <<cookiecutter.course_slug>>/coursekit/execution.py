@@ -2,6 +2,7 @@
 
 import ast
 import re
+import symtable
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -90,17 +91,10 @@ def run(
 @lru_cache(4096)
 def bound(source: str) -> frozenset[str]:
     """Return the names that a cell binds as it runs; none if it does not parse."""
-    names: set[str] = set()
-    for statement in parsed(source).body:
-        match statement:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                names.add(name)
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                names.update(a.asname or a.name.partition(".")[0] for a in aliases)
-            case _:
-                found = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-                names.update(node.id for node in found if isinstance(node.ctx, ast.Store))
-    return frozenset(names)
+    with suppress(SyntaxError, ValueError):
+        names = symtable.symtable(source, "", "exec").get_symbols()
+        return frozenset(n.get_name() for n in names if n.is_assigned() or n.is_imported())
+    return frozenset()
 
 
 @lru_cache(4096)

@@ -1,4 +1,4 @@
-"""nbgrader's settings, all from course.toml, but for its steps (grading/nbgrader_autograde.py)."""
+"""What all that use nbgrader need. Its settings are in grading/nbgrader_autograde.py."""
 
 import warnings
 
@@ -6,9 +6,6 @@ import nbformat
 from nbgrader import api, dbutil
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
-from traitlets.config import Config
-
-from coursekit.course import Course
 
 # Whatever else lies beside a notebook is copied into the release.
 STAFF_FILES = ["*_dev.py", "mutants.toml", "staff.md"]
@@ -31,14 +28,3 @@ def version_of_tables() -> str:
 
 
 api.get_alembic_version = version_of_tables
-
-
-def config(course: Course) -> Config:
-    """Return the settings of every nbgrader command in this course, but its steps."""
-    c = Config()
-    c.CourseDirectory.root = str(course.root)
-    c.CourseDirectory.course_id = course.slug
-    c.CourseDirectory.source_directory = course.modules_dir.name
-    c.CourseDirectory.ignore = IGNORED
-    c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
-    return c

@@ -13,12 +13,13 @@ from nbformat import NotebookNode
 from nbgrader import preprocessors as steps
 from traitlets.config import Config
 
-from coursekit import execution, nbgrader_config, notebook
+from coursekit import execution, notebook
 from coursekit.course import Course, Submission
 from coursekit.errors import CourseError
 from coursekit.grading import feedback
 from coursekit.grading.grade import Grading
 from coursekit.grading.submission import FOR_GRADERS
+from coursekit.nbgrader_config import IGNORED
 
 HERE: list[Course] = []  # the course whose nbgrader_config.py was read: nbgrader makes the steps
 
@@ -26,8 +27,13 @@ HERE: list[Course] = []  # the course whose nbgrader_config.py was read: nbgrade
 def config(course: Course) -> Config:
     """Return the settings of nbgrader's commands in this course."""
     HERE[:] = [course]
-    c = nbgrader_config.config(course)
+    c = Config()
+    c.CourseDirectory.root = str(course.root)
+    c.CourseDirectory.course_id = course.slug
+    c.CourseDirectory.source_directory = course.modules_dir.name
+    c.CourseDirectory.ignore = IGNORED
     c.CourseDirectory.db_url = course.workspace.gradebook
+    c.ExportPlugin.to = "gradebook.csv"  # its default, grades.csv, is written by our own grade
     c.Autograde.sanitize_preprocessors, c.Autograde.autograde_preprocessors = [], [Grade]
     # Of formgrader's pages, whoever graded: nothing of a student's runs in the browser of a marker.
     c.HTMLExporter.preprocessors, c.SanitizeHTML.enabled = [SanitizeHTML], True
