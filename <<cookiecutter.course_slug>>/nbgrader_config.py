@@ -9,7 +9,11 @@ sys.path.insert(
 )  # nbgrader reads this file from anywhere; coursekit is found from here
 
 from coursekit import course  # noqa: E402
+from coursekit.exchange import roster  # noqa: E402
 from coursekit.grading import nbgrader_autograde  # noqa: E402
 
+here = course.load(ROOT)
+people = roster.read(here) if (ROOT / roster.NAME).is_file() else roster.Roster([])
+here.extension = (*roster.extensions(here, people), *here.extension)  # by sections' dates
 c = get_config()  # noqa: F821  (nbgrader puts it here)
-c.merge(nbgrader_autograde.config(course.load(ROOT)))
+c.merge(nbgrader_autograde.config(here))

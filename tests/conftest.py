@@ -26,6 +26,7 @@ from living import Living, copy_of, only_folder  # noqa: E402
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
 
+MADE_ONCE = {"whole", "built", "pair", "said", "made"}  # below, and in test_new_module.py
 UNUSUAL = {
     "course_title": 'Réseaux & "Deep" Learning',
     "course_slug": "reseaux-profonds",
@@ -48,6 +49,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return "life" if "test_life.py" in nodeid else nodeid
 
     return LifeFirst(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with one test of each course that is made once, and go on with those that need none.
+
+    So hardly a worker waits until another one has made a course.
+    """
+    makers: dict[str, pytest.Item] = {}
+    for item in items:
+        for name in MADE_ONCE.intersection(item.fixturenames):
+            makers.setdefault(name, item)
+    first = {item: 0 for item in makers.values()}
+    items.sort(key=lambda item: first.get(item, 2 if "shared" in item.fixturenames else 1))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from delimiters import ROOT
 from living import Living, grades
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
+from bench.sources import scores  # noqa: E402
 from coursekit import assignment, execution, notebook  # noqa: E402
 from coursekit.assignment import Assignment  # noqa: E402
 from coursekit.course import Course, load  # noqa: E402
@@ -82,7 +83,7 @@ class Lab:
         """Return the points of a submission and what a person is told of it."""
         known, warm = self.module(module)
         _, told = submission.run(known, cells, key, warm)
-        return sum(execution.scores(cells).values()), told
+        return sum(scores(cells).values()), told
 
 
 @pytest.fixture(scope="module")

@@ -105,16 +105,23 @@ def test_without_bubblewrap_both_refuse_in_the_same_words(
 def test_autograde_gives_the_same_points_and_lets_nobody_write_outside(
     spoilable: Living,
 ) -> None:
-    """Also for work that is late, in disorder, or that takes too long, and with an extension."""
+    """Also for work that is late, in disorder, or takes too long; with an extension, in a section.
+
+    And what `grade` leaves is what this leaves: the next one has nothing to do.
+    """
     settings = spoilable.root / "course.toml"
     with settings.open("a", encoding="utf-8") as text:
         text.write(f'\n[[extension]]\nstudent = "dan"\nmodule = "{MODULE}"\nuntil = 2027-03-01\n')
+        text.write(f"[schedule.sections.Evening]\n{MODULE} = 2027-03-01\n")
+    rows = "id,section\nada,\nbob,\ncid,Evening\ndan,\neve,\n"
+    (spoilable.root / "roster.csv").write_text(rows, encoding="utf-8")
     spoilable.edit(settings, "percent_per_day = 0", "percent_per_day = 10")
     spoilable.edit(settings, "cell_seconds = 10", "cell_seconds = 1")
     nb = spoilable.solved(lambda number: number < 7)
     nb.cells = nb.cells[::-1]
     spoilable.hand_in("ada", nb, stamp="2027-01-27 01:59:00 UTC")
-    spoilable.hand_in("dan", nb, stamp="2027-01-27 01:59:00 UTC")
+    for who in ("cid", "dan"):
+        spoilable.hand_in(who, nb, stamp="2027-01-27 01:59:00 UTC")
     nb = spoilable.solved()
     [cell for cell in solutions(nb) if cell.cell_type == "code"][-1].source = "while True: pass"
     spoilable.hand_in("bob", nb)
@@ -128,7 +135,8 @@ def test_autograde_gives_the_same_points_and_lets_nobody_write_outside(
         assert done.returncode == 0, done.stderr
     rows = table(spoilable.root / "plain.csv")
     assert {row["student_id"]: float(row["score"]) for row in rows} == ours
-    assert 0 < ours["ada"] < ours["dan"] < ours["bob"] < ours["eve"] == 80
+    assert 0 < ours["ada"] < ours["dan"] == ours["cid"] < ours["bob"] < ours["eve"] == 80
+    assert "5 unchanged" in spoilable.ok("grade")
     homes = [spoilable.root, Path("/tmp"), Path.home()]
     assert not [home for home in homes if (home / "was-here").exists()]
     path = spoilable.root / "autograded" / "eve" / MODULE / "tensor_dev.ipynb"

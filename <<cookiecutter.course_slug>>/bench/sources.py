@@ -1,14 +1,15 @@
-"""What tests and benchmarks make of a module's source: the package it needs, and student bugs.
+"""What tests and benchmarks make of a module's source: its package, student bugs, points.
 
 A bug (mutants.toml) changes a solution in one place, as a student might, and must lose points.
 """
 
 import copy
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from coursekit import files, notebook
+from coursekit import execution, files, notebook
 from coursekit.assignment import package_file, reference
 from coursekit.course import PROVIDED, Course, Module
 from coursekit.errors import CourseError
@@ -56,3 +57,9 @@ def with_bug(nb: "NotebookNode", mutant: Mutant) -> "NotebookNode":
     for cell in solutions:
         cell.source = cell.source.replace(mutant.old, mutant.new)
     return mutated
+
+
+def scores(cells: Iterable[notebook.Cell]) -> dict[str, float]:
+    """Return the points of each test of a notebook that was run, by grade_id."""
+    tests = {notebook.grade_id(cell): cell for cell in cells if notebook.is_test(cell)}
+    return {n: execution.points(c["outputs"], notebook.meta(c)["points"]) for n, c in tests.items()}

@@ -152,9 +152,3 @@ def points(outputs: Sequence[Output], most: float) -> float:
                 raise ValueError(f"it returns {value:g} points, and has {most:g}")
             return value if value >= 0 else most
     return most
-
-
-def scores(cells: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """Return the points of each test of a notebook that was run, by grade_id."""
-    tests = [cell for cell in cells if notebook.is_test(cell)]
-    return {grade_id(c): points(c["outputs"], notebook.meta(c)["points"]) for c in tests}

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
+@cache
 def templates(file: str) -> Environment:
     """Return the templates beside a Python file, with a filter `sha256` for a page's policy."""
     how = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}

@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let each process do with one thread: as many workers as there are cores run at a time."""
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    if hasattr(config, "workerinput"):
+        return  # one of xdist's workers: the process that starts them has read all there is
     try:  # what cannot be read is one line, not fifty failures
         for module in COURSE.modules(config.getoption("--module")):
             notebook.read(module.source), mutants(module)

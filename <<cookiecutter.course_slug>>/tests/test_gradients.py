@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bench.sources import write_package
+from bench.sources import scores, write_package
 from coursekit import execution, notebook
 from coursekit.course import Course
 
@@ -332,7 +332,7 @@ def test_a_backward_that_does_nothing_costs_what_needs_it(
     known = from_source(module, write_package(course, module.name, tmp_path))
     with execution.engine(known, sandboxed=False) as warm:
         execution.run(warm, known, nb.cells)
-    points = execution.scores(nb.cells)
+    points = scores(nb.cells)
     tests = [notebook.grade_id(c) for c in filter(notebook.is_test, nb.cells)]
     lost = ["backward-test", "backward-beyond", "gradcheck-test", "gradcheck-beyond"]
     assert [name for name in tests if not points[name]] == [f"autograd-{name}" for name in lost]

@@ -18,7 +18,7 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from bench.sources import Mutant, mutants, with_bug, write_package
+from bench.sources import Mutant, mutants, scores, with_bug, write_package
 from coursekit import execution, notebook
 from coursekit.assignment import Assignment, package_file
 from coursekit.authoring import demo, release
@@ -215,7 +215,7 @@ def test_a_warm_engine_gives_the_same(
     """The mutants below are scored by it, so it must agree with grading, and so with nbgrader."""
     cells = copy.deepcopy(nb.cells)
     execution.run(engine, source, cells)
-    assert sum(execution.scores(cells).values()) == grades["perfect"].automatic
+    assert sum(scores(cells).values()) == grades["perfect"].automatic
 
 
 def test_a_student_bug_loses_points(
@@ -233,4 +233,4 @@ def test_a_student_bug_loses_points(
 def loses(engine: Engine, source: Assignment, cells: list[NotebookNode]) -> bool:
     execution.run(engine, source, cells)
     full = notebook.points(filter(notebook.is_test, cells))
-    return sum(execution.scores(cells).values()) < full
+    return sum(scores(cells).values()) < full

@@ -99,6 +99,7 @@ def repeated_ids(sources: Sources) -> Iterator[str]:
 
 def metadata(nb: NotebookNode) -> Iterator[str]:
     """Every code cell and every answer cell carries complete, valid nbgrader metadata."""
+    validator = MetadataValidator()
     for cell in nb.cells:
         missing = sorted(KEYS - set(meta(cell)))
         if (notebook.is_code(cell) or meta(cell)) and missing:
@@ -108,7 +109,7 @@ def metadata(nb: NotebookNode) -> Iterator[str]:
             yield f"cell {grade_id(cell)!r} is graded, so it needs whole `points`."
         else:
             try:
-                MetadataValidator().validate_cell(cell)
+                validator.validate_cell(cell)
             except Exception as error:  # of an older or newer schema, among others
                 yield f"cell {grade_id(cell)!r}: nbgrader says: {str(error).splitlines()[0]}"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import SaveCells
+from nbgrader.preprocessors import CheckCellMetadata, SaveCells
 
 from coursekit import assignment, export, files, notebook
 from coursekit.assignment import Assignment
@@ -88,7 +88,8 @@ def generate(course: Course, module: Module, folder: Path) -> NotebookNode:
     """
     nb = nbformat.read(module.notebook, as_version=4)
     about = {"metadata": {"path": str(module.path)}}  # there InstantiateTests has its settings
-    for step in GenerateAssignment.preprocessors.default_args[0]:
+    steps = GenerateAssignment.preprocessors.default_args[0]
+    for step in filter(lambda step: step is not CheckCellMetadata, steps):  # checks.py asks it
         if step is SaveCells:
             to_record = copy.deepcopy(nb)
             continue
