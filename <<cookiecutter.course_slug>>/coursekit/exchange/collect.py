@@ -18,7 +18,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from coursekit.course import Course, Module, naive_utc
 from coursekit.errors import CourseError
 from coursekit.exchange import downloads, roster
-from coursekit.exchange.downloads import PACKED, Found, Packed, described, opened
+from coursekit.exchange.downloads import PACKED, Found, opened
 from coursekit.exchange.roster import Roster, Student
 from coursekit.intake.collect import KINDS, STUDENT_ID, TIMESTAMP, plain, printable, suffix
 from coursekit.intake.times import handed_in
@@ -87,20 +87,17 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
             try:
                 if suffix(PurePosixPath(found.file)) not in KINDS:
                     raise LookupError("this is no notebook, script or zip of one")
-                data = found.read()
-                if packed := opened(data):
-                    found, data = described(found, packed), packed.notebook
-                    new = not known and packed.id.casefold() not in students.known
-                    if new and STUDENT_ID.fullmatch(packed.id):  # by their own word
-                        students = Roster([*students.students, Student(packed.id)])
+                found, data = opened(found)
+                new = not known and found.packed_by.casefold() not in students.known
+                if new and STUDENT_ID.fullmatch(found.packed_by):  # by their own word
+                    students = Roster([*students.students, Student(found.packed_by)])
                 student = students.find(*found.names)
                 of = module_of(course, found, data) or module
                 if not of:
                     raise LookupError("its name is that of no module; name it with --module")
                 due = course.due_of(student.id, of)
                 attempts[student.id, of].append(Attempt(student.id, of, found, data, due))
-                if packed:
-                    result.notes += differences(packed, student, where)
+                result.notes += differences(found, student, where)
             except (LookupError, CourseError, OSError) as error:
                 result.problems.append(f"{where}: {error}")
             except Exception as error:  # one file spoils nobody's work
@@ -125,12 +122,12 @@ def collect(course: Course, paths: Iterable[Path], module: Module | None = None)
     return result
 
 
-def differences(packed: Packed, student: Student, where: str) -> Iterator[str]:
+def differences(found: Found, student: Student, where: str) -> Iterator[str]:
     """Yield what `course submit` wrote of a file and what is not so."""
-    if packed.changed:
+    if found.changed:
         yield f"{where}: the notebook was changed after submit"
-    if packed.id.casefold() not in student.keys:
-        yield f"{where}: is taken as {student.id}'s; {PACKED} in it says {packed.id}'s"
+    if found.packed_by and found.packed_by.casefold() not in student.keys:
+        yield f"{where}: is taken as {student.id}'s; {PACKED} in it says {found.packed_by}'s"
 
 
 def module_of(course: Course, found: Found, data: bytes) -> Module | None:

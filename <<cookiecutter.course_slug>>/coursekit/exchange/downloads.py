@@ -47,6 +47,8 @@ class Found:
     time: dt.datetime | None = None  # with a time zone
     late: bool = False  # the LMS says so, and not by how much
     by_lms: bool = False  # says whose it is
+    packed_by: str = ""  # the id that `course submit` was given
+    changed: bool = False  # since it was packed
 
 
 Files = dict[str, Callable[[], bytes]]
@@ -228,39 +230,26 @@ def unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         raise CourseError(f"{entry.filename} {what}.") from None
 
 
-# ---- What `course submit` writes: a zip of the notebook, and what it says of it
+def opened(found: Found) -> tuple[Found, bytes]:
+    """Return a file and its bytes; of what `course submit` packed, the notebook with what it says.
 
-
-@dataclass(frozen=True)
-class Packed:
-    """One such file."""
-
-    id: str  # of the student, as they say
-    file: str
-    notebook: bytes
-    time: dt.datetime
-    changed: bool  # since it was packed
-
-
-def opened(data: bytes) -> Packed | None:
-    """Return what is in such a file; None if it is anything else, CourseError if it is damaged."""
+    Whose it is, folders and an LMS know better. CourseError if it is damaged.
+    """
+    data = found.read()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             (entry,) = [each for each in archive.infolist() if each.filename != PACKED]
             if suffix(PurePosixPath(entry.filename)) not in KINDS:
-                return None
+                return found, data
             said = json.loads(unpacked(archive, archive.getinfo(PACKED)))
             notebook = unpacked(archive, entry)
         changed = hashlib.sha256(notebook).hexdigest() != said["sha256"]
         time = dt.datetime.fromisoformat(said["time"]).astimezone(dt.UTC)
-        return Packed(printable(str(said["id"])), entry.filename, notebook, time, changed)
+        by = printable(str(said["id"]))
     except CourseError:
         raise
-    except Exception:  # zipfile and json raise a dozen kinds
-        return None
-
-
-def described(found: Found, packed: Packed) -> Found:
-    """Return a file with what is known of it: whose it is, folders and an LMS know better."""
-    names = found.names if found.by_lms else (*found.names, packed.id)
-    return replace(found, names=names, file=packed.file, time=found.time or packed.time)
+    except Exception:  # anything else; zipfile and json raise a dozen kinds
+        return found, data
+    names = found.names if found.by_lms else (*found.names, by)
+    known = {"names": names, "file": entry.filename, "time": found.time or time}
+    return replace(found, **known, packed_by=by, changed=changed), notebook
