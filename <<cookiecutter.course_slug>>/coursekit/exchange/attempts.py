@@ -1,7 +1,8 @@
 """`attempt = "best"`: of several hand-ins the one with the most points by tests counts.
 
-Each attempt is graded once, for its points alone. The best is put into submitted/, to be graded as
-anything there is; what it replaces stays in downloaded/.
+Each attempt is graded for its points alone, once for each due date and rule of [late], which they
+depend on. The best is put into submitted/, to be graded as anything there is; what it replaces
+stays in downloaded/.
 """
 
 import json
@@ -15,12 +16,12 @@ from coursekit.assignment import sha256
 from coursekit.course import Course, Module, Submission
 from coursekit.exchange.collect import ATTEMPTS, aside, attempts, choose, contents
 from coursekit.grading.grade import Done, Grading, ModuleGrader
-from coursekit.grading.late import LatePolicy
-from coursekit.grading.submission import Work
-from coursekit.intake.collect import TIMESTAMP, read
-from coursekit.intake.times import handed_in
+from coursekit.grading.submission import Work, standing
+from coursekit.intake.collect import read
 
-Points = dict[str, tuple[str, float]]  # by STUDENT/ATTEMPT: the key of what was graded, and points
+# By STUDENT/ATTEMPT: the key of what was graded, and points without what its lateness costs.
+Points = dict[str, tuple[str, float]]
+NONE = "", -1.0  # of an attempt that could not be graded
 
 
 class PointsOnly(ModuleGrader):
@@ -33,10 +34,12 @@ class PointsOnly(ModuleGrader):
     def begin(self, submission: Submission) -> Iterator[Done]:
         """Have an attempt graded, unless its points are known."""
         work = read(submission, 1e6 * self.grading.course.grading["file_mb"])
-        key = sha256(self.assignment.deciding, *work.contents())
-        known, _ = self.points.get(name_of(submission.folder), ("", 0))
+        grades = self.record.empty(submission.student)
+        lateness = standing(grades, self.policy)
+        key = sha256(self.assignment.deciding, lateness, *work.contents())
+        known, _ = self.points.get(name_of(submission.folder), NONE)
         if known != key or self.grading.force:
-            work = Work(work, self.record.empty(submission.student), key, self.policy, {})
+            work = Work(work, grades, key, self.policy, {})
             asked = self.assignment.key, self.data, pickle.dumps(work)
             self.waiting[self.submit(*asked)] = submission
         yield from ()
@@ -44,7 +47,8 @@ class PointsOnly(ModuleGrader):
     def save(self, batch: list[Done]) -> None:
         """Keep the points of attempts."""
         for submission, graded, _ in batch:
-            self.points[name_of(submission.folder)] = graded.state.key, graded.grades.score
+            points = graded.grades.score - (graded.grades.late_penalty or 0.0)
+            self.points[name_of(submission.folder)] = graded.state.key, points
         files.write_text(file_of(self.grading.course, self.module), json.dumps(self.points))
 
     def failed(self, submission: Submission, error: Exception) -> None:
@@ -85,8 +89,7 @@ def choose_by_rule(grading: Grading, modules: list[Module], only: list[str]) -> 
         grading.run(each, grader=PointsOnly)
     known = {module: points_of(course, module) for _, module in several}
     for (student, module), paths in several.items():
-        tried = [Submission(student, module, path) for path in paths]
-        points = [after_penalty(course, attempt, known[module]) for attempt in tried]
+        points = [known[module].get(name_of(path), NONE)[1] for path in paths]
         numbers = range(len(paths))  # of equals the newest
         chosen = max(numbers, key=lambda n: (points[n], n)) if rule == "best" else numbers[-1]
         if contents(paths[chosen]) != contents(course.workspace.submitted / student / module.name):
@@ -95,13 +98,3 @@ def choose_by_rule(grading: Grading, modules: list[Module], only: list[str]) -> 
             yield f"{line}: {points[chosen]:g} points by tests (others: {others})"
     for module in modules if rule == "last" and not only else ():
         file_of(course, module).unlink()
-
-
-def after_penalty(course: Course, attempt: Submission, known: Points) -> float:
-    """Return the points of an attempt without what its lateness costs; -1 if it has none."""
-    key, points = known.get(name_of(attempt.folder), ("", -1.0))
-    stamp = attempt.folder / TIMESTAMP
-    time, _ = handed_in(stamp.read_bytes() if stamp.is_file() else None, course.zone)
-    policy = LatePolicy(**course.late, timezone=course.timezone)
-    due = course.due_of(attempt.student, attempt.module)
-    return points - (policy.penalty(points, time, due) or 0.0) if key else points
