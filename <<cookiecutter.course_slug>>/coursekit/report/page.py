@@ -134,6 +134,7 @@ def write(
         roster=people,
         modules=modules,
         results=graded,
+        missing={module.name: module.missing for module in modules if module.missing},
         untouched=[r.module for r in results.records if r.module not in {m.name for m in modules}],
         refused=[row for row in results.rows.values() if row.status in {"refused", "failed"}],
         strays=[*strays],
