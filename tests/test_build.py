@@ -71,6 +71,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
             ".github/workflows/check.yml",
             *(f"course/{path.name}" for path in (built.root / "student/course").glob("*.py")),
             "course/export.py",
+            "course/files.py",
             f"originals/{MODULE}/tensor_dev.ipynb",
             *(f"{built.package}/{name}" for name in PROVIDED),
             "pyproject.toml",

@@ -143,8 +143,9 @@ def test_nobody_grades_by_nbgraders_doors() -> None:
     assert not [name for name, path in NAMES.items() if "grading.nbgrader_autograde" in own(path)]
 
 
-def test_students_export_needs_nothing() -> None:
+@pytest.mark.parametrize("name", ["export.py", "files.py"])
+def test_what_students_have_too_needs_nothing(name: str) -> None:
     """It is copied into the student kit as it is."""
-    found = {name.split(".")[0] for name in imports(COURSEKIT / "export.py")}
+    found = {name.split(".")[0] for name in imports(COURSEKIT / name)}
     assert found <= sys.stdlib_module_names
-    assert len((COURSEKIT / "export.py").read_text(encoding="utf-8").splitlines()) <= 70
+    assert len((COURSEKIT / name).read_text(encoding="utf-8").splitlines()) <= 70

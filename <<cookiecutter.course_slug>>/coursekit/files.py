@@ -1,4 +1,7 @@
-"""Files that are there as a whole or not at all, however this process ends."""
+"""Files that are there as a whole or not at all, however this process ends.
+
+Students have this file, too, for their own command `course`.
+"""
 
 import csv
 import io

@@ -208,7 +208,8 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
                 files.write_text(kit / path.name, text)
             except UnicodeDecodeError:  # a picture, say
                 shutil.copy(path, kit)
-    shutil.copy(export.__file__, kit / "course" / "export.py")
+    for shared in (export, files):
+        shutil.copy(shared.__file__, kit / "course")
     if (course.root / "LICENSE").is_file():  # it may ask to be passed on
         shutil.copy(course.root / "LICENSE", kit)
     for name in PROVIDED:

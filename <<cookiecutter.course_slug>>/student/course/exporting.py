@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import takewhile
 
+from . import files
 from .export import below_directive, exported, python
 from .kit import STUB, Module, Problem, beside, is_code, read
 
@@ -102,10 +103,8 @@ def export(module: Module, named: bool) -> tuple[bool, str]:
         anyway = f"To replace that all the same: course export {module.name}"
         return False, f"{name}: not exported, because {why}. {anyway}"
     if before not in (b"", code.encode()):
-        module.kit.backup(target.name).write_bytes(before)
-    partial = target.with_suffix(".partial")
-    partial.write_text(code, encoding="utf-8", newline="\n")
-    partial.replace(target)  # whole or not at all
+        files.write_bytes(module.kit.backup(target.name), before)
+    files.write_text(target, code)
     notes = []
     has, missing = names_of(code)
     if missing:

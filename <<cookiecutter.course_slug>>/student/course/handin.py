@@ -4,11 +4,10 @@ import datetime as dt
 import hashlib
 import json
 import re
-import shutil
 import sys
-import zipfile
 from pathlib import Path
 
+from . import files
 from .check import Checked
 from .kit import Module, Problem, grade_id, read
 
@@ -29,14 +28,12 @@ def reset(module: Module, number: str) -> list[str]:
             notebook["cells"].insert(max(above, default=0), module.by_name[name])
         for cell in cells:
             kept = module.kit.backup(f"{module.name}-ex{number}.py")
-            kept.write_text(cell["source"], encoding="utf-8")
+            files.write_text(kept, cell["source"])
             said.append(f"What stood there is kept in {kept.relative_to(module.kit.root)}.")
             cell |= {key: of for key, of in module.by_name[name].items() if key != "id"}
     cells = [c | {"source": c["source"].splitlines(keepends=True)} for c in notebook["cells"]]
-    partial = module.notebook.with_suffix(".partial")
     text = json.dumps(notebook | {"cells": cells}, indent=1, ensure_ascii=False) + "\n"
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(module.notebook)  # whole or not at all
+    files.write_text(module.notebook, text)
     return [f"{parts[number].title}: is a stub again. Load the notebook anew.", *said]
 
 
@@ -61,12 +58,7 @@ def pack(checked: Checked, student: str, name: str) -> Path:
         "points": checked.points(),
     }
     target = module.kit.root / "hand-in" / f"{student}_{module.name}.zip"
-    target.parent.mkdir(exist_ok=True)
     if target.exists():
-        shutil.copy(target, module.kit.backup(target.name))
-    partial = target.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(module.notebook.name, data)
-        archive.writestr("submission.json", json.dumps(described, indent=1, ensure_ascii=False))
-    partial.replace(target)  # whole or not at all
-    return target
+        files.write_bytes(module.kit.backup(target.name), target.read_bytes())
+    about = json.dumps(described, indent=1, ensure_ascii=False).encode()
+    return files.write_zip(target, {module.notebook.name: data, "submission.json": about})

@@ -73,7 +73,6 @@ class Kit:
     def backup(self, name: str) -> Path:
         """Return a new name in backups/ for what is about to be replaced."""
         stem, _, kind = name.rpartition(".")
-        (self.root / "backups").mkdir(exist_ok=True)
         return self.root / "backups" / f"{stem}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}.{kind}"
 
 
