@@ -10,9 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 @cache
 def templates(file: str) -> Environment:
-    """Return the templates beside a Python file, with a filter `sha256` for a page's policy."""
+    """Return the templates beside a Python file, and the one that is the base of all."""
     how = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
-    env = Environment(loader=FileSystemLoader(Path(file).parent), **how)
+    folders = Path(file).parent, Path(__file__).parent
+    env = Environment(loader=FileSystemLoader(folders), **how)
     env.filters["sha256"] = sha256
     return env
 
