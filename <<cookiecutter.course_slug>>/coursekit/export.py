@@ -24,7 +24,7 @@ MARKER = re.compile(r"\s*### (BEGIN|END) SOLUTION\s*")
 
 def exported(sources: Iterable[str]) -> str:
     """Return the code of the cells that start with the directive; "" if there is none."""
-    cells = [python(below_directive(source)) for source in sources]
+    cells = [python(below_directive(source)).strip("\n") for source in sources]
     texts = [cell for cell in cells if cell]
     return "\n\n\n".join(texts) + "\n" if texts else ""
 
@@ -46,10 +46,10 @@ def below_directive(source: str) -> list[str]:
 
 def python(lines: list[str]) -> str:
     """Return lines as one text. If that does not parse, magics in it do nothing, or give None."""
-    text = "\n".join(lines).strip("\n")
+    text = "\n".join(lines)
     try:
         ast.parse(text)
     except (SyntaxError, ValueError):
         quiet = [MAGIC.sub(r"\1pass", ASSIGNED.sub(r"\1 None", line)) for line in lines]
-        text = "\n".join(quiet).strip("\n")
+        text = "\n".join(quiet)
     return text

@@ -6,7 +6,6 @@ import re
 import symtable
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import takewhile
 
 from . import files
 from .export import below_directive, exported, python
@@ -51,8 +50,7 @@ def mistakes(cells: Iterable[tuple[str, str]]) -> Iterator[str]:
         try:
             ast.parse(python(code))
         except (SyntaxError, ValueError) as error:
-            empty = len(list(takewhile(str.isspace, [line or " " for line in code])))
-            above = len(source.splitlines()) - len(code) + empty
+            above = len(source.splitlines()) - len(code)
             line = (getattr(error, "lineno", None) or 1) + above
             yield f"{title}: line {line} of the cell: {getattr(error, 'msg', error)}"
 
