@@ -176,6 +176,11 @@ def test_an_anonymous_page_names_nobody(course: Living) -> None:
     path = marks_file(course, "me", {(who, question): 2})
     course.ok("mark", str(path), "--yes")
     assert given(course, "bob", "tensor-q1") == (2, "Good.", False)
+    path = marks_file(course, "me", {key: 2 for key in known if key[0] == who})
+    course.ok("mark", str(path), "--yes", "--overwrite")
+    course.ok("mark", "01")
+    rows = {row["student"]: row["shown as"] for row in table(course.root / f"marking/{MODULE}.csv")}
+    assert rows == {"ada": "ada", "bob": who, "cyd": "cyd", "dan": "dan"}, "also of earlier pages"
 
 
 @pytest.mark.parametrize(

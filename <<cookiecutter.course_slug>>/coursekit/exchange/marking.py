@@ -106,7 +106,7 @@ def make(course: Course, module: Module, graders: Sequence[str], *, anonymous: b
         graded = f"nox -s grade -- {module.name}"
         raise CourseError(f"No answer of {module.name} waits for a mark; new work does by {graded}")
     order = alike({who: "\n".join(a["text"] for a in of.values()) for who, of in found.items()})
-    lines, rows = [], [("student", "grader", "shown as")]
+    lines, rows, key = [], [], course.root / FOLDER / f"{module.name}.csv"
     for number, grader in enumerate(graders):
         start, end = (len(order) * n // len(graders) for n in (number, number + 1))
         mine = {who: found[who] for who in order[start:end]}
@@ -119,8 +119,10 @@ def make(course: Course, module: Module, graders: Sequence[str], *, anonymous: b
         count = sum(map(len, mine.values()))
         lines.append(f"{FOLDER}/{path.name}: {count} answers by {len(mine)} students")
         rows += [(who, grader, next(iter(of.values()))["student"]) for who, of in mine.items()]
-    files.write_csv(course.root / FOLDER / f"{module.name}.csv", rows)
-    return [*lines, f"{FOLDER}/{module.name}.csv: whose answers are on whose page"]
+    earlier = roster.rows(key) if key.is_file() else ()  # of pages that may be with somebody still
+    kept = [tuple(row.values()) for row in earlier if row["student"] not in found]
+    files.write_csv(key, [("student", "grader", "shown as"), *kept, *rows])
+    return [*lines, f"{FOLDER}/{key.name}: whose answers are on whose page"]
 
 
 def of_question(name: str, of: Mapping[str, ByName]) -> list[dict[str, Any]]:
