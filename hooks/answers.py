@@ -115,11 +115,15 @@ def package_faults(value: str) -> dict[str, bool]:
 def date_faults(value: str) -> dict[str, bool]:
     """Say whether the value is no day of the calendar written year-month-day."""
     try:
+        day = date.fromisoformat(value)
         # Python also reads 20270111 and 2027-W02-1; the course's files do not.
-        wrong = date.fromisoformat(value).isoformat() != value
+        wrong, far = day.isoformat() != value, not 1970 <= day.year < 9000
     except ValueError:
-        wrong = True
-    return {"is not a date written as year-month-day": wrong}
+        wrong, far = True, False
+    return {
+        "is not a date written as year-month-day": wrong,
+        "is no day of a term: its year must be one of 1970 to 8999": far,
+    }
 
 
 def choice_faults(*offered: str) -> Callable[[str], dict[str, bool]]:

@@ -88,6 +88,14 @@ def test_a_cell_that_would_not_run_is_refused_also_where_it_only_draws(spoilable
     assert "tensor_dev.py:" in said and "F821 Undefined name `plot_the_losses`" in said
 
 
+def test_a_date_beyond_all_calendars_is_a_line(spoilable: Living) -> None:
+    settings = spoilable.root / "course.toml"
+    spoilable.edit(settings, "days_per_module = 14", "days_per_module = 999_999")
+    text = re.sub(r"first_day = .*", "first_day = 8000-01-11", settings.read_text(encoding="utf-8"))
+    settings.write_text(text, encoding="utf-8")
+    assert "01_tensor would be due after the year 9999" in spoilable.refused("build")
+
+
 def test_a_draft_is_left_out_until_it_is_named(spoilable: Living, decoys_stay: None) -> None:
     readme = spoilable.source.parent / "README.md"
     readme.write_text(readme.read_text(encoding="utf-8") + "\nTODO(author)\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Answers and hooks: each rule by itself, then as Cookiecutter runs them."""
 
 import ast
+import datetime as dt
 import json
 import keyword
 import os
@@ -143,10 +144,15 @@ def test_accepted_package_can_be_imported(name):
         assert name.isascii() and name.islower() and name not in sys.stdlib_module_names
 
 
-@given(st.dates())
+@given(st.dates(dt.date(1970, 1, 1), dt.date(8999, 12, 31)))
 def test_every_day_is_accepted_as_iso_only(day):
     assert pre.faults("first_day", day.isoformat()) == []
     assert pre.faults("first_day", day.strftime("%d/%m/%Y"))
+
+
+def test_a_year_that_course_toml_may_not_say_is_refused():
+    for day in ("0001-01-01", "1969-12-31", "9000-01-01"):
+        assert "1970 to 8999" in str(pre.faults("first_day", day))
 
 
 def answered(cookiecutter, folder: Path, way: str, answers: dict[str, str]):

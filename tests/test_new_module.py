@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -164,7 +165,10 @@ def test_an_exercise_is_added_and_all_else_stays(grown: Living) -> None:
         ("Sum", "cannot be the title"),
         ('Pool "it"', "cannot be the title"),
         ("A title that is longer than what the table holds", "cannot be the title"),
-        ("Moving average", "defines moving_average already"),
+        ("Moving average", "uses the name moving_average already"),
+        ("check array", "uses the name check_array already"),
+        ("np", "uses the name np already"),
+        ("Pool\na picture", "cannot be the title"),
     ],
 )
 def test_a_title_that_does_not_do_is_refused(
@@ -428,6 +432,39 @@ def test_edits_come_back_and_all_else_stays(spoilable: Living) -> None:
     kept = {path.name: path for path in (spoilable.root / "backups").rglob("tensor_dev.*")}
     assert kept["tensor_dev.py"].read_text(encoding="utf-8") == before
     assert "editable" in kept["tensor_dev.ipynb"].read_text(encoding="utf-8")
+
+
+def test_cells_without_ids_come_back(spoilable: Living) -> None:
+    """As Colab and tools of an older format save them; and a .py with a byte order mark."""
+    before = spoilable.source.read_text(encoding="utf-8")
+    spoilable.source.write_text("\ufeff" + before, encoding="utf-8")
+    book = json.loads(spoilable.notebook.read_text(encoding="utf-8"))
+    for cell in book["cells"]:
+        del cell["id"]
+    book["cells"][-1]["source"] = "The end."
+    spoilable.notebook.write_text(json.dumps(book | {"nbformat_minor": 4}), encoding="utf-8")
+    assert "+The end." in spoilable.ok("sync", "--from-notebook", "--yes")
+    end = before.rindex("# %% [markdown]")
+    wanted = f'{before[:end]}# %% [markdown]\n"""\nThe end.\n"""\n'
+    assert spoilable.source.read_text(encoding="utf-8") == wanted
+    spoilable.ok("sync", "--check")
+
+
+def test_what_cannot_be_taken_over_whole_changes_nothing(spoilable: Living) -> None:
+    edited(spoilable.notebook, lambda cells: cells[-1].update(source="The end."))
+    with (spoilable.root / spoilable.package / "tensor.py").open("a", encoding="utf-8") as text:
+        text.write("# by hand\n")
+    before = snapshot(spoilable.root)
+    said = spoilable.refused("sync", "--from-notebook", "--yes")
+    assert "tensor.py is edited: move your edits to the module's .py" in said
+    after = snapshot(spoilable.root)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_module_that_was_removed_can_be_made_again(grown: Living) -> None:
+    shutil.rmtree(grown.root / "modules" / NAME)
+    grown.edit(grown.root / "course.toml", f"[standards.{NAME}]", "[standards.01_tensor]")
+    grown.ok("new-module", NAME)
 
 
 def test_cells_that_begin_as_other_editors_write_it_come_back(spoilable: Living) -> None:

@@ -1,6 +1,7 @@
 """sync: deterministic, one way, and careful with what people edited."""
 
 import ast
+import shutil
 import subprocess
 import sys
 
@@ -138,6 +139,14 @@ def test_a_module_of_which_nothing_is_exported_is_refused(spoilable: Living) -> 
     message = spoilable.refused("sync")
     assert "modules/01_tensor/tensor_dev.py: no cell starts with `#| export`" in message
     assert path.read_bytes() == before
+
+
+def test_what_sync_made_is_no_module_without_the_rest(spoilable: Living) -> None:
+    spoilable.ok("sync")
+    left = spoilable.root / "modules" / "02_magic" / "magic_dev.ipynb"
+    left.parent.mkdir()
+    shutil.copy(spoilable.notebook, left)
+    spoilable.ok("sync", "--check")
 
 
 def test_a_module_without_a_source_is_named(spoilable: Living) -> None:

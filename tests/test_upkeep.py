@@ -173,7 +173,7 @@ def test_what_people_did_survives_update_after_update(
     assert "brings bench/new.txt, and yours is not in git" in said
     assert (course / "bench" / "new.txt").read_text(encoding="utf-8") == "not in git\n"
     (course / "bench" / "new.txt").unlink()
-    assert "is 2099.1.0, newer than" in living.refused("update", "--check")
+    assert " to 2099.1.0, at " in living.refused("update", "--check")
     living.ok("update")
     assert "A new line." in (course / "README.md").read_text(encoding="utf-8")
     assert (course / "bench" / "new.txt").read_text(encoding="utf-8") == "new\n"
@@ -191,11 +191,32 @@ def test_what_people_did_survives_update_after_update(
     ours = commit(course)
     said = living.refused("update", theirs)
     assert "template's meet in README.md" in said
+    assert "An update is half done" in living.refused("update", "--check")
     text = (course / "README.md").read_text(encoding="utf-8")
     assert text.index("Our line.") < text.index("=======") < text.index("Their line.")
     git(course, "cherry-pick", "--abort")
     assert git(course, "rev-parse", "HEAD") == ours
     assert git(course, "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_a_removed_module_stays_removed_and_a_new_question_is_asked(
+    history: Path, baked: Callable[..., Path]
+) -> None:
+    living = into_git(baked(history, "old", last_module="02_activations"))
+    git(living.root, "rm", "-rq", "modules/02_activations")
+    commit(living.root)
+    readme = history / TEMPLATE / "modules" / "02_activations" / "README.md"
+    living.edit(readme, "# Module 02", "# The Module 02")
+    living.edit(history / TEMPLATE / "README.md", "# Tasks", "# The tasks")
+    living.ok("update", commit(history))
+    assert "# The tasks" in (living.root / "README.md").read_text(encoding="utf-8")
+    assert not (living.root / "modules" / "02_activations").exists()
+    assert git(living.root, "status", "--porcelain") == ""
+
+    living.edit(history / "cookiecutter.json", '"institution":', '"school":')
+    said = living.refused("update", commit(history))
+    assert "asks for school (and no longer institution): answer by" in said
 
 
 @pytest.mark.slow
@@ -255,6 +276,15 @@ def marks(gradebook: Path) -> dict[str, float]:
 def without(folder: dict[str, bytes]) -> dict[str, bytes]:
     """Return a snapshot without what a database does to its own bytes."""
     return {name: data for name, data in folder.items() if not name.startswith("gradebook.db")}
+
+
+def test_dates_of_a_term_go_however_they_are_written(pair: Living, tmp_path: Path) -> None:
+    course = copy_of(pair.root, tmp_path / "course")
+    dates = "due.01_tensor = 2027-02-01\ndue.02_activations = 2027-02-02\n\n#"
+    course.edit(course.root / "course.toml", "[schedule.due]", dates)
+    course.ok(*NEXT)
+    assert "due.0" not in (course.root / "course.toml").read_text(encoding="utf-8")
+    course.ok("sync", "--check")
 
 
 def test_a_term_ends_and_another_and_nothing_is_lost(spoilable: Living, decoys_stay: None) -> None:
@@ -418,7 +448,8 @@ def test_a_gradebook_in_use_stays(fresh: Living, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("Autumn", "--first-day", "6.9.2027"), "6.9.2027 is no date; write it as 2027-09-06"),
+        (("Autumn", "--first-day", "6.9.2027"), "6.9.2027 is no date of a term; write it as 2027-"),
+        (("Autumn", "--first-day", "9027-09-06"), "9027-09-06 is no date of a term"),
         (("Autumn",), "--first-day"),
         ((" ", "--first-day", "2027-09-06"), "names no term"),
     ],

@@ -114,9 +114,13 @@ class Course:
 
     def due(self, module: Module) -> dt.datetime:
         """Return when a module is due: without a time of day at 23:59 in the course's time zone."""
-        rhythm = dt.timedelta(days=self.schedule["days_per_module"] * int(module.name[:2]))
-        usual = self.schedule["first_day"] + rhythm
-        return self.moment(self.schedule["due"].get(module.name, usual))
+        days, due = self.schedule["days_per_module"] * int(module.name[:2]), self.schedule["due"]
+        try:
+            usual = self.schedule["first_day"] + dt.timedelta(days)
+            return self.moment(due.get(module.name, usual))
+        except OverflowError:
+            what = f"days_per_module: {module.name} would be due after the year 9999"
+            raise CourseError(f"{self.file}: [schedule] {what}.") from None
 
     def moment(self, day: dt.date) -> dt.datetime:
         """Return a date's end, or a date and time, in the course's time zone."""
@@ -137,6 +141,8 @@ class Course:
         """Return the modules named (`01_tensor`, `tensor`, `01` or `1`), or all, in order."""
         folders = sorted(p for p in self.modules_dir.glob("*") if MODULE_NAME.fullmatch(p.name))
         found = [Module(folder) for folder in folders if folder.is_dir()]
+        # Of a module that git removed, what `sync` made is left.
+        found = [m for m in found if [*m.path.glob("[!.]*")] != [m.notebook]]
         for module in found:
             if not module.source.is_file():
                 raise CourseError(f"{module.path}: its source {module.source.name} is missing.")
@@ -146,7 +152,7 @@ class Course:
                 raise CourseError(f"{one.name} and {two.name} have the same {same}: rename one.")
         if not found:
             raise CourseError(f"{self.modules_dir}: there is no folder like 01_tensor, a module.")
-        called = {m: {m.name, m.stem, m.name[:2], m.name[:2].lstrip("0")} for m in found}
+        called = {m: {m.name, m.stem, m.name[:2], str(int(m.name[:2]))} for m in found}
         wanted = {name.rstrip("/") for name in names or []}
         if unknown := wanted - set().union(*called.values()):
             valid = ", ".join(module.name for module in found)

@@ -36,16 +36,22 @@ def read(source: Path) -> "NotebookNode":
     notebook.metadata = nbformat.from_dict({"kernelspec": notebook.metadata.get("kernelspec")})
     if not notebook.metadata.kernelspec:
         raise CourseError(f"{source}: the header names no kernelspec; copy it from another module.")
-    seen: Counter[str] = Counter()
+    name_cells(notebook.cells)
     for cell in notebook.cells:
-        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
-        name = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id(cell) or f"text-{digest}")[:56]
-        seen[name] += 1
-        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
         for note_to_self in ("cell_marker", "lines_to_next_cell"):  # jupytext's, for writing .py
             cell.metadata.pop(note_to_self, None)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def name_cells(cells: Iterable["NotebookNode"]) -> None:
+    """Give cells the ids that they have by their names, or else by their texts."""
+    seen: Counter[str] = Counter()
+    for cell in cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        name = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id(cell) or f"text-{digest}")[:56]
+        seen[name] += 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
 @lru_cache(16)  # a command reads the same modules several times

@@ -21,6 +21,7 @@ ADVICE = {
     "missing": "run `nox -s sync`",
     "stale": "its source has changed; run `nox -s sync`",
     "edited": "`nox -s sync -- --from-notebook` takes edits over, `-- --force` drops them",
+    "edited.py": "move your edits to the module's .py; `nox -s sync -- --force` drops them here",
 }
 
 
@@ -94,7 +95,8 @@ def state(path: Path, text: str) -> str:
 def check(course: Course, modules: list[Module]) -> list[str]:
     """Write nothing; return a line for each file that is missing, stale or edited."""
     return [
-        f"{file.path.relative_to(course.root)} is {file.state}: {ADVICE[file.state]}"
+        f"{file.path.relative_to(course.root)} is {file.state}: "
+        + ADVICE.get(file.state + file.path.suffix, ADVICE[file.state])
         for file in generated(course, modules)
         if file.state != "current"
     ]

@@ -28,9 +28,12 @@ def options(command: Callable, add: Callable[..., Any]) -> None:
 def day(text: str) -> dt.date:
     """Return a date."""
     try:
-        return dt.date.fromisoformat(text)
+        found = dt.date.fromisoformat(text)
+        if 1970 <= found.year < 9000:  # as course.toml may say
+            return found
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no date; write it as 2027-09-06") from None
+        pass
+    raise argparse.ArgumentTypeError(f"{text} is no date of a term; write it as 2027-09-06")
 
 
 def update(course: Course, args: argparse.Namespace) -> None:

@@ -37,10 +37,19 @@ def take_over(course: Course, module: Module, *, yes: bool) -> Iterator[str]:
     yield from difflib.unified_diff(*map(shown, (old, new)), source, book, lineterm="", n=2)
     if not (yes or sys.stdin.isatty() and input("Take this over? [y/N] ").strip() in {"y", "Y"}):
         raise CourseError("Nothing is changed yet; with --yes it is.")
-    yield f"As they were, both are in {sync.back_up(course, [module.source, module.notebook])}."
+    kept = sync.back_up(course, [module.source, module.notebook])
+    before = module.source.read_bytes()
     files.write_text(module.source, text)
-    module.notebook.unlink()  # which sync writes anew, under its new seal
-    sync.sync(course, [module])
+    try:
+        made = sync.generated(course, [module])
+        if any(file.state == "edited" and file.path != module.notebook for file in made):
+            raise CourseError("\n".join(sync.check(course, [module])))
+    except CourseError:
+        files.write_bytes(module.source, before)
+        raise
+    for file in made:
+        files.write_text(file.path, file.text)
+    yield f"As they were, both are in {kept}."
 
 
 def pieces_of(module: Module) -> list[str]:
@@ -48,7 +57,8 @@ def pieces_of(module: Module) -> list[str]:
 
     CourseError if they are not the cells that jupytext reads: in a text, too, it looks for cells.
     """
-    pieces = re.split(r"^(?= *#[ \t]*%%)", module.source.read_text(encoding="utf-8"), flags=re.M)
+    text = module.source.read_text(encoding="utf-8-sig")
+    pieces = re.split(r"^(?= *#[ \t]*%%)", text, flags=re.M)
     if len(pieces) != len(notebook.read(module.source).cells) + 1:
         raise CourseError(f"{module.source}: begin each cell, and nothing else, with `# %%`.")
     return pieces
@@ -69,6 +79,8 @@ def merged(module: Module, old: NotebookNode, new: NotebookNode) -> str:
     """Return the text of the .py with the notebook's cells, each with the blank lines it had."""
     text, *pieces = pieces_of(module)
     known = {c.id: (c, piece) for c, piece in zip(old.cells, pieces, strict=True)}
+    if not all(cell.get("id") for cell in new.cells):  # of a tool that knows none
+        notebook.name_cells(new.cells)
     one = nbformat.v4.new_notebook(metadata={"jupytext": {"cell_metadata_json": True}})
     for cell in new.cells:
         before, piece = known.get(cell.id, (None, "\n\n"))

@@ -78,7 +78,8 @@ def unusable(course: Course, name: str) -> str:
         return f"modules/{name} is there already"
     if same := [m for m in course.modules() if m.name[:2] == name[:2] or m.stem == stem]:
         return f"{same[0].name} has this number or this word; take others for {name}"
-    if f"{stem}.py" in PROVIDED or (course.package_dir / f"{stem}.py").exists():
+    file = course.package_dir / f"{stem}.py"  # of a module that was removed, sync's is left
+    if file.name in PROVIDED or sync.state(file, "") == "edited":
         return f"{course.package}/{stem}.py is there already; take another word for {name}"
     return ""
 
@@ -89,7 +90,7 @@ def exercise(number: int, title: str) -> dict[str, Any]:
     func = "_".join(re.findall(r"[a-z0-9]+", plain))
     while len(func) > NAME:
         func = func.rpartition("_")[0] or func[:NAME]
-    fits = len(title) <= TITLE and not re.search(r"""["'\\|{}<>`]""", title)
+    fits = len(title) <= TITLE and title.isprintable() and not re.search(r"""["'\\|{}<>`]""", title)
     if not (fits and func.isidentifier()) or keyword.iskeyword(func) or func in dir(builtins):
         raise CourseError(
             f"{title!r} cannot be the title of an exercise: a function is named by it, and none of "
@@ -113,8 +114,11 @@ def add_exercise(course: Course, module: Module, title: str) -> int:
     numbers = re.findall(r"^## Exercise (\d+)\b", "".join(pieces), re.M)
     new = exercise(max(map(int, numbers), default=0) + 1, title) | {"stem": module.stem}
     last = max((n for n, cell in enumerate(nb.cells, 1) if notebook.is_test(cell)), default=0)
-    if not last or re.search(rf"\bdef {new['func']}\b", "".join(pieces)):
-        why = f"defines {new['func']} already: take another title" if last else "has no test cell"
+    code = [cell.source for cell in nb.cells if notebook.is_code(cell)]
+    used = "\n".join([*code, render("exercise.py", new).replace(new["func"], "")])
+    if not last or re.search(rf"\b{new['func']}\b", used):
+        taken = f"uses the name {new['func']} already: take another title"
+        why = taken if last else "has no test cell"
         raise CourseError(f"{module.source.name} {why}: nothing was added.")
     above = pieces[last].rstrip("\n")
     blank = pieces[last][len(above) :]

@@ -61,7 +61,10 @@ def new_settings(course: Course, name: str, first_day: dt.date) -> tuple[str, li
                          ("grading", "drop")):  # fmt: skip
         if settings.get(section, {}).get(key):
             cleared.append(f"[{section}] {key}")
-            settings[section][key].clear()
+            try:
+                settings[section][key].clear()
+            except IndexError:  # tomlkit's, of lines like `due.01_tensor = …`
+                del settings[section][key]
     if settings.pop("extension", None):
         cleared.append("[[extension]]")
     return tomlkit.dumps(settings), cleared

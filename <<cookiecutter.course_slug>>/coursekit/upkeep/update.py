@@ -45,6 +45,9 @@ def names(*arguments: str, at: Path) -> set[str]:
     return set(git(*arguments, "-z", at=at).split("\0")) - {""}
 
 
+HOW = "`git cherry-pick --continue`; or all back: `git cherry-pick --abort`."
+
+
 @dataclass(frozen=True)
 class Template:
     """A clone of the template, and what the course says of it."""
@@ -77,10 +80,15 @@ class Template:
         is_older = run("git", "merge-base", "--is-ancestor", target, now, at=self.clone)
         return target if version or is_older.returncode else now
 
+    def asked(self, commit: str) -> set[str]:
+        """Return the names of what a version asks."""
+        asked = json.loads(git("show", f"{commit}:cookiecutter.json", at=self.clone))
+        return {name for name in asked if not name.startswith("_")}
+
     def bake(self, commit: str, course: Path, changed: Mapping[str, str]) -> None:
         """Bake a version as a folder. Recorded answers that it does not ask for are left out."""
         git("checkout", "--quiet", "--detach", commit, at=self.clone)
-        asked = json.loads((self.clone / "cookiecutter.json").read_text(encoding="utf-8"))
+        asked = self.asked(commit)
         known = {name: value for name, value in self.answers.items() if name in asked}
         given = [f"{name}={value}" for name, value in {**known, **changed}.items()]
         # In place of the user's own settings; JSON is YAML.
@@ -126,6 +134,8 @@ def update(course: Course, version: str | None, changed: Mapping[str, str], chec
     `changed` are answers that are other ones from now on. CourseError if anything is in the way,
     or to `check` what there is, and nothing is changed; and of conflicts, which are left to solve.
     """
+    if not run("git", "rev-parse", "-q", "--verify", "CHERRY_PICK_HEAD", at=course.root).returncode:
+        raise CourseError(f"An update is half done (git status): end it by {HOW}")
     with template(course) as known:
         target = known.target(version)
         if target == known.commit(known.version) and not changed:
@@ -133,9 +143,15 @@ def update(course: Course, version: str | None, changed: Mapping[str, str], chec
         message = f"Update the template from {known.version} to {known.name(target)}"
         if target == known.commit(known.version):
             message = f"Change answers of the template: {', '.join(changed)}"
+        was, now = known.asked(known.commit(known.version)), known.asked(target)
+        if new := sorted(now - was - {*known.answers, *changed}):
+            gone = f" (and no longer {', '.join(sorted(was - now))})" if was - now else ""
+            raise CourseError(
+                f"{known.name(target)} of the template asks for {', '.join(new)}{gone}: answer by "
+                f"nox -s update -- --answer {new[0]} VALUE"
+            )
         if check:
-            newer = f"At {known.address} is {known.name(target)}, newer than {known.version}"
-            raise CourseError(f"{newer}, which this course is of. Bring it in: nox -s update")
+            raise CourseError(f"{message}, at {known.address}. To do so: nox -s update")
         repository, top = clean(course.root)
         old, new = (known.clone.parent / folder for folder in ("old", "new"))
         inside = course.root.relative_to(top)
@@ -153,13 +169,17 @@ def update(course: Course, version: str | None, changed: Mapping[str, str], chec
             "add and commit it; then run this again."
         )
     done = run("git", "cherry-pick", "--keep-redundant-commits", commit, at=top)
+    both = names("status", "--porcelain", "--untracked-files=no", at=top)
+    if removed := sorted(each[3:] for each in both if each.startswith("DU ")):  # here, not there
+        git("rm", "-q", "--", *removed, at=top)
+        done = run("git", "-c", "core.editor=true", "cherry-pick", "--continue", at=top)
     if unsolved := sorted(names("diff", "--name-only", "--diff-filter=U", at=top)):
         raise CourseError(
             f"Your changes and the template's meet in {', '.join(unsolved)}: decide there, `git "
-            "add` it, then `git cherry-pick --continue`; or all back: `git cherry-pick --abort`."
+            f"add` it, then {HOW}"
         )
     if done.returncode:
-        raise CourseError(f"git cherry-pick: {(done.stderr or done.stdout).strip()}")
+        raise CourseError(f"{(done.stderr or done.stdout).strip()}\nAfter that: {HOW}")
     return f"{message}: it is a commit (git show --stat). Next: nox -s build; nox -s test."
 
 
