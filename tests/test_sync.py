@@ -149,6 +149,13 @@ def test_what_sync_made_is_no_module_without_the_rest(spoilable: Living) -> None
     spoilable.ok("sync", "--check")
 
 
+def test_a_half_merged_source_is_named(spoilable: Living) -> None:
+    spoilable.edit(spoilable.source, "# %% [code]", "<<<<<<< HEAD\n# %% [code]")
+    before = snapshot(spoilable.root)
+    assert "is git's mark of a conflict: choose a version" in spoilable.refused("sync")
+    assert snapshot(spoilable.root) == before
+
+
 def test_a_module_without_a_source_is_named(spoilable: Living) -> None:
     (spoilable.root / "modules" / "02_magic").mkdir()
     message = spoilable.refused("sync")

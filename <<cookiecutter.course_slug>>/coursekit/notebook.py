@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a process that only grades starts faster without nbformat a
 
 REGION = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 TOPIC = re.compile(r"\s*# hidden: (.+)")
+CONFLICT = re.compile(r"^(<{7}|>{7}|[|]{7})( |$)", re.M)
 HEADING = re.compile(r"^#+ (.+)$", re.M)
 
 Cell = Mapping[str, Any]
@@ -30,9 +31,13 @@ def read(source: Path) -> "NotebookNode":
     import nbformat
 
     try:
-        notebook = copy.deepcopy(parsed(source.read_text(encoding="utf-8-sig")))
+        text = source.read_text(encoding="utf-8-sig")
+        notebook = copy.deepcopy(parsed(text))
     except Exception as error:  # jupytext raises whatever its parsers raise
         raise CourseError(f"{source}: jupytext cannot read it: {error}") from error
+    if mark := CONFLICT.search(text):
+        line = text.count("\n", 0, mark.start()) + 1
+        raise CourseError(f"{source}: line {line} is git's mark of a conflict: choose a version.")
     notebook.metadata = nbformat.from_dict({"kernelspec": notebook.metadata.get("kernelspec")})
     if not notebook.metadata.kernelspec:
         raise CourseError(f"{source}: the header names no kernelspec; copy it from another module.")

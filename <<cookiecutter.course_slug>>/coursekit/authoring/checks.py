@@ -21,7 +21,6 @@ from coursekit.notebook import grade_id, meta
 KEYS = {"grade", "grade_id", "locked", "schema_version", "solution", "task"}
 TELLING = 20  # outside notebooks, shorter lines (`return out`) say nothing about a solution
 LIKE_MARKER = re.compile(r"#\s*(begin|end)\b", re.IGNORECASE)
-CONFLICT = re.compile(r"(<{7}|>{7}|[|]{7})( |$)")
 
 Sources = dict[Module, NotebookNode]
 
@@ -30,7 +29,7 @@ def check_conflicts(paths: Iterable[Path]) -> Iterator[str]:
     """Yield the lines that git left in files where it could not merge two versions."""
     for path in paths:
         for number, line in enumerate(lines_of(path), 1):
-            if CONFLICT.match(line):
+            if notebook.CONFLICT.match(line):
                 where = f"{path.parent.name}/{path.name}: line {number}"
                 yield f"{where} is git's mark of a conflict ({line[:7]}): choose a version."
 
