@@ -24,7 +24,7 @@ from coursekit.grading import worker  # noqa: E402
 from living import Living, copy_of, only_folder  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
-settings.load_profile("untimed")
+settings.register_profile("quick", settings.get_profile("untimed"), max_examples=40)
 
 MADE_ONCE = {"whole", "built", "pair", "said", "made"}  # below, and in test_new_module.py
 UNUSUAL = {
@@ -34,6 +34,11 @@ UNUSUAL = {
     "institution": "École d'Été",
     "last_module": "01_tensor",  # most tests need no more, and fewer are faster
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples where a person waits: `--all`, and so CI, tries them all."""
+    settings.load_profile("quick" if config.option.markexpr == "not slow" else "untimed")
 
 
 @pytest.hookimpl(optionalhook=True)  # of xdist, which may be switched off

@@ -67,6 +67,7 @@ def standards(course: Living, *options: str) -> dict[str, list[str]]:
 # ---- A new module
 
 
+@pytest.mark.slow
 def test_it_says_what_a_full_module_has(made: tuple[Living, str], grown: Living) -> None:
     _, said = made
     for needed in (

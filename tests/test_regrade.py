@@ -430,6 +430,7 @@ def test_a_test_that_a_person_marked_must_be_confirmed_for_other_code(graded_onc
     assert "confirm the marks" in grades(graded_once)["ada"]["note"]
 
 
+@pytest.mark.slow
 def test_a_later_module_changes_no_grade(graded_once: Living, decoys_stay: None) -> None:
     """Its names only tell whose notebook a file is."""
     graded_once.ok("new-module", "20_pooling")
