@@ -126,7 +126,7 @@ def cpu_of_the_grader(course: Course, jobs: int) -> float:
     place, modules = Workspace(course.root / "first"), course.modules()[:1]
     place.root.mkdir()
     place.submitted.symlink_to(course.workspace.submitted)
-    release.record(course, {m: release.generate(course, m, place.root) for m in modules}, place)
+    release.record_all(course, {m: release.generate(course, m, place.root) for m in modules}, place)
     submissions = collect.find(course, place, modules, [])
     before = time.process_time()
     Grading(course, place, jobs=jobs).run(submissions)
