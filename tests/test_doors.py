@@ -101,6 +101,19 @@ def test_without_bubblewrap_both_refuse_in_the_same_words(
 
 
 @pytest.mark.slow
+def test_without_the_courses_settings_nothing_of_a_students_runs(spoilable: Living) -> None:
+    """nbgrader itself would log what is wrong, and go on with its own defaults."""
+    nb = spoilable.solved()
+    nb.cells.insert(1, new_code_cell(WRITES.format(folder=str(spoilable.root))))
+    spoilable.hand_in("eve", nb)
+    spoilable.edit(spoilable.root / "course.toml", "[grading]", "[gradign]")
+    done = spoilable.run("nbgrader", "autograde", MODULE)
+    assert done.returncode != 0
+    assert "[gradign]; did you mean grading?" in done.stderr and "mend that" in done.stderr
+    assert not (spoilable.root / "was-here").exists()
+
+
+@pytest.mark.slow
 @needs_sandbox
 def test_autograde_gives_the_same_points_and_lets_nobody_write_outside(
     spoilable: Living,

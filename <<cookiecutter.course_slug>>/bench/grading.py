@@ -234,9 +234,11 @@ def main() -> None:
     parser.add_argument("--submissions", type=int, default=200)
     parser.add_argument("--plain", type=int, default=40, help="graded by plain nbgrader")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 1))
     parser.add_argument("--growth", type=int, nargs="*", default=GROWTH, metavar="SUBMISSIONS")
     args = parser.parse_args()
+    if args.jobs < 2:
+        parser.error("--jobs: 2 or more, for one alone is timed beside them")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         course = copy_of_course(Path(name))
         module = course.modules()[0]

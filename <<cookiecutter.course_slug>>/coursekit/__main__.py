@@ -83,7 +83,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
         workspace = demo.make_anew(course, modules)
     # A made-up term has nobody of the roster.
     people = roster.Roster([]) if args.demo else roster.known(course)
-    course.extension = (*roster.extensions(course, people), *course.extension)
+    roster.add_sections(course, people)
     how = {"sandboxed": not args.no_sandbox, "jobs": args.jobs, "scheduler": args.scheduler}
     grading = Grading(course, workspace, **how, force=args.force)
     for line in [] if args.demo else choose_by_rule(grading, modules, args.student):

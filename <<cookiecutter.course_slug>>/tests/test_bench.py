@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench import cases, gradients, peers, results
+from bench import cases, gradients, grading, peers, results
 from bench import framework as main_of_bench
 from coursekit.course import Course
 from coursekit.errors import CourseError
+from coursekit.sandbox import bubblewrap
 
 SIZES = (12, 6, 5, 4)
 needs_all = pytest.mark.needs("autograd", "optimizers")
@@ -142,3 +143,16 @@ def test_check_measures_again_and_fails(
     run = json.loads(stored.read_text(encoding="utf-8"))["framework"]
     assert run["machine"]["numpy"] == np.__version__
     assert stored.with_suffix(".png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.needs("tensor")
+@pytest.mark.skipif(not bubblewrap.available(), reason="grades in a sandbox")
+def test_grading_is_timed_beside_plain_nbgrader(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+    monkeypatch.setattr(results, "store", lambda kind, found: kept.append((kind, found)))
+    few = "--submissions 3 --plain 1 --rounds 1 --growth"
+    monkeypatch.setattr(sys, "argv", ["bench", *few.split()])
+    grading.main()  # ends with an error if the scores differ
+    ((kind, found),) = kept
+    assert kind == "grading" and found["ratio"] > 1 and 0 < found["main_process"] < 1

@@ -93,8 +93,10 @@ def choose_by_rule(grading: Grading, modules: list[Module], only: list[str]) -> 
         numbers = range(len(paths))  # of equals the newest
         chosen = max(numbers, key=lambda n: (points[n], n)) if rule == "best" else numbers[-1]
         if contents(paths[chosen]) != contents(course.workspace.submitted / student / module.name):
-            others = ", ".join(f"{p:g}" for n, p in enumerate(points) if n != chosen)
             line = choose(course, student, module, str(chosen + 1))
-            yield f"{line}: {points[chosen]:g} points by tests (others: {others})"
+            if rule == "best":
+                others = ", ".join(f"{p:g}" for n, p in enumerate(points) if n != chosen)
+                line += f": {points[chosen]:g} points by tests (others: {others})"
+            yield line
     for module in modules if rule == "last" and not only else ():
         file_of(course, module).unlink()

@@ -78,8 +78,8 @@ def digest(data: bytes) -> str:
 def collect(course: Course, paths: Iterable[Path], module: Module | None = None) -> Collected:
     """Take in downloads; `module` is whose they are where a file's name does not say it."""
     known, result = (course.root / roster.NAME).is_file(), Collected()
-    students = roster.read(course) if known else Roster([])
-    course.extension = (*roster.extensions(course, students), *course.extension)
+    students = roster.read_if_any(course)
+    roster.add_sections(course, students)
     attempts: dict[tuple[str, Module], list[Attempt]] = defaultdict(list)
     for path in paths:
         for found in downloads.found_in(path):

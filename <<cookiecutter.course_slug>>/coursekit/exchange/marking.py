@@ -82,7 +82,7 @@ def to_mark(course: Course, module: Module, *, anonymous: bool) -> dict[str, ByN
     """Return the answers that wait for a mark as pages have them, by student, then by question."""
     with Gradebook(course.workspace.gradebook) as gradebook:
         known = gradebook.read(gradebook.module(module.name))
-    people = roster.read(course).students if (course.root / roster.NAME).is_file() else []
+    people = roster.read_if_any(course).students
     names, found = {student.id: student.name for student in people}, {}
     for who, of in sorted(known.items()):
         waiting = {name for name, grade in of.grades.items() if grade.needs_manual_grade}

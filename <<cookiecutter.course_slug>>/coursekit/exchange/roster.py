@@ -120,10 +120,15 @@ def read(course: Course) -> Roster:
     return of_rows(path, list(rows(path)))
 
 
+def read_if_any(course: Course) -> Roster:
+    """Return the roster of a course, an empty one if there is none."""
+    return read(course) if (course.root / NAME).is_file() else Roster([])
+
+
 def known(course: Course) -> Roster:
     """Return the roster, empty if there is none. CourseError if any dates are nobody's."""
     sections = course.schedule["sections"]
-    people = read(course) if (course.root / NAME).is_file() or sections else Roster([])
+    people = read(course) if sections else read_if_any(course)
     taken = {name for student in people.students for name in student.sections}
     for name in sections.keys() - taken:
         raise CourseError(
@@ -138,15 +143,19 @@ def known(course: Course) -> Roster:
     return people
 
 
-def extensions(course: Course, people: Roster) -> list[dict[str, Any]]:
-    """Return the dates of sections as extensions of all who are in one; of two the later counts."""
-    found = [
+def add_sections(course: Course, people: Roster) -> None:
+    """Let the dates of sections count as extensions of all who are in one: of two the later.
+
+    One that course.toml gives a student by name counts before them.
+    """
+    found: list[dict[str, Any]] = [
         {"student": student.id, "section": name, "module": module, "until": day, "reason": ""}
         for name, dates in course.schedule["sections"].items()
         for student in people.students if name in student.sections
         for module, day in dates.items()
     ]  # fmt: skip
-    return sorted(found, key=lambda each: course.moment(each["until"]))
+    in_order = sorted(found, key=lambda each: course.moment(each["until"]))
+    course.extension = (*in_order, *course.extension)
 
 
 def of_rows(path: Path, table: list[dict[str, str]]) -> Roster:
