@@ -1941,9 +1941,9 @@ You train the network of your memory profile with batches of 4,096 rows. You hav
 training the parameters and all activations kept, without the input; for inference the parameters
 and the peak of a forward pass.
 - **(a)** What does training need?
-- **(b)** Is half the batch enough, with all of the width?
-- **(c)** Is half the width enough, with all of the batch?
-- **(d)** Is it enough for inference, with all of both?
+- **(b)** Does training fit with half the batch and all of the width?
+- **(c)** With half the width and all of the batch?
+- **(d)** Does inference fit, with all of both?
 """
 
 # %% [markdown] {"nbgrader": {"grade": true, "grade_id": "layers-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}}

@@ -582,7 +582,7 @@ before v's, what v sends would be lost.
 
 An order in which each Node stands before the Nodes of its inputs is a **topological order**. One is
 easy to find: a result is always made after its inputs, so **latest first** will do. Do it without
-recursion: Python stops at 1,000 nested calls, and graphs are longer.
+recursion: Python stops after some thousand nested calls, and graphs are longer.
 """
 
 
