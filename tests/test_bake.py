@@ -20,7 +20,6 @@ from cookiecutter.utils import create_env_with_context
 from delimiters import ROOT, TEMPLATE, is_binary, tracked_files
 from hypothesis import given
 from hypothesis import strategies as st
-from living import only_folder
 from markdown_it import MarkdownIt
 
 from hooks import answers as pre
@@ -84,12 +83,12 @@ SETS = [pytest.param(a, marks=pytest.mark.slow) if a in ALIKE else a for a in AN
 
 
 @pytest.fixture(scope="module", params=SETS)
-def baked(request, shared, bake_into) -> Baked:
+def baked(request, bake) -> Baked:
     """Bake a course from each set of answers in turn, all modules only where it is about them."""
     answers = ANSWERS[request.param]
     if request.param not in ("defaults", "others", "long"):
         answers = {"last_module": "01_tensor"} | answers
-    course = only_folder(shared(f"bake-{request.param}", lambda to: bake_into(to, **answers)))
+    course = bake(**answers)
     return Baked(course, DEFAULTS | {"course_slug": course.name} | answers)
 
 

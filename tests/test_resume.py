@@ -1,6 +1,7 @@
 """grade, killed at random moments or stopped, and run again: as if nothing had happened."""
 
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -14,6 +15,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from coursekit import assignment
+from coursekit.course import load
+from coursekit.grades import SubmissionGrades
+from coursekit.grading.late import LatePolicy
+from coursekit.grading.submission import Work
+from coursekit.intake.collect import HandedIn
 from living import Living, copy_of, only_folder, solutions, table, until
 
 KILLS = 5  # of each course
@@ -188,6 +195,23 @@ def test_nothing_of_a_killed_run_is_left_running(term: Living, tmp_path: Path) -
     process.send_signal(signal.SIGKILL)
     process.communicate()
     until(lambda: not sandboxes(course))
+
+
+def test_a_worker_whose_grader_is_gone_runs_nothing(built: Living) -> None:
+    course = load(built.root)
+    made = assignment.load(course, course.modules()[0])
+    handed_in = HandedIn(made.file, nbformat.writes(loops(built)).encode())
+    grades = SubmissionGrades("ada", made.name, "tensor_dev", {}, {})
+    work = Work(handed_in, grades, "key", LatePolicy(), {})
+    bare = [] if shutil.which("bwrap") else ["--bare"]
+    done = subprocess.run(
+        [sys.executable, "-m", "coursekit.grading.worker", *bare],
+        input=pickle.dumps((made.key, pickle.dumps(made), pickle.dumps(work))),
+        cwd=built.root,
+        capture_output=True,
+        check=True,
+    )
+    assert not done.stdout, "an answer that nobody waits for"
 
 
 @pytest.mark.slow

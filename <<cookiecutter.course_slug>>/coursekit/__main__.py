@@ -97,7 +97,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     strays = collect.strays(course, workspace)
     names = {student.id: (student.name, student.section) for student in people.students}
     report = page.write(course, workspace, results, strays, names, over=args.demo)
-    rows = results.of(ended)
+    rows = [row for key, row in results.rows.items() if key in ended]
     console.print(screen.table(rows), screen.summary(rows), sep="")
     for name in assignment.changed_since_build(course, {s.module for s in submissions}):
         print(f"{name} has changed since the last build, which is what was graded: build first.")

@@ -57,8 +57,8 @@ def term(
 def grades(built: Course, module: Module, term: Workspace) -> dict[str, Result]:
     """How they are graded, by name."""
     submissions = collect.find(built, term, built.modules([module.name]), [])
-    results, ended = Grading(built, term, sandboxed=bubblewrap.available()).run(submissions)
-    return {row.student: row for row in results.of(ended)}
+    results, _ = Grading(built, term, sandboxed=bubblewrap.available()).run(submissions)
+    return {row.student: row for row in results.rows.values()}
 
 
 def test_of_honest_work_nothing_is_told(grades: dict) -> None:

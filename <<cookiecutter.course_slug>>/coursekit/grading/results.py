@@ -1,7 +1,7 @@
 """What became of every submission: once for the table on screen, grades.csv and report.html."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -107,9 +107,6 @@ class Results:
     def graded(self) -> list[Result]:
         """Return what the gradebook has scores of."""
         return [row for row in self.rows.values() if row.notebook]
-
-    def of(self, keys: Collection[Key]) -> list[Result]:
-        return [row for key, row in self.rows.items() if key in keys]
 
 
 def collect(

@@ -107,9 +107,9 @@ def main(*, sandboxed: bool) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything here prints must not come among the answers
-    asked: queue.SimpleQueue = queue.SimpleQueue()
+    asked, over = queue.SimpleQueue(), threading.Event()
     running: list[Engine] = []
-    threading.Thread(target=listen, args=(asked, running), daemon=True).start()
+    threading.Thread(target=listen, args=(asked, running, over), daemon=True).start()
     known = ""
     with contextlib.ExitStack() as stack:
         for key, data, work in iter(asked.get, None):
@@ -123,6 +123,8 @@ def main(*, sandboxed: bool) -> None:
                     bubblewrap.check(wanted=sandboxed)
                     warm = stack.enter_context(execution.engine(assignment, sandboxed=sandboxed))
                     running[:], known = [warm], key
+                if over.is_set():  # before this one was there to be ended
+                    return
                 answer: Any = grade_one(assignment, pickle.loads(work), warm)
             except CourseError as error:
                 answer = error
@@ -132,12 +134,13 @@ def main(*, sandboxed: bool) -> None:
             answers.flush()
 
 
-def listen(asked: queue.SimpleQueue, running: list[Engine]) -> None:
+def listen(asked: queue.SimpleQueue, running: list[Engine], over: threading.Event) -> None:
     """Hand over what is asked. At the end, end what runs, so that nothing of it stays."""
     with contextlib.suppress(*ENDED):
         while True:
             asked.put(pickle.load(sys.stdin.buffer))
     asked.put(None)
+    over.set()
     for warm in running:
         warm.kill()
 
