@@ -207,8 +207,8 @@ def texts():
         if type(thing) in (dict, list, tuple, set):
             yield from list(thing.values() if type(thing) is dict else thing)
 def count(backwards):
-    wanted = {{str: backwards[::-1], bytes: backwards[::-1].encode()}}
-    return sum(wanted[type(text)] in text for text in texts() if type(text) in wanted)
+    known = {{str: backwards, bytes: backwards.encode()}}  # and so not what is looked for
+    return sum(known[type(text)] in text[::-1] for text in texts() if type(text) in known)
 print(count({EARLY[::-1]!r}) > 0, count({LATE[::-1]!r}))
 """
 
