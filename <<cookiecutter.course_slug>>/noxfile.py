@@ -62,7 +62,8 @@ def environment(session: nox.Session) -> None:
     wanted = f"# {VENV}\n" + (HERE / "pyproject.toml").read_text(encoding="utf-8")
     installed = VENV / "installed.toml"
     if not PYTHON.exists() or made_for(VENV) != str(VENV):
-        session.run(*uv, "venv", "--clear", str(VENV), env=env, log=False)
+        same = ["--python", sys.executable] if sys.version_info >= (3, 11) else []
+        session.run(*uv, "venv", "--clear", *same, str(VENV), env=env, log=False)
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         group = f"{HERE / 'pyproject.toml'}:staff"
         install = ["pip", "install", "--python", str(PYTHON), "--group", group]

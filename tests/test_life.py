@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTER = ("NOX", "VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "PYTEST")
 
 
-def nox(folder: Path, *arguments: str) -> str:
+def nox(folder: Path, *arguments: str, **more: str) -> str:
     """Run a folder's noxfile as its README says; return everything it printed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(OUTER)}
+    env |= more
     done = subprocess.run(
         [sys.executable, "noxfile.py", *arguments],
         cwd=folder,
@@ -39,7 +40,11 @@ def life(fresh: Living, tmp_path_factory: pytest.TempPathFactory) -> Living:
 
 @pytest.mark.slow
 def test_every_session_passes(life: Living) -> None:
-    shown = nox(life.root, "-s", "lint", "sync", "build", "test")
+    others_first = os.pathsep.join(["/usr/bin", os.environ["PATH"]])
+    shown = nox(life.root, "-s", "lint", "sync", "build", "test", PATH=others_first)
+    made_of = (life.root / ".venv" / "pyvenv.cfg").read_text(encoding="utf-8")
+    home = Path(re.search(r"(?m)^home = (.*)$", made_of)[1])
+    assert home.samefile(Path(sys.base_prefix) / "bin"), "the Python that runs the noxfile"
     assert re.search(r"\d+ passed", shown)
     assert "failed" not in shown
     assert "80/80" in nox(life.root, "-s", "grade", "--", "--demo")

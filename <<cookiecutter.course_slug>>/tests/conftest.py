@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
+from hypothesis import settings
 
 from bench.sources import mutants, write_package
 from coursekit import course as course_file
@@ -37,8 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let each process do with one thread: as many workers as there are cores run at a time."""
+    """Let each process do with one thread: as many workers as there are cores run at a time.
+
+    Where a person waits, fewer examples are tried; the same ones in every run: a course must not
+    fail by chance on the evening of a deadline.
+    """
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    examples = 60 if config.getoption("--all") else 25
+    settings.register_profile("course", deadline=None, derandomize=True, max_examples=examples)
+    settings.load_profile("course")
     if hasattr(config, "workerinput"):
         return  # one of xdist's workers: the process that starts them has read all there is
     try:  # what cannot be read is one line, not fifty failures

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -24,8 +24,6 @@ pytestmark = [
     pytest.mark.needs("tensor", "activations", "layers", "losses", "autograd"),
     pytest.mark.filterwarnings("error"),
 ]
-settings.register_profile("gradients", deadline=None, derandomize=True, max_examples=25)
-settings.load_profile("gradients")
 
 STEP = 1e-6
 AWAY_FROM_KINKS = st.floats(0.125, 2.0, width=16) | st.floats(-2.0, -0.125, width=16)
@@ -282,8 +280,8 @@ LAYERS = {
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(framework: SimpleNamespace, name: str) -> None:
-    settings_, shape = LAYERS[name]
-    layer = getattr(framework, name)(*settings_)
+    settings, shape = LAYERS[name]
+    layer = getattr(framework, name)(*settings)
     for p in layer.parameters():
         p.data = p.data.astype(np.float64)
     parameters = [p.data.copy() for p in layer.parameters()]

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import <% if cookiecutter.last_module >= '02' %>example, <% endif %>given, settings
+from hypothesis import <% if cookiecutter.last_module >= '02' %>example, <% endif %>given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nbformat import NotebookNode
@@ -30,9 +30,6 @@ pytestmark = [
     pytest.mark.filterwarnings("error"),
     pytest.mark.filterwarnings("ignore:Using a target size"),
 ]
-# The same examples in every run: a course must not fail by chance on the evening of a deadline.
-settings.register_profile("oracle", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("oracle")
 
 FLOATS = [np.float32, np.float64]
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
