@@ -19,7 +19,6 @@ import pytest
 from delimiters import ROOT
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
-from coursekit import export  # noqa: E402
 from coursekit.sandbox import bubblewrap  # noqa: E402
 from coursekit.sandbox.engine import Cell, Engine, Job, Outcome  # noqa: E402
 
@@ -115,7 +114,7 @@ def test_a_test_asserts_under_python_o_and_is_main(engine: Engine) -> None:
 def test_the_last_line_is_shown_as_ipython_does(
     engine: Engine, source: str, result: str | None
 ) -> None:
-    outcome = engine.run(job(RIGHT, test=export.runnable(source)))
+    outcome = engine.run(job(RIGHT, test=source))
     shown = [o["data"]["text/plain"] for o in outcome.outputs[-1] if "data" in o]
     assert shown == ([result] if result else [])
 

@@ -19,8 +19,8 @@ from coursekit.course import PROVIDED, Course, Module
 from coursekit.errors import CourseError
 
 HERE = Path(__file__).resolve().parent
-RULES = ("notebook.py", "assignment.py", "execution.py", "export.py", "intake/*.py", "*.j2",
-         "sandbox/**/*.py", "grading/*.py", "grading/*.j2")  # fmt: skip
+RULES = ("notebook.py", "assignment.py", "execution.py", "intake/*.py", "sandbox/**/*.py",
+         "grading/*.py", "grading/*.j2", "*.j2")  # fmt: skip
 FILE = "assignment.json"
 STORED = "name", "file", "cells", "given", "kernelspec", "data", "decoys", "digest", "proven"
 

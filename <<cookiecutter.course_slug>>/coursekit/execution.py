@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from coursekit import export, files, notebook
+from coursekit import files, notebook
 from coursekit.assignment import Assignment
 from coursekit.notebook import grade_id
 from coursekit.sandbox.engine import Cell, Engine, Job, Outcome
@@ -39,7 +39,7 @@ def engine(assignment: Assignment, *, sandboxed: bool) -> Iterator[Engine]:
 def code_of(assignment: Assignment) -> list[str]:
     """Return the code of a module, but for profiling, which grading skips."""
     code = [cell for cell in assignment.cells if notebook.is_code(cell)]
-    return [export.runnable(c["source"]) for c in code if not notebook.is_profiling(c)]
+    return [cell["source"] for cell in code if not notebook.is_profiling(cell)]
 
 
 def to_run(
@@ -52,11 +52,11 @@ def to_run(
     """
     code = [n for n, c in enumerate(cells) if notebook.is_code(c) and not notebook.is_profiling(c)]
     last = max((n for n in code if notebook.is_test(cells[n])), default=-1)
-    solutions = [export.runnable(c["source"]) for c in assignment.cells if notebook.is_solution(c)]
+    solutions = [c["source"] for c in assignment.cells if notebook.is_solution(c)]
     theirs = frozenset().union(*map(bound, solutions))  # students make them, so they may change
     for number in code:
         cell = cells[number]
-        name, source = grade_id(cell) or f"cell {number}", export.runnable(cell["source"])
+        name, source = grade_id(cell) or f"cell {number}", cell["source"]
         if notebook.is_test(cell):
             yield number, Cell(name, source if hidden else notebook.public(source), "test")
         elif not notebook.is_provided(cell):

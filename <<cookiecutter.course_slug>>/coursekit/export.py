@@ -6,8 +6,6 @@ Students have this file, too, for their own command `course`.
 import ast
 import re
 from collections.abc import Iterable
-from contextlib import suppress
-from functools import lru_cache
 from itertools import dropwhile
 
 # Formatters put spaces into it: `# | export`, `# |export`.
@@ -18,10 +16,9 @@ NO_PYTHON = (
     "|sql|svg|sx|system|writefile"
 )
 ABOVE = re.compile(rf"\s*($|#|!|%(?!%({NO_PYTHON})\b))")
-# IPython's `%magic`, `!command`, `name?` and `?name`; and what `name = !command` sets.
+# `%magic`, `!command`, `name?` and `?name`, as the grader knows them; and `name = !command`.
 MAGIC = re.compile(r"^(\s*)(%{1,2}[A-Za-z_].*|!.*|\?{1,2}[\w.*]+\s*|[\w.*]+\?{1,2}\s*)$")
 ASSIGNED = re.compile(r"^(\s*\w+\s*=)\s*[%!].*")
-TIMED = re.compile(r"^(\s*)%time\s+(?=\S)")
 MARKER = re.compile(r"\s*### (BEGIN|END) SOLUTION\s*")
 
 
@@ -48,19 +45,11 @@ def below_directive(source: str) -> list[str]:
 
 
 def python(lines: list[str]) -> str:
-    """Return lines as one text. Unless that parses, magics do nothing; `%time x` runs x."""
-    timed = [TIMED.sub(r"\1", line) for line in lines]
-    quiet = [MAGIC.sub(r"\1pass", ASSIGNED.sub(r"\1 None", line)) for line in timed]
-    with suppress(SyntaxError, ValueError, MemoryError, RecursionError):
-        if quiet != lines:
-            ast.parse("\n".join(lines))
-            quiet = lines
-    return "\n".join(quiet)
-
-
-@lru_cache(4096)
-def runnable(source: str) -> str:
-    """Return a cell as grading runs it: in another language than Python it does nothing."""
-    if source.startswith("%%") and not ABOVE.match(source):
-        return ""
-    return python(source.split("\n"))
+    """Return lines as one text. If that does not parse, magics in it do nothing, or give None."""
+    text = "\n".join(lines)
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        quiet = [MAGIC.sub(r"\1pass", ASSIGNED.sub(r"\1 None", line)) for line in lines]
+        text = "\n".join(quiet)
+    return text

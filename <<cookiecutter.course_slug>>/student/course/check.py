@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from .export import runnable
 from .exporting import names_of
 from .kit import HEADING, IN_PACKAGE, Module, Part, Problem, about, grade_id, is_code, is_test, read
+from .runner import python
 
 PATIENCE = 3  # times as long, by the clock: grading counts processor time
 WARNED = "A warning was printed: in grading that costs the test."
@@ -135,7 +135,7 @@ def bound(sources: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for source in sources:
         with suppress(SyntaxError, ValueError):
-            found |= names_of(runnable(source))[0]
+            found |= names_of(python(source))[0]
     return found
 
 
