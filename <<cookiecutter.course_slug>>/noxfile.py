@@ -62,6 +62,7 @@ def environment(session: nox.Session) -> None:
     wanted = f"# {VENV}\n" + (HERE / "pyproject.toml").read_text(encoding="utf-8")
     installed = VENV / "installed.toml"
     if not PYTHON.exists() or made_for(VENV) != str(VENV):
+        # Not the first one on the PATH, which uv would take; unless nox has one that is too old.
         same = ["--python", sys.executable] if sys.version_info >= (3, 11) else []
         session.run(*uv, "venv", "--clear", *same, str(VENV), env=env, log=False)
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:

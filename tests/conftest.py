@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # of xdist, which may be switched off
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Let one worker live the life of a course, and another take all tests of a set of answers.
+    """Let one worker live the life of a course, and one take all tests of a set of answers.
 
     `--dist loadgroup` would do the same, but with pytest 9.2 xdist 3.8 sees no group.
     """
@@ -54,8 +54,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if "test_life.py" in nodeid:
+                return "life"
             answers = re.search(r"test_bake\.py::.*(\[.*\])", nodeid)
-            return "life" if "test_life.py" in nodeid else answers[1] if answers else nodeid
+            return answers[1] if answers else nodeid
 
     return Together(config, log)
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from cookiecutter.prompt import render_variable
 from cookiecutter.utils import create_env_with_context
+from coursekit.execution import bound
 from delimiters import ROOT, TEMPLATE, is_binary, tracked_files
 from hypothesis import given
 from hypothesis import strategies as st
@@ -340,9 +341,16 @@ def test_a_course_that_stops_earlier_names_no_later_module(shorter):
 
 
 def test_a_course_that_stops_earlier_is_whole(shorter):
-    """Only the expected files, and no import that only a later module used."""
+    """Only the expected files, no import that a later module alone used, none that is missing."""
     test_only_expected_files_exist(shorter)
     test_ruff_has_nothing_to_say(shorter)
+    package = shorter.course / DEFAULTS["package_name"]
+    there = {f"{package.name}.{p.stem}": bound(p.read_text("utf-8")) for p in package.glob("*.py")}
+    for source in shorter.course.glob("modules/*/*_dev.py"):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in there:
+                missing = {name.name for name in node.names} - there[node.module]
+                assert not missing, (source.name, node.module)
 
 
 def test_the_readmes_table_of_modules_is_true():

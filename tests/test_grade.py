@@ -337,11 +337,14 @@ def test_two_cannot_grade_one_course(spoilable: Living) -> None:
     assert "80/80" in spoilable.ok("grade")
 
 
-def test_only_the_named_student_is_graded(spoilable: Living) -> None:
+def test_only_the_named_student_is_graded_and_shown(spoilable: Living) -> None:
     spoilable.hand_in("ada", spoilable.solved())
     spoilable.hand_in("bob", spoilable.solved())
     spoilable.ok("grade", "01_tensor", "--student", "bob")
     assert set(grades(spoilable)) == {"bob"}
+    said = spoilable.ok("grade", "--student", "ada")
+    assert "ada" in said and "bob" not in said
+    assert set(grades(spoilable)) == {"ada", "bob"}
     assert "no folder for: eve" in spoilable.refused("grade", "--student", "eve")
 
 

@@ -321,7 +321,7 @@ def test_a_submission_that_was_removed_leaves_the_report_and_no_mark_is_lost(ter
     assert everyone(term.page())["ada"] == ["28", "93%", "28"]
 
 
-def test_the_screen_shows_what_was_looked_at_just_now(term: Term) -> None:
+def test_the_screen_has_a_row_for_each_and_counts_them(term: Term) -> None:
     term.hand_in(FOUR)
     (term.workspace.submitted / "=no id" / MODULE).mkdir(parents=True)
     ended = {("bob", MODULE): "unchanged", ("=no id", MODULE): "refused", ("ada", MODULE): "graded"}

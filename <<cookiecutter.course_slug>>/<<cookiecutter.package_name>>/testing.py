@@ -465,6 +465,30 @@ def normalized(values, eps=1e-5):
     mean = math.fsum(values) / len(values)
     var = math.fsum((v - mean) ** 2 for v in values) / len(values)
     return [(v - mean) / math.sqrt(var + eps) for v in values]
+
+
+def check_composed(function, inputs, others, what):
+    """Fail unless function(*inputs.values()) is composed of Tensor operations, and of nothing else.
+
+    It runs on others, too, which have other values: what joins on the way, without coming from an
+    operation, must be the same both times. So a constant may, and a part in plain NumPy may not.
+    """
+    check_differentiable(lambda: function(*inputs.values()), inputs, what)
+    first, second = (joining(function, list(named.values())) for named in (inputs, others))
+    if first != second:
+        odd = next((a for a, b in zip(first, second, strict=False) if a != b), "a part")
+        problem = f"{odd} takes part, which no Tensor operation made from the inputs"
+        fail(what, problem, "no .data, no .item(), no Tensor(...) on the way")
+
+
+def joining(function, inputs):
+    """Return the values that take part in operations of function(*inputs) from elsewhere."""
+    _, steps = record_operations(lambda: function(*inputs))
+    known, found = {id(t) for t in inputs}, []
+    for output, sources in steps:
+        found += [getattr(s, "data", s) for s in sources if id(s) not in known]
+        known.add(id(output))
+    return [np.asarray(value).tolist() for value in found]
 <%- endif %>
 <%- if cookiecutter.last_module >= '04' %>
 
@@ -544,30 +568,6 @@ def shown_call(call, inputs):
             few = given.dtype.kind != "f" and 0 < given.size <= 4
             shown.append(f"{given.dtype} {given.data.tolist() if few else given.shape}")
     return f"{name}({', '.join(shown)})"
-
-
-def check_composed(function, inputs, others, what):
-    """Fail unless function(*inputs.values()) is composed of Tensor operations, and of nothing else.
-
-    It runs on others, too, which have other values: what joins on the way, without coming from an
-    operation, must be the same both times. So a constant may, and a part in plain NumPy may not.
-    """
-    check_differentiable(lambda: function(*inputs.values()), inputs, what)
-    first, second = (joining(function, list(named.values())) for named in (inputs, others))
-    if first != second:
-        odd = next((a for a, b in zip(first, second, strict=False) if a != b), "a part")
-        problem = f"{odd} takes part, which no Tensor operation made from the inputs"
-        fail(what, problem, "no .data, no .item(), no Tensor(...) on the way")
-
-
-def joining(function, inputs):
-    """Return the values that take part in operations of function(*inputs) from elsewhere."""
-    _, steps = record_operations(lambda: function(*inputs))
-    known, found = {id(t) for t in inputs}, []
-    for output, sources in steps:
-        found += [getattr(s, "data", s) for s in sources if id(s) not in known]
-        known.add(id(output))
-    return [np.asarray(value).tolist() for value in found]
 
 
 def check_digits(got, want, what, digits=3, hint=""):

@@ -8,7 +8,7 @@ import re
 
 __builtins__ = {**vars(builtins)}  # the functions below keep the true ones, whatever is patched
 
-# Magics and what `x = !command` sets, as in export.py: but in here, it is the student's time.
+# export.py has these, too. But read in this process, a long cell costs its student's own time.
 MAGIC = re.compile(
     r"^(\s*)(%{1,2}[A-Za-z_].*|!.*|\?{1,2}[\w.*]+[^\S\n]*|[\w.*]+\?{1,2}[^\S\n]*)$", re.MULTILINE
 )
