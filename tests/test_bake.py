@@ -353,6 +353,17 @@ def test_a_course_that_stops_earlier_is_whole(shorter):
                 assert not missing, (source.name, node.module)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("last_module", pre.MODULES[:-1])
+def test_the_last_module_of_a_course_that_stops_earlier_builds(last_module, bake):
+    """Its solutions run, and get all points, with nothing but what such a course has."""
+    build = [sys.executable, "-m", "coursekit", "build", last_module]
+    course = bake(last_module=last_module)
+    done = subprocess.run(build, cwd=course, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"released release/{last_module}/" in done.stdout
+
+
 def test_the_readmes_table_of_modules_is_true():
     """Numbers of exercises and hours are those that the modules say."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
