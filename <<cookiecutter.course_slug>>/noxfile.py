@@ -105,7 +105,8 @@ def coursekit(session: nox.Session, command: str) -> None:
     environment(session)
     extra(session)
     command_line = [str(PYTHON), "-m", "coursekit", command, *session.posargs]
-    session.run(*command_line, env={"VIRTUAL_ENV": None})
+    # Into a file, Windows would write what it calls ANSI, which has no ✅.
+    session.run(*command_line, env={"VIRTUAL_ENV": None, "PYTHONUTF8": "1"})
 
 
 @nox.session

@@ -195,3 +195,24 @@ def test_a_busy_machine_changes_no_grade(spoilable: Living, busy: None) -> None:
     rows = grades(spoilable)
     assert {(float(row["automatic"]), row["note"]) for row in rows.values()} == {(80, "")}
     assert len(rows) == 6
+
+
+ELSEWHERE = (
+    "build",
+    "collect x",
+    "grade",
+    "mark 1",
+    "compare 1",
+    "test",
+    "term X --first-day 2027-03-01",
+)
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_windows_is_sent_where_a_sandbox_can_be(
+    built: Living, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    name, *rest = command.split()
+    said = built.refused(name, *rest)
+    assert said == f"On Windows, `nox -s {name}` needs WSL or a dev container.\n"

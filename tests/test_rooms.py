@@ -4,6 +4,7 @@ authoring makes, intake takes in, sandbox runs, grading decides, report tells.
 """
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,17 @@ def test_all_of_it_can_be_read_in_a_day() -> None:
 def test_nobody_grades_by_nbgraders_doors() -> None:
     """They are for its own commands; to import them takes a second and a half."""
     assert not [name for name, path in NAMES.items() if "grading.nbgrader_autograde" in own(path)]
+
+
+def test_modules_can_be_written_on_windows() -> None:
+    """What its commands and JupyterLab with formgrader import needs nothing that is not there."""
+    missing = ["fcntl", "resource"]
+    there = ["grading.nbgrader_autograde", "authoring.sync"]
+    there += [name for name in NAMES if name.startswith("upkeep.")]
+    code = f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+    code += "".join(f"import coursekit.{name}\n" for name in ["__main__", *there])
+    done = subprocess.run([sys.executable, "-c", code], cwd=COURSEKIT.parent, check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["export.py", "files.py"])

@@ -28,12 +28,14 @@ class Kit:
 
     root: Path
 
-    def run(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    def run(
+        self, *command: str, cwd: Path | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "course", *command],
             cwd=cwd or self.root,
             env=os.environ | {"PYTHONPATH": str(self.root)},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             encoding="utf-8",
             check=False,
@@ -288,6 +290,13 @@ def test_status_says_how_far_one_is_and_what_is_next(two: Kit) -> None:
     assert last == f"Next: {MODULE}, Exercise 13: Factories and luck"
 
 
+def test_status_says_what_to_export_before_a_module_that_imports_it(two: Kit) -> None:
+    """Nearly all of its tests fail for want of that."""
+    not_exported(two)
+    last = two.says("status").splitlines()[-1]
+    assert last == f"Next: {MODULE} was never exported: course export 01"
+
+
 def test_status_says_when_it_is_due_in_each_section(kit: Kit) -> None:
     settings = kit.root / "pyproject.toml"
     text = settings.read_text(encoding="utf-8")
@@ -315,6 +324,10 @@ def test_submit_writes_one_file_whatever_the_tests_say(solved: Kit) -> None:
     solved.says("submit", "1", "--id", "zobrien", "--name", "Zoë")
     assert first in [backup.read_bytes() for backup in (solved.root / "backups").glob("*.zip")]
     assert "Say your student id" in solved.refuses("submit", "1")
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"\x04")  # Ctrl-D
+    done = solved.run("submit", "1", stdin=terminal)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "cannot be a student id" in solved.refuses("submit", "1", "--id", "a/b", "--name", "A")
 
 
@@ -419,6 +432,18 @@ def test_doctor_finds_a_missing_package_an_old_copy_and_a_moved_folder(
     )
     solved.root.rename(tmp_path / "moved")
     assert f"✗  {package} is imported from nowhere, not here" in doctor(tmp_path / "moved")
+
+
+def test_doctor_says_what_to_export_first_module_first(two: Kit) -> None:
+    two.says("export", "2")
+    for name in ("tensor", "activations"):
+        (path,) = two.root.glob(f"*/{name}.py")
+        path.write_text("# older\n", encoding="utf-8")
+        os.utime(path, (1, 1))
+    said = two.run("doctor").stdout
+    assert re.findall(r"older than your notebook: (.+)", said) == [
+        "course export 01", "course export 02"
+    ]  # fmt: skip
 
 
 def test_doctor_names_a_kernel_of_another_python(solved: Kit, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ console = Console(**PLAIN)
 if not console.is_terminal:  # a log, where rich would fall back to 80 columns
     console.width = 140
 
+ON_WINDOWS = {"sync", "lint", "lab", "update", "new-module", "new-exercise"}
 # A command imports what it needs when it runs: nbgrader alone takes a second to import.
 
 
@@ -200,6 +201,8 @@ def main(arguments: list[str]) -> int:
         parser().error(f"{args.command}: unknown option {' '.join(rest)}; see --help")
     args.rest = rest
     try:
+        if sys.platform == "win32" and args.command not in ON_WINDOWS:
+            raise CourseError(f"On Windows, `nox -s {args.command}` needs WSL or a dev container.")
         return args.action(course_file.load(ROOT), args) or 0
     except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where something was asked
         again = "" if args.command.startswith("new-") else "; run the same command again to go on"

@@ -10,7 +10,6 @@ import ast
 import copy
 import itertools
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,8 +34,6 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
 
     CourseError if its solution loses a point, or the untouched release gains one.
     """
-    if sys.platform == "win32":
-        return assignment
     assignment = replace(assignment, proven=assignment.key)
     last = stored(course, module)
     if last.get("proven") == assignment.proven:

@@ -9,7 +9,6 @@ import os
 import pickle
 import platform
 import queue
-import resource
 import subprocess
 import sys
 import threading
@@ -103,8 +102,9 @@ def graders(jobs: int, *, sandboxed: bool) -> Iterator[tuple[Callable[..., Futur
 
 def main(*, sandboxed: bool) -> None:
     """Answer until the input ends; then end at once, with all that runs for us."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+    import resource  # not on Windows, where formgrader imports this file
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything here prints must not come among the answers
     asked, over = queue.SimpleQueue(), threading.Event()

@@ -5,11 +5,10 @@ last. So the same command goes on where it was interrupted, and nothing is writt
 """
 
 import datetime as dt
-import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import tomlkit
@@ -37,8 +36,7 @@ def begin(course: Course, name: str, first_day: dt.date) -> Iterator[str]:
         )
     text, cleared = new_settings(course, name, first_day)
     partial = course.root / "archive" / (re.sub(r"[^\w.-]+", "-", course.term) + ".partial")
-    there = course.workspace.gradebook, course.root
-    with nullcontext() if os.name == "nt" else database.one_grader(*there):  # Windows: none grades
+    with database.one_grader(course.workspace.gradebook, course.root):
         leave_gradebook(course)
         if work or partial.exists():
             archive = put_away(course, work, partial)

@@ -34,6 +34,7 @@ def status(here: Kit, args: argparse.Namespace) -> int:
                 answered = len(questions) - len(missing)
                 how = f"{checked}, {answered} of {len(questions)} questions"
                 missing = checked.open() + missing
+            todo += [said for said in checking.exports(module) if "course export" in said]
             todo += [f"{module.name}, {part.title}" for part in missing]
         except Problem as problem:
             how, problems = str(problem), 1

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from . import files
@@ -39,10 +40,10 @@ def reset(module: Module, number: str) -> list[str]:
 
 def ask(given: str | None, what: str) -> str:
     """Return what was given, or what a person types; Problem if there is nobody to ask."""
-    if given is None and not sys.stdin.isatty():
-        raise Problem(f"Say your {what}: course submit MODULE --id ID --name NAME")
-    answer = input(f"Your {what}: ") if given is None else given
-    return answer.strip()
+    with suppress(EOFError):  # nobody is there, or typed Ctrl-D; for Windows, NUL is a terminal
+        if given is not None or sys.stdin.isatty():
+            return (input(f"Your {what}: ") if given is None else given).strip()
+    raise Problem(f"Say your {what}: course submit MODULE --id ID --name NAME")
 
 
 def pack(checked: Checked, student: str, name: str) -> Path:
