@@ -345,6 +345,8 @@ def test_only_the_named_student_is_graded_and_shown(spoilable: Living) -> None:
     said = spoilable.ok("grade", "--student", "ada")
     assert "ada" in said and "bob" not in said
     assert set(grades(spoilable)) == {"ada", "bob"}
+    assert "Grades" not in spoilable.ok("grade"), "a table of nothing new"
+    assert "ada" in spoilable.ok("grade", "--student", "ada")
     assert "no folder for: eve" in spoilable.refused("grade", "--student", "eve")
 
 

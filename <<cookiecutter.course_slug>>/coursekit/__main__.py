@@ -75,8 +75,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     from coursekit.report import console as screen
     from coursekit.report import page
 
-    every = course.ready() if args.demo else course.modules()
-    modules = course.modules(args.modules) if args.modules else every
+    modules = course.ready() if args.demo and not args.modules else course.modules(args.modules)
     workspace = course.workspace
     if args.demo:
         from coursekit.authoring import demo
@@ -99,7 +98,8 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     names = {student.id: (student.name, student.section) for student in people.students}
     report = page.write(course, workspace, results, strays, names, over=args.demo)
     rows = [row for key, row in results.rows.items() if key in ended]
-    console.print(screen.table(rows), screen.summary(rows), sep="")
+    listed = [row for row in rows if args.student or row.status != "unchanged"]
+    console.print(*([screen.table(listed)] if listed else []), screen.summary(rows), sep="")
     for name in assignment.changed_since_build(course, {s.module for s in submissions}):
         print(f"{name} has changed since the last build, which is what was graded: build first.")
     for stray in strays[:10]:
