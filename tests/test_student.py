@@ -34,7 +34,7 @@ class Kit:
         return subprocess.run(
             [sys.executable, "-m", "course", *command],
             cwd=cwd or self.root,
-            env=os.environ | {"PYTHONPATH": str(self.root)},
+            env=os.environ | {"PYTHONPATH": str(self.root), "TZ": "UTC"},  # dates are local ones
             stdin=stdin,
             capture_output=True,
             encoding="utf-8",
