@@ -353,6 +353,20 @@ def test_a_course_that_stops_earlier_is_whole(shorter):
                 assert not missing, (source.name, node.module)
 
 
+@pytest.mark.parametrize("root", [ROOT, ROOT / TEMPLATE], ids=["template", "course"])
+def test_pre_commit_formats_as_lint_does(root):
+    """Ruff 0.12, which a course's hooks had, writes `# | export` where 0.17 leaves `#| export`."""
+    hooks = (root / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    (rev,) = re.findall(r"ruff-pre-commit\n +rev: v(\d+\.\d+)\.", hooks)
+    groups = (root / "pyproject.toml").read_text(encoding="utf-8")
+    assert set(re.findall(r'"ruff>=([\d.]+),<', groups)) == {rev}
+
+
+def test_ruff_has_nothing_to_say_of_what_was_built(whole):
+    """Also before `git init`: where there is no Git, ruff knows no .gitignore."""
+    test_ruff_has_nothing_to_say(Baked(whole.root, DEFAULTS))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("last_module", pre.MODULES[:-1])
 def test_the_last_module_of_a_course_that_stops_earlier_builds(last_module, bake):

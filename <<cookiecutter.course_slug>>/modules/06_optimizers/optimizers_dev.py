@@ -1014,9 +1014,9 @@ class AdamW(Adam):
         # 2. Return what Adam should take for the gradient.
         #
         # EXAMPLE
-        # >>> w = leaf([2.0, 2.0], grad=[0.0, 1e6])
+        # >>> w = leaf([2.0, 2.0], grad=[0.0, 1e3])
         # >>> AdamW([w], lr=0.1, weight_decay=0.5).apply_decay(w)
-        # array([0.e+00, 1.e+06], dtype=float32)
+        # array([   0., 1000.], dtype=float32)
         # >>> w
         # Tensor([1.9, 1.9], requires_grad=True)
         #
