@@ -185,6 +185,13 @@ def test_a_folder_without_course_toml_is_no_course(settings: Path) -> None:
     assert "is missing: run this from the folder of your course" in refused(settings)
 
 
+@pytest.mark.parametrize("character", "?%[]*")
+def test_a_folder_that_is_also_a_pattern_is_refused(settings: Path, character: str) -> None:
+    moved = settings.parent.rename(settings.parent.with_name(f"a{character}b"))
+    with pytest.raises(CourseError, match=r"move the course where none of \? % \[ \] \* is in"):
+        course.load(moved)
+
+
 # --- noxfile.py, which looks at course.toml before coursekit is installed ---
 
 

@@ -178,8 +178,8 @@ def load(root: Path) -> Course:
     """Read ROOT/course.toml. A CourseError names the line or the setting that is wrong."""
     path = root / "course.toml"
     course = Course(root.resolve(), **settings.read(path))
-    if found := set("?%[]*") & {*str(course.root)}:  # of addresses of databases, and of patterns
-        raise CourseError(f"{course.root}: move the course where no {found.pop()} is in its path.")
+    if set("?%[]*") & {*str(course.root)}:  # of addresses of databases, and of patterns
+        raise CourseError(f"{course.root}: move the course where none of ? % [ ] * is in its path.")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", course.slug):
         raise CourseError(f"{path}: [course] slug is {course.slug!r}: use a-z, 0-9 and -.")
     if course.zone is None or not course.timezone:

@@ -103,8 +103,8 @@ def make(course: Course, module: Module, graders: Sequence[str], *, anonymous: b
     if len(valid) < len(graders):
         raise CourseError(f"--split {','.join(graders)}: name each once, by letters and digits.")
     if not (found := to_mark(course, module, anonymous=anonymous)):
-        graded = f"nox -s grade -- {module.name}"
-        raise CourseError(f"No answer of {module.name} waits for a mark; new work does by {graded}")
+        first = f"new work does after nox -s grade -- {module.name}"
+        raise CourseError(f"No answer of {module.name} waits for a mark; {first}")
     order = alike({who: "\n".join(a["text"] for a in of.values()) for who, of in found.items()})
     lines, rows, key = [], [], course.root / FOLDER / f"{module.name}.csv"
     for number, grader in enumerate(graders):
