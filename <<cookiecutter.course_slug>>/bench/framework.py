@@ -89,7 +89,7 @@ def show(found: dict, right: dict) -> None:
     counts = (f"{name} {total - len(wrong)} of {total}" for name, wrong in right["wrong"].items())
     print("gradients that are right:", ", ".join(counts))
     if len(right["wrong"]) < 3:
-        print("PyTorch or HIPS autograd is not installed: `nox -s bench -- --oracle` does that.")
+        print("PyTorch or HIPS autograd is missing: `nox -s bench -- --oracle` installs both.")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
     for path in publishing.publish(course, workspace, people, results):
         print("For your LMS:", path.relative_to(course.root))
     if unlisted := names and sorted({row.student for row in results.graded} - names.keys()):
-        print(f"In no table for your LMS, for {roster.NAME} has no such id: {', '.join(unlisted)}")
+        print(f"Not in the tables for your LMS: {roster.NAME} has no id {', '.join(unlisted)}")
     if any(row.waiting for row in results.graded):
         print("Answers wait for their marks: give feedback out after that.")
     where = workspace.root.relative_to(course.root)
@@ -122,7 +122,7 @@ def grade(course: Course, args: argparse.Namespace) -> int:
 def test(course: Course, args: argparse.Namespace) -> int:
     """Check the modules: standards, round trip through grading, student bugs."""
     if args.oracle and not importlib.util.find_spec("torch"):
-        raise CourseError("PyTorch is not installed here; `nox -s test -- --oracle` does that.")
+        raise CourseError("PyTorch is not installed here; `nox -s test -- --oracle` installs it.")
     chosen = [f"--module={module.name}" for module in course.modules(args.modules)]
     only = ["-k", args.k] if args.k else []
     # `-n0` after it: one after the other.
