@@ -214,6 +214,20 @@ def test_a_worker_whose_grader_is_gone_runs_nothing(built: Living) -> None:
     assert not done.stdout, "an answer that nobody waits for"
 
 
+def test_a_worker_starts_where_memory_cannot_be_limited(built: Living) -> None:
+    """As on macOS, where this error is what Python makes of it."""
+    code = """
+import resource
+def refuse(*_): raise ValueError("current limit exceeds maximum limit")
+resource.setrlimit = refuse
+from coursekit.grading import worker
+worker.main(sandboxed=False)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=built.root, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+
+
 @pytest.mark.slow
 @needs_sandbox
 def test_as_many_run_at_a_time_as_one_says(term: Living, tmp_path: Path) -> None:

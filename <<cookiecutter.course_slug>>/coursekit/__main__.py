@@ -19,9 +19,8 @@ from coursekit.upkeep.commands import new_exercise, new_module, term, update
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = {"highlight": False, "markup": False, "emoji": False}  # a file's name is no markup
-console = Console(**PLAIN)
-if not console.is_terminal:  # a log, where rich would fall back to 80 columns
-    console.width = 140
+# In a log, rich would fall back to 80 columns.
+console = Console(**PLAIN, width=None if sys.stdout.isatty() else 140)
 
 ON_WINDOWS = {"sync", "lint", "lab", "update", "new-module", "new-exercise"}
 # A command imports what it needs when it runs: nbgrader alone takes a second to import.

@@ -104,7 +104,8 @@ def main(*, sandboxed: bool) -> None:
     """Answer until the input ends; then end at once, with all that runs for us."""
     import resource  # not on Windows, where formgrader imports this file
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    with contextlib.suppress(ValueError):  # macOS takes no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything here prints must not come among the answers
     asked, over = queue.SimpleQueue(), threading.Event()

@@ -36,8 +36,8 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "MPLBACKEND": "Agg",
     "MPLCONFIGDIR": "/tmp/.matplotlib",
-    "OMP_NUM_THREADS": "1",  # so do OpenBLAS's threads, which a fork would not survive
-    "OPENBLAS_NUM_THREADS": "1",
+    # Threads of BLAS, the last ones Accelerate's on macOS, would not survive a fork.
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"),
     "PATH": "/usr/bin:/bin",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
