@@ -22,7 +22,7 @@ PLAIN = {"highlight": False, "markup": False, "emoji": False}  # a file's name i
 # In a log, rich would fall back to 80 columns.
 console = Console(**PLAIN, width=None if sys.stdout.isatty() else 140)
 
-ON_WINDOWS = {"sync", "lint", "lab", "update", "new-module", "new-exercise"}
+ON_WINDOWS = {"sync", "lint", "lab", "update", "new-module", "new-exercise"}  # fork nothing
 # A command imports what it needs when it runs: nbgrader alone takes a second to import.
 
 

@@ -33,16 +33,16 @@ def diagnose(kit: Kit) -> Iterator[tuple[bool, str]]:
     else:
         yield False, f"{kit.package} is imported from {found or 'nowhere'}, not here: {INSTALL}"
     needed: set[Module] = set()
-    found: list[str] = []
+    to_export: list[str] = []  # in the order to do it
     for module in reversed(kit.modules):
         try:
             state = module.in_package()
             if state in ("older", "edited") or (state == "nowhere" and module in needed):
-                found.append(IN_PACKAGE[state].format(m=module))
+                to_export.insert(0, IN_PACKAGE[state].format(m=module))
             needed.update(module.needs() if module.begun else ())
         except Problem as problem:
-            found.append(str(problem))
-    yield from ((False, line) for line in reversed(found))
+            to_export.insert(0, str(problem))
+    yield from ((False, line) for line in to_export)
 
 
 def numbers(version: str) -> list[int]:
