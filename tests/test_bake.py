@@ -362,6 +362,7 @@ def test_pre_commit_formats_as_lint_does(root):
     assert set(re.findall(r'"ruff>=([\d.]+),<', groups)) == {rev}
 
 
+@pytest.mark.slow
 def test_ruff_has_nothing_to_say_of_what_was_built(whole):
     """Also before `git init`: where there is no Git, ruff knows no .gitignore."""
     test_ruff_has_nothing_to_say(Baked(whole.root, DEFAULTS))
