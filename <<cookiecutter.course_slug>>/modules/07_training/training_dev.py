@@ -2034,7 +2034,7 @@ def load(path):
     """
     ### BEGIN SOLUTION
     try:
-        # Given a name, np.load leaves a damaged file open: Windows keeps that.
+        # Opened here: np.load, given a name, does not close a file that is damaged.
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return unpack(json.loads(str(arrays["state"])), arrays)
     except FileNotFoundError:

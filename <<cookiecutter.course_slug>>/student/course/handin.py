@@ -40,9 +40,11 @@ def reset(module: Module, number: str) -> list[str]:
 
 def ask(given: str | None, what: str) -> str:
     """Return what was given, or what a person types; Problem if there is nobody to ask."""
-    with suppress(EOFError):  # nobody is there, or typed Ctrl-D; for Windows, NUL is a terminal
-        if given is not None or sys.stdin.isatty():
-            return (input(f"Your {what}: ") if given is None else given).strip()
+    if given is not None:
+        return given.strip()
+    with suppress(EOFError):  # Ctrl-D, or Windows' NUL, which says that it is a terminal
+        if sys.stdin.isatty():
+            return input(f"Your {what}: ").strip()
     raise Problem(f"Say your {what}: course submit MODULE --id ID --name NAME")
 
 
