@@ -26,6 +26,11 @@ from living import (
     words_on,
 )
 from nbgrader.api import Gradebook
+from nbgrader.auth import Authenticator
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange.default import ExchangeFetchFeedback, ExchangeSubmit
+from nbgrader.utils import get_username
+from traitlets.config import Config
 
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Tensor (101),Final Score
     Points Possible,,,,,100,(read only)
@@ -156,6 +161,55 @@ def test_from_the_kit_to_marks_in_the_lms(
             total = float(rows[name.split("_")[0]]["total"])
             assert f"Score: {total:g} / 100" in words_on(archive.read(name).decode())
     assert shutil.which("git") is None or not untracked(course.root)
+
+
+@pytest.mark.slow
+def test_through_nbgraders_exchange_and_back(course: Living, tmp_path: Path) -> None:
+    """As on a JupyterHub: each attempt gets its own page back, and no page of another one."""
+    here = Config()
+    here.Exchange.root, here.Exchange.cache = str(tmp_path / "exchange"), str(tmp_path / "cache")
+    here.Exchange.path_includes_course = True
+    here.Exchange.assignment_dir = str(tmp_path)
+    (path,) = (course.root / "dist").glob("*.zip")
+    zipfile.ZipFile(path).extractall(tmp_path)
+    (tmp_path / "exchange").mkdir()
+    here.CourseDirectory.course_id, kit = path.stem, tmp_path / path.stem
+
+    def staff(command: str, *options: str) -> None:
+        """Run one of nbgrader's commands with the course's own settings."""
+        where = f"--Exchange.root={here.Exchange.root}"
+        done = course.run("nbgrader", command, MODULE, where, *options)
+        assert done.returncode == 0, done.stderr
+
+    def student(kind: type) -> None:
+        """Click a button of nbgrader's list of assignments."""
+        coursedir = CourseDirectory(config=here, assignment_id=MODULE)
+        kind(coursedir=coursedir, authenticator=Authenticator(config=here), config=here).start()
+
+    def pages() -> list[str]:
+        student(ExchangeFetchFeedback)
+        fetched = sorted((kit / MODULE / "feedback").glob("*/tensor_dev.html"))
+        return [words_on(page.read_text(encoding="utf-8")) for page in fetched]
+
+    staff("release_assignment")
+    student(ExchangeSubmit)
+    staff("collect")
+    course.ok("grade")
+    staff("release_feedback")
+    first = pages()
+    assert len(first) == 1 and "Score: 0 / 100" in first[0]
+
+    nbformat.write(course.solved(), kit / MODULE / "tensor_dev.ipynb")
+    student(ExchangeSubmit)
+    staff("collect", "--update")
+    staff("release_feedback")  # of the first attempt again: the second one has no page yet
+    assert pages() == first
+    course.ok("grade")
+    staff("release_feedback")
+    row = grades(course)[get_username()]
+    assert float(row["automatic"]) == points(graded(course.solved()))
+    older, newer = pages()
+    assert older == first[0] and f"Score: {float(row['total']):g} / 100" in newer
 
 
 def waiting(course: Living, student: str) -> bool:

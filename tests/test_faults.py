@@ -829,7 +829,7 @@ def taken_in(submission: Submission) -> tuple[str, list[dict]]:
     except Ungradable as error:
         return str(error), []
     built, repaired = rebuild.rebuild(cells, BUILT)
-    _, about_date = times.handed_in(handed_in.stamp, dt.UTC)
+    _, about_date = times.handed_in(handed_in.about.get("timestamp.txt"), dt.UTC)
     return "; ".join([*notes, *about_date, *repaired]), valid(built)
 
 

@@ -137,6 +137,10 @@ class ModuleGrader:
             if cells is not None:
                 graded = finished(self.assignment, cells, grades, self.policy, last)
                 return (yield submission, graded, status)
+        for name, place in itertools.product(collect.ABOUT, (folder, page.parent)):
+            (place / name).unlink(missing_ok=True)
+            if name in handed_in.about:
+                files.write_bytes(place / name, handed_in.about[name])
         work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
         self.waiting[self.submit(self.assignment.key, self.data, work)] = submission
         return None
@@ -160,10 +164,9 @@ class ModuleGrader:
 
     def failed(self, submission: Submission, error: Exception) -> None:
         """Say of a submission that it could not be graded, and why; it will be tried again."""
-        reason = f"failed: {type(error).__name__}: {error}"
         folder = self.grading.workspace.graded(submission)
-        known = state.read(folder).answers
-        state.write(folder, State(status="failed", reason=reason, answers=known))
+        known, why = state.read(folder).answers, f"failed: {type(error).__name__}: {error}"
+        state.write(folder, State(status="failed", reason=why, answers=known))
         self.report(submission, "failed")
 
     def save(self, batch: list[Done]) -> None:

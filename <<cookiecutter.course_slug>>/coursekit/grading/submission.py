@@ -17,7 +17,7 @@ from coursekit.grading.feedback import Cells
 from coursekit.grading.late import LatePolicy
 from coursekit.grading.state import State
 from coursekit.intake import parse, times
-from coursekit.intake.collect import HandedIn, printable
+from coursekit.intake.collect import TIMESTAMP, HandedIn, printable
 from coursekit.intake.rebuild import rebuild
 from coursekit.notebook import grade_id
 from coursekit.sandbox.engine import Cell, Engine, Outcome
@@ -52,7 +52,7 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
     """Read, rebuild, run and score one submission, and make its page."""
     grades = work.grades
     zone = tz.gettz(work.policy.timezone)
-    grades.handed_in, about_time = times.handed_in(work.handed_in.stamp, zone)
+    grades.handed_in, about_time = times.handed_in(work.handed_in.about.get(TIMESTAMP), zone)
     signal.signal(signal.SIGPROF, give_up)
     signal.setitimer(signal.ITIMER_PROF, READING)
     try:

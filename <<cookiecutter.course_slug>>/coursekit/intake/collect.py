@@ -7,19 +7,18 @@ path. Whatever stands in a submission's folder ends as bytes or as a refusal, ne
 import os
 import re
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any
 
 from coursekit.course import Course, Module, Submission, Workspace
 from coursekit.errors import CourseError, Ungradable
 
-AnyPath = TypeVar("AnyPath", bound=PurePath)
-
 KINDS = ".ipynb", ".py", ".zip"  # of files that may hold a notebook
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 TIMESTAMP = "timestamp.txt"  # nbgrader's name; plain text, when the work was handed in
+ABOUT = TIMESTAMP, "submission_secret.txt"  # by which nbgrader's exchange gives feedback back
 OUTPUTS = 10  # a file may be so many times larger than its limit: outputs do not count
 DEEPER = 2  # folders below the one where the notebook belongs
 BROWSERS = re.compile(r"(?<=\.ipynb)\.(txt|json|download)$", re.I)
@@ -35,13 +34,13 @@ class HandedIn:
     name: str  # the file's, in a form that can be printed
     data: bytes
     notes: tuple[str, ...] = ()  # copies beside it, which the student may have meant
-    stamp: bytes | None = None  # what timestamp.txt holds
+    about: Mapping[str, bytes] = field(default_factory=dict)  # what of ABOUT lies there
     refusal: str = ""
 
     def contents(self) -> tuple[bytes, ...]:
         """Return all of it that decides about the grade, to be hashed."""
-        about = repr((self.name, self.notes, self.stamp is None, self.refusal))
-        return about.encode(), self.data, self.stamp or b""
+        about = repr((self.name, self.notes, TIMESTAMP in self.about, self.refusal))
+        return about.encode(), self.data, self.about.get(TIMESTAMP, b"")
 
 
 def find(
@@ -93,12 +92,12 @@ def strays(course: Course, workspace: Workspace) -> list[str]:
 
 def read(submission: Submission, limit_bytes: float) -> HandedIn:
     """Find and read a submission. `limit_bytes` is for its notebook without outputs."""
-    folder, wanted, stamp = submission.folder, submission.module.notebook.name, None
+    folder, wanted, about = submission.folder, submission.module.notebook.name, {}
     try:
         for path in (folder.parent, folder):
             if path.is_symlink():
                 raise Ungradable(f"{printable(path.name)} is a link, not a folder")
-        stamp = read_stamp(folder / TIMESTAMP)
+        about = {p.name: read_about(p) for p in map(folder.joinpath, ABOUT) if os.path.lexists(p)}
         if not (found := choose(files_below(folder), wanted)):
             seen = sorted(os.scandir(folder), key=lambda entry: entry.name)
             names = [printable(e.name) + "/" * e.is_dir() for e in seen if is_visible(e.name)]
@@ -107,19 +106,19 @@ def read(submission: Submission, limit_bytes: float) -> HandedIn:
         path, *copies = found
         name = printable(path.relative_to(folder).as_posix())
         notes = [f"{printable(c.name)} lies beside it and was not looked at" for c in copies]
-        return HandedIn(name, read_file(path, limit_bytes), tuple(notes), stamp)
+        return HandedIn(name, read_file(path, limit_bytes), tuple(notes), about)
     except Ungradable as error:
         refusal = str(error)
     except Exception as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         refusal = f"{wanted} cannot be read ({why})"
-    return HandedIn(wanted, b"", (), stamp, refusal)
+    return HandedIn(wanted, b"", (), about, refusal)
 
 
-def read_stamp(path: Path) -> bytes | None:
-    """Return what stands in a timestamp: None if there is none, nothing if it cannot be read."""
+def read_about(path: Path) -> bytes:
+    """Return what stands in a timestamp or secret; nothing if it cannot be read."""
     try:
-        return read_file(path, 1_000) if os.path.lexists(path) else None
+        return read_file(path, 1_000)
     except (Ungradable, OSError):
         return b""
 
@@ -141,13 +140,13 @@ def is_visible(name: str) -> bool:
     return not name.startswith(".") and name != "__MACOSX"
 
 
-def choose(paths: Iterable[AnyPath], wanted: str) -> list[AnyPath]:
+def choose(paths: Iterable[PurePath], wanted: str) -> list[Any]:
     """Return the file that must be meant, and its copies beside it; nothing if there is none.
 
     A notebook goes before a script or an archive, then what lies higher, then what is named so.
     """
 
-    def rank(path: AnyPath) -> tuple[int, int, bool, bool]:
+    def rank(path: PurePath) -> tuple[int, int, bool, bool]:
         kind = suffix(path)
         exact = path.name == PurePath(wanted).with_suffix(kind).name
         return KINDS.index(kind), len(path.parts), not exact, plain(path.name) != plain(wanted)
