@@ -34,7 +34,7 @@ from sqlalchemy.exc import IntegrityError
 from traitlets.config import Config
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
-from coursekit import gradebook  # noqa: E402
+from coursekit import database, gradebook  # noqa: E402
 from coursekit.authoring.record import record as recorded  # noqa: E402
 from coursekit.course import Module, Workspace  # noqa: E402
 from coursekit.errors import CourseError  # noqa: E402
@@ -404,3 +404,18 @@ def test_before_anyone_handed_in_nothing_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "backups").exists()
     with opened(tmp_path) as book:
         assert [c.name for c in book.find_notebook(NOTEBOOK, MODULE).grade_cells] == ["only"]
+
+
+def test_ctrl_c_while_a_transaction_ends_is_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLAlchemy raises it, as it should, and logged a traceback as well."""
+    made = database.engine(f"sqlite:///{tmp_path / 'gradebook.db'}")
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    event.listen(made, "reset", pressed)
+    with pytest.raises(KeyboardInterrupt), made.connect():
+        pass
+    assert caplog.records == []

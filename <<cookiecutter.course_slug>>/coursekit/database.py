@@ -1,5 +1,6 @@
 """The gradebook's database, a file or a server: how to get at it, and one grader at a time."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ UNUSABLE = """\
 The gradebook at {url!r} cannot be used: {said}
 Is there room on the disk, or is the server up, does the database exist, and may you use it? After
 that, run this again: it goes on where it stopped."""
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # of what it raises, too: Ctrl-C
 WHO, WAIT = "someone else", "\nWait until that is done, or stop it; then run this again."
 
 
@@ -89,8 +91,7 @@ def one_grader(db_url: str, folder: Path) -> Iterator[None]:
             file.seek(0)
             raise CourseError(f"{folder} is being graded by {file.read() or WHO}.{WAIT}") from None
         file.truncate(0)
-        file.write(me())
-        file.flush()
+        print(me(), end="", file=file, flush=True)
         if made.dialect.name == "postgresql":  # so that no other machine grades, either
             connection = held.enter_context(made.connect())
             held.callback(connection.invalidate)  # ends the connection, and the lock with it

@@ -127,7 +127,6 @@ def write(
     now = dt.datetime.max if over else naive_utc(made)
     modules = list(figures(course, results, students, now))
     handed_in = [{result.student: result for result in module.results} for module in modules]
-    ran = [result for result in graded if result.ran]
     text = env.get_template("page.html.j2").render(
         course=course,
         made=made,
@@ -139,7 +138,7 @@ def write(
         refused=[row for row in results.rows.values() if row.status in {"refused", "failed"}],
         strays=[*strays],
         repaired=grouped((note, result) for result in graded for note in result.state.repaired),
-        broke=grouped((result.state.reason, result) for result in ran if result.state.reason),
+        broke=grouped((r.state.reason, r) for r in graded if r.ran and r.state.reason),
         table={student: [of.get(student) for of in handed_in] for student in students},
     )
     path = workspace.root / "report.html"
