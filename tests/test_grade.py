@@ -218,12 +218,12 @@ def test_marks_and_extensions_given_later_change_what_lateness_costs(spoilable: 
     spoilable.hand_in("ada", spoilable.solved(), stamp="2027-01-26 12:00:00 UTC")
     spoilable.ok("grade")
     marked(spoilable, "ada", 5)
-    assert "unchanged" in spoilable.ok("grade")
+    assert "1 updated" in spoilable.ok("grade")
     assert float(grades(spoilable)["ada"]["total"]) == 90
     with closing(sqlite3.connect(spoilable.root / "gradebook.db")) as db, db:
         # a day, as nbgrader keeps an interval
         db.execute("UPDATE submitted_assignment SET extension = '1970-01-02 00:00:00.000000'")
-    assert "unchanged" in spoilable.ok("grade")
+    assert "1 updated" in spoilable.ok("grade")
     assert float(grades(spoilable)["ada"]["total"]) == 100
     page = spoilable.root / "feedback" / "ada" / MODULE / "tensor_dev.html"
     assert "Score: 100 / 100" in words_on(page.read_text(encoding="utf-8"))
@@ -303,7 +303,9 @@ def test_grading_again_keeps_everything_and_force_keeps_marks(spoilable: Living)
     assert "unchanged" in spoilable.ok("grade")
     assert page.stat().st_mtime_ns == first
     marked(spoilable, "ada", 4.5)
-    assert "unchanged" in spoilable.ok("grade")
+    said = spoilable.ok("grade")
+    assert "1 updated" in said and "80/80" in said, "whose marks are counted now is listed"
+    assert "1 unchanged" in spoilable.ok("grade")
     assert page.stat().st_mtime_ns > first, "feedback does not show the marks"
     assert float(grades(spoilable)["ada"]["total"]) == 98
     spoilable.ok("grade", "--force")
@@ -443,7 +445,7 @@ def test_a_graded_notebook_that_was_saved_in_jupyter_stops_nobody(spoilable: Liv
     nbformat.write(nbformat.read(path, as_version=4), path)
     spoilable.edit(spoilable.root / "course.toml", "percent_per_day = 0", "percent_per_day = 10")
     said = spoilable.ok("grade")
-    assert "1 graded, 1 unchanged" in said
+    assert "1 graded, 1 updated" in said
 
 
 def test_a_private_umask_costs_nobody_anything(spoilable: Living) -> None:

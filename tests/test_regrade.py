@@ -211,7 +211,7 @@ def test_a_new_due_date_and_zone_count_without_a_build(spoilable: Living) -> Non
     spoilable.ok("grade")
     assert grades(spoilable)["ada"]["note"] == ""
     spoilable.edit(settings, 'timezone = "UTC"', 'timezone = "Europe/Berlin"')
-    assert "1 unchanged" in spoilable.ok("grade")
+    assert "1 updated" in spoilable.ok("grade")
     row = grades(spoilable)["ada"]
     assert row["note"] == "0:01:00 late, costs 8 points" and float(row["late_penalty"]) == 8
     spoilable.edit(settings, "# 01_tensor = 2027-02-01", "01_tensor = 2027-01-23")

@@ -130,13 +130,13 @@ class ModuleGrader:
         last = state.read(folder)
         grades = self.known.get(submission.student) or self.record.empty(submission.student)
         if last.key == key and grades.id and not self.grading.force:
-            status = "zero" if last.status == "zero" else "unchanged"
+            zero = last.status == "zero"
             if last.marks == standing(grades, self.policy) and page.is_file():
-                return self.report(submission, status)
-            cells = [] if status == "zero" else cells_in(folder / self.assignment.file)
+                return self.report(submission, "zero" if zero else "unchanged")
+            cells = [] if zero else cells_in(folder / self.assignment.file)
             if cells is not None:
                 graded = finished(self.assignment, cells, grades, self.policy, last)
-                return (yield submission, graded, status)
+                return (yield submission, graded, "zero" if zero else "updated")
         for name, place in itertools.product(collect.ABOUT, (folder, page.parent)):
             (place / name).unlink(missing_ok=True)
             if name in handed_in.about:

@@ -26,7 +26,7 @@ class Result:
 
     student: str
     module: str
-    status: str  # graded, unchanged, zero (cannot be graded), refused (no student id), failed
+    status: str  # graded, updated (marks, dates), unchanged, zero, refused (no student id), failed
     state: State
     note: str = ""  # all that a person should know of it, in one line
     notebook: str = ""  # "tensor_dev"; "" and no scores if it is not in the gradebook
