@@ -186,6 +186,7 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
         "slug": course.slug,
         "term": course.term,
         "package": course.package,
+        "python": assignment.versions()["Python"].rpartition(".")[0],
         "requirements": '", "'.join(json.dumps(each)[1:-1] for each in needs),
         **{name: f"{course.grading[name]:g}" for name in LIMITS},
         "staff": ", ".join(f"{person['name']} <{person['email']}>" for person in course.staff),

@@ -52,5 +52,4 @@ def summary(results: list[Result]) -> str:
     """Return one line that counts the rows by status, and those that wait for a person."""
     counts = Counter(result.status for result in results)
     parts = [f"{count} {status}" for status, count in sorted(counts.items())]
-    waiting = sum(result.waiting > 0 for result in results)
-    return ", ".join([*parts, f"{waiting} to mark"]) + "."
+    return ", ".join([*parts, f"{sum(r.waiting > 0 for r in results)} to mark"]) + "."

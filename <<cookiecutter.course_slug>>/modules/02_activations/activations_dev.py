@@ -305,7 +305,7 @@ largest exponent of each dtype, and watch them break just outside.
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-naive", "locked": false, "schema_version": 3, "solution": true, "task": false}}
 def sigmoid_naive(x):
-    """Return 1 / (1 + e^-x) of each element, computed just so."""
+    """Return 1 / (1 + e^-x) of each element, computed just so: NumPy may warn."""
     # TODO: write the formula with Tensor operations; `1 / tensor` works.
     ### BEGIN SOLUTION
     return 1 / (1 + (-x).exp())
@@ -376,7 +376,8 @@ def test_naive():
         value, warned = watch(lambda x=x: sigmoid_naive(Tensor([-x])))
         print(f"sigmoid_naive({-x:.1f}) is {value.item():.1e}: {warned or 'silent'}")
         what = f"sigmoid_naive({-x:.1f}), does it warn?"
-        check_equal(bool(warned), x > limit, what, "compute 1 / (1 + e^-x) just so")
+        hint = "compute 1 / (1 + e^-x) just so, and silence nothing"
+        check_equal(bool(warned), x > limit, what, hint)
     for x in (limit + 0.1, -1000.0):
         value, warned = watch(lambda x=x: softmax_naive(Tensor([x, x])))
         print(f"softmax_naive([{x:.1f}, {x:.1f}]) is {value.data}: {warned}")
@@ -882,7 +883,7 @@ def softmax(x, dim=-1):
     # HINTS
     # - With the largest score of the whole Tensor, a line of low scores becomes 0 / 0.
     # - Any shift gives the same result, so gradients need not pass through it:
-    #   Tensor(...) around the maximum makes a constant of it.
+    #   Tensor(...) around the maximum, as it is, makes a constant of it.
     ### BEGIN SOLUTION
     shift = Tensor(x.max(axis=dim, keepdims=True))
     e = (x - shift).exp()

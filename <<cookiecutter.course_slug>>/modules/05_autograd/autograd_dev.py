@@ -392,7 +392,7 @@ def __add__(self, other):
     #
     # HINTS
     # - unwrap(other) is an array, or a number. A vjp computes with these, not with
-    #   Tensors: it takes an array and returns one.
+    #   Tensors: it takes an array and returns one, of the same dtype.
     # - Shapes that broadcast need no care here: backward will fit them.
     ### BEGIN SOLUTION
     result = result_of(self.data + unwrap(other), self, other)
@@ -997,7 +997,8 @@ def spot_the_bug():
     for text in ("a * b", "a * b + a", "a * a"):
         a, b = leaf(2.0), leaf(3.0)
         hasty_backward(eval(text, {"a": a, "b": b}))
-        slope = numeric_gradient(lambda x, t=text: eval(t, {"a": x, "b": 3.0}), 2.0)
+        at = np.array(2.0)
+        slope = numeric_gradient(lambda x, t=text: eval(t, {"a": x, "b": 3.0}), at)
         print(f"slope of {text} in a, at a = 2, b = 3: {slope:.0f}, got {a.grad:.0f}")
 
 
@@ -2187,7 +2188,8 @@ def arrays_of(node):
         if isinstance(vjp, functools.partial):
             values += vjp.keywords.values()
         else:
-            values += [cell.cell_contents for cell in vjp.__closure__ or ()]
+            held = getattr(vjp, "__closure__", None) or ()
+            values += [cell.cell_contents for cell in held]
     return [value for value in values if isinstance(value, np.ndarray)]
 
 

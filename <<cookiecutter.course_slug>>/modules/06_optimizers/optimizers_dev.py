@@ -279,7 +279,7 @@ def test_optimizer_beyond():
     # hidden: what each optimizer owns
     a, b = leaf([1.0, 2.0], grad=[7.0, 8.0]), leaf([0.0])
     first, second = Count((p for p in (b, a)), 0.0), Count([a], 0.5)
-    check_equal(type(first.parameters), list, "type(parameters)")
+    check_equal(isinstance(first.parameters, list), True, "is parameters a list?")
     same = [p is q for p, q in zip(first.parameters, (b, a), strict=True)]
     check_equal(same, [True, True], "the parameters, in order")
     got = (first.lr, first.initial_lr, first.buffers)
@@ -611,7 +611,8 @@ def test_momentum_beyond():
     class Steps(SGD):
         def update(self, parameter, state):
             direction = self.direction(parameter, state)
-            parameter.data = parameter.data - np.multiply(direction, self.lr)
+            step = np.multiply(direction, self.lr).astype(parameter.dtype)
+            parameter.data = parameter.data - step
 
     def plain(momentum, weight_decay, nesterov):
         def rule(w, steps):
