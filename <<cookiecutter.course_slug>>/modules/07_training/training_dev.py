@@ -2194,7 +2194,7 @@ def fit(self, epochs, validation=None, checkpoint=None):
     # 2. the lr of the optimizer and the loss of an epoch make a row:
     #    {"lr": …, "loss": …}.
     # 3. With a validation loader, add what evaluate says, each name behind "val_".
-    # 4. The scheduler steps, and the row joins the history.
+    # 4. The scheduler steps, and the row, complete now, joins the history.
     # 5. The stopper sees the val_loss. Then save, when all of this epoch is done.
     #
     # EXAMPLE
