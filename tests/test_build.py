@@ -79,6 +79,7 @@ def test_the_kit_holds_what_a_student_needs_and_no_more(built: Living) -> None:
     )
     readme = zipfile.ZipFile(path).read(f"{top}/README.md").decode()
     assert "25 January 2027" in readme, "the due date of Module 01 is not in the student's README"
+    assert "Grading runs Python {}.{}: use".format(*sys.version_info) in readme
 
 
 def test_a_cell_that_would_not_run_is_refused_also_where_it_only_draws(spoilable: Living) -> None:

@@ -23,7 +23,7 @@ UNUSABLE = """\
 The gradebook at {url!r} cannot be used: {said}
 Is there room on the disk, or is the server up, does the database exist, and may you use it? After
 that, run this again: it goes on where it stopped."""
-logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # of what it raises, too: Ctrl-C
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # what it logs it raises, too
 WHO, WAIT = "someone else", "\nWait until that is done, or stop it; then run this again."
 
 

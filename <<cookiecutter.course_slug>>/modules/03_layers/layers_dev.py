@@ -1349,9 +1349,9 @@ class Embedding(Layer):
         ### END SOLUTION
 
     def forward(self, index):
-        """Return copies of the rows that index, of integers, names.
+        """Return copies of the rows that index, a Tensor of integers, names.
 
-        Their shape is index.shape + (embedding_dim,).
+        The result's shape is index.shape + (embedding_dim,).
         RuntimeError says "Embedding" and the dtype if index is not of integers;
         IndexError says "Embedding", a bad index and num_embeddings.
         """
