@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
 import pytest
@@ -21,7 +22,7 @@ from coursekit.grades import SubmissionGrades
 from coursekit.grading.late import LatePolicy
 from coursekit.grading.submission import Work
 from coursekit.intake.collect import HandedIn
-from living import Living, copy_of, only_folder, solutions, table, until
+from living import MODULE, Living, copy_of, only_folder, snapshot, solutions, table, until
 
 KILLS = 5  # of each course
 QUERY = """
@@ -134,19 +135,43 @@ def test_what_was_marked_stays_marked_and_asks_where_the_answer_is_new(unbroken:
 
 
 def test_stopped_before_new_work_is_saved_it_asks_for_no_mark_of_the_same_answers_again(
-    unbroken: Living, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unbroken: Living, tmp_path: Path
 ) -> None:
-    def stopped(*_: object) -> None:
-        raise KeyboardInterrupt
-
     course = copy_of(unbroken.root, tmp_path / unbroken.root.name)
     course.hand_in("bob", course.solved(lambda number: number != 4))
-    with monkeypatch.context() as patched:
-        patched.setattr("coursekit.gradebook.Gradebook.save", stopped)
-        assert course.call("grade").returncode == 130
+    grade_until_it_saves(course)
     assert "1 graded" in course.ok("grade")
     marked = [row for row in rows(course) if row[0] == "bob" and row[3] is not None]
     assert marked and not any(again for *_, again in marked)
+
+
+def test_a_page_changes_together_with_what_says_whose_it_is(
+    unbroken: Living, tmp_path: Path
+) -> None:
+    """By the secret beside a page nbgrader's exchange knows the attempt that it belongs to."""
+    course = copy_of(unbroken.root, tmp_path / unbroken.root.name)
+    feedback = course.root / "feedback" / "bob" / MODULE
+    handed_in = course.hand_in("bob", course.solved(lambda number: number != 4))
+    (handed_in / "submission_secret.txt").write_text("first", encoding="utf-8")
+    course.ok("grade")
+    before = snapshot(feedback)
+    assert before["submission_secret.txt"] == b"first"
+
+    course.hand_in("bob", course.solved(lambda number: number != 5))
+    (handed_in / "submission_secret.txt").write_text("second", encoding="utf-8")
+    grade_until_it_saves(course)
+    assert snapshot(feedback) == before
+    course.ok("grade")
+    after = snapshot(feedback)
+    assert after.keys() == before.keys()
+    assert after["submission_secret.txt"] == b"second"
+    assert after["tensor_dev.html"] != before["tensor_dev.html"]
+
+
+def grade_until_it_saves(course: Living) -> None:
+    """Grade, and stop in the moment before anything is saved."""
+    with patch("coursekit.gradebook.Gradebook.save", side_effect=KeyboardInterrupt):
+        assert course.call("grade").returncode == 130
 
 
 def test_stopped_by_ctrl_c_it_says_how_to_go_on(term: Living, tmp_path: Path) -> None:

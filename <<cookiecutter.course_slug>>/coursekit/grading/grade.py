@@ -129,20 +129,16 @@ class ModuleGrader:
         folder, page = workspace.graded(submission), workspace.page(submission)
         last = state.read(folder)
         grades = self.known.get(submission.student) or self.record.empty(submission.student)
+        work = Work(handed_in, grades, key, self.policy, last.answers)
         if last.key == key and grades.id and not self.grading.force:
             zero = last.status == "zero"
             if last.marks == standing(grades, self.policy) and page.is_file():
                 return self.report(submission, "zero" if zero else "unchanged")
             cells = [] if zero else cells_in(folder / self.assignment.file)
             if cells is not None:
-                graded = finished(self.assignment, cells, grades, self.policy, last)
+                graded = finished(self.assignment, work, cells, last)
                 return (yield submission, graded, "zero" if zero else "updated")
-        for name, place in itertools.product(collect.ABOUT, (folder, page.parent)):
-            (place / name).unlink(missing_ok=True)
-            if name in handed_in.about:
-                files.write_bytes(place / name, handed_in.about[name])
-        work = pickle.dumps(Work(handed_in, grades, key, self.policy, last.answers))
-        self.waiting[self.submit(self.assignment.key, self.data, work)] = submission
+        self.waiting[self.submit(self.assignment.key, self.data, pickle.dumps(work))] = submission
         return None
 
     def collect(self, fewer: int) -> Iterator[Done]:
@@ -178,7 +174,7 @@ class ModuleGrader:
                 state.write(folder, replace(last, key=""))
         self.gradebook.save(self.record, [graded.grades for _, graded, _ in batch])
         for submission, graded, status in batch:
-            folder = workspace.graded(submission)
+            folder, page = workspace.graded(submission), workspace.page(submission)
             target = folder / self.assignment.file
             if graded.notebook:
                 files.write_text(target, graded.notebook)
@@ -187,7 +183,11 @@ class ModuleGrader:
             folder.mkdir(parents=True, exist_ok=True)
             for path in self.beside:
                 files.link(path, folder / path.name)
-            files.write_text(workspace.page(submission), graded.page)
+            files.write_text(page, graded.page)
+            for name, place in itertools.product(collect.ABOUT, (folder, page.parent)):
+                (place / name).unlink(missing_ok=True)
+                if name in graded.about:  # only now: no attempt gets the page of another one
+                    files.write_bytes(place / name, graded.about[name])
             state.write(folder, graded.state)
             self.report(submission, status)
 

@@ -46,6 +46,7 @@ class Graded:
     state: State
     notebook: str  # as JSON; "" if there is none to be graded
     page: str  # HTML
+    about: Mapping[str, bytes]  # as HandedIn's
 
 
 def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
@@ -62,7 +63,7 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
         for grade in grades.grades.values():  # marks by hand stay, and ask for a look
             grade.auto_score, grade.needs_manual_grade = 0.0, grade.manual_score is not None
         state = State(key=work.key, status="zero", reason=str(error))
-        return finished(assignment, [], grades, work.policy, state)
+        return finished(assignment, work, [], state)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     outcome, checks = run(assignment, cells, work.key, warm)
@@ -82,20 +83,19 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
         seconds=round(outcome.seconds, 3),
         answers=answers,
     )
-    return finished(assignment, cells, grades, work.policy, state)
+    return finished(assignment, work, cells, state)
 
 
-def finished(
-    assignment: Assignment, cells: Cells, grades: SubmissionGrades, policy: LatePolicy, state: State
-) -> Graded:
+def finished(assignment: Assignment, work: Work, cells: Cells, state: State) -> Graded:
     """Return a submission with what its lateness costs, its notebook and its page."""
+    grades, policy = work.grades, work.policy
     grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
     state = replace(state, marks=standing(grades, policy))
-    kernel = {"kernelspec": assignment.kernelspec}
-    shown = [*for_graders(assignment, cells)]
-    whole = {"cells": shown, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    rest = {"metadata": {"kernelspec": assignment.kernelspec}, "nbformat": 4, "nbformat_minor": 5}
+    whole = {"cells": [*for_graders(assignment, cells)], **rest}
     text = json.dumps(whole) + "\n" if cells else ""
-    return Graded(grades, state, text, feedback.page(assignment, cells, grades, state))
+    page = feedback.page(assignment, cells, grades, state)
+    return Graded(grades, state, text, page, work.handed_in.about)
 
 
 def for_graders(assignment: Assignment, cells: Cells) -> Iterator[Mapping]:
