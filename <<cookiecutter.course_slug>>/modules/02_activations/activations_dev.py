@@ -1545,17 +1545,17 @@ for softmax*, arXiv:1805.02867; Dao et al., *FlashAttention*, arXiv:2205.14135.
 ```python
 >>> import torch
 >>> from torch.nn import functional as F
->>> x = torch.tensor([-2.0, 0.0, 3.0])
+>>> x = torch.tensor([-2.0, 0.0, 2.0])
 >>> F.relu(x)
-tensor([0., 0., 3.])
+tensor([0., 0., 2.])
 >>> F.leaky_relu(x, 0.1)
-tensor([-0.2000,  0.0000,  3.0000])
+tensor([-0.2000,  0.0000,  2.0000])
 >>> torch.sigmoid(x)
-tensor([0.1192, 0.5000, 0.9526])
+tensor([0.1192, 0.5000, 0.8808])
 >>> F.gelu(x)
-tensor([-0.0455,  0.0000,  2.9960])
+tensor([-0.0455,  0.0000,  1.9545])
 >>> F.gelu(x, approximate="tanh")
-tensor([-0.0454,  0.0000,  2.9964])
+tensor([-0.0454,  0.0000,  1.9546])
 >>> F.softmax(torch.tensor([[1.0, 2.0, 4.0], [1001.0, 1002.0, 1004.0]]), dim=1)
 tensor([[0.0420, 0.1142, 0.8438],
         [0.0420, 0.1142, 0.8438]])
@@ -1569,7 +1569,7 @@ And yours, on the same numbers:
 """
 
 # %% [code] {"nbgrader": {"grade": false, "grade_id": "activations-pytorch", "locked": true, "schema_version": 3, "solution": false, "task": false}}
-x = Tensor([-2.0, 0.0, 3.0])
+x = Tensor([-2.0, 0.0, 2.0])
 with np.printoptions(precision=4, suppress=True):
     print(relu(x), leaky_relu(x, 0.1), sigmoid(x), gelu(x), gelu(x, "tanh"), sep="\n")
     print(softmax(Tensor([[1.0, 2.0, 4.0], [1001.0, 1002.0, 1004.0]]), dim=1))
