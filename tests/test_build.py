@@ -633,7 +633,7 @@ def unclosed_region(course: Living) -> str:
 
 def syntax_error_in_a_solution(course: Living) -> str:
     course.edit(course.source, "    ### END SOLUTION", "    return return\n    ### END SOLUTION")
-    return "does not parse: invalid syntax"
+    return "tensor_dev.py:192:12: invalid-syntax: Simple statements must be separated"
 
 
 def docstring_inside_the_solution(course: Living) -> str:
@@ -690,7 +690,68 @@ def no_topic(course: Living) -> str:
     return "test cell 'tensor-init-beyond': say above its hidden tests what they ask, e.g. `# hid"
 
 
+def misspelt_cell(course: Living) -> str:
+    """A head that jupytext takes for a comment: the test below it would count for nothing."""
+    course.edit(
+        course.source,
+        '# %% [code] {"nbgrader": {"grade": true',
+        '# %%[code] {"nbgrader": {"grade": true',
+    )
+    return 'tensor_dev.py: \'%%[code] {"nbgrader": {"grade": true'
+
+
+def metadata_that_is_no_json(course: Living) -> str:
+    course.edit(
+        course.source,
+        '# %% [code] {"nbgrader": {"grade": true',
+        '# %% [code] {"nbgrader": {"grade": True',
+    )
+    return 'tensor_dev.py: \'{"nbgrader": {"grade": True'
+
+
+def points_of_no_test(course: Living) -> str:
+    course.edit(course.source, '"nbgrader": {"grade": true', '"nbgrader": {"grade": false')
+    return "needs whole `points` if it is graded, and none if not"
+
+
+def package_that_students_lack(course: Living) -> str:
+    course.edit(
+        course.source, "import numpy as np\n", "import numpy as np\nimport sqlalchemy.orm\n"
+    )
+    return "tensor_dev.py: cell 'tensor-imports' imports sqlalchemy.orm: name what brings it in"
+
+
+def provided_cell_that_fails(course: Living) -> str:
+    course.edit(course.source, "import numpy as np\n", "import numpy as np\n\nnp.zeros(3)[4]\n")
+    return (
+        "tensor_dev.py: tensor-imports: the solution does not run in this cell: IndexError: index 4"
+    )
+
+
+def warning_in_a_test(course: Living) -> str:
+    body = "def test_init():\n"
+    course.edit(course.source, body, body + "    import sys\n\n    sys.stderr.write('old')\n")
+    return "the solution gets 0 of 6 points, and must get 6: stderr: old"
+
+
+def luck_in_a_test(course: Living) -> str:
+    """It passes the first time."""
+    body = "def test_init():\n"
+    luck = (
+        "    globals()['runs'] = globals().get('runs', 0) + 1\n    assert runs < 2  # noqa: F821\n"
+    )
+    course.edit(course.source, body, body + luck)
+    return "tensor-init-test: the solution, run again (is all seeded?), gets 0 of 6 points"
+
+
 CHECKS = [
+    misspelt_cell,
+    metadata_that_is_no_json,
+    points_of_no_test,
+    package_that_students_lack,
+    provided_cell_that_fails,
+    warning_in_a_test,
+    luck_in_a_test,
     leak_in_markdown,
     leak_in_a_file_beside_the_notebook,
     leak_in_the_student_readme,

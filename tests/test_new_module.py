@@ -548,5 +548,5 @@ def test_a_pasted_picture_is_not_lost(spoilable: Living) -> None:
     picture = {"image.png": {"image/png": "aGVsbG8="}}
     edited(spoilable.notebook, lambda cells: cells[0].update(attachments=picture, source="new"))
     before = snapshot(spoilable.root)
-    assert "cannot hold all" in spoilable.refused("sync", "--from-notebook", "--yes")
+    assert "cannot hold a picture" in spoilable.refused("sync", "--from-notebook", "--yes")
     assert snapshot(spoilable.root) == before

@@ -180,7 +180,7 @@ def test_what_people_did_survives_update_after_update(
     assert (course / source).read_text(encoding="utf-8") == "".join(new)
     assert not (course / deleted).exists()
     living.ok("update", "--check")
-    assert "Nothing is newer than 2099.1.0" in living.ok("update")
+    assert "No tag is newer than 2099.1.0" in living.ok("update")
 
     # Both change one line.
     living.edit(readme, "A new line.", "Their line.")

@@ -202,7 +202,7 @@ def load(root: Path) -> Course:
             raise CourseError(f"{path}: [schedule] {of} is {days!r}; make it [schedule.{of}].")
         for name, day in days.items():
             if not isinstance(day, dt.date) or not 1970 <= day.year < 9000:
-                example = "write it as 2027-02-01, or 2027-02-01 12:00:00"
+                example = "write it like 2027-02-01 or 2027-02-01 12:00:00, from 1970 on"
                 raise CourseError(f"{path}: [schedule] {of}.{name} is {day!r}; {example}.")
             named.append((f"[schedule.{of}]", name))
     for where, name in named:

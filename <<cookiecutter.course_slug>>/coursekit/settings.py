@@ -64,7 +64,8 @@ def read(path: Path) -> dict[str, Any]:
         line = path.read_bytes().count(b"\n", 0, error.start) + 1
         raise CourseError(f"{path}: line {line} is not in UTF-8. Save the file in UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise CourseError(f"{path} is not valid TOML: {error}.") from None
+        merging = " Git's marks of a conflict stand in it: choose a version." * ("<" * 7 in text)
+        raise CourseError(f"{path} is not valid TOML: {error}.{merging}") from None
     for name in sorted(table.keys() - SETTINGS.keys()):
         raise CourseError(f"{path}: there is no section [{name}]{meant(name, SETTINGS)}")
     found: dict[str, Any] = {}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
@@ -40,18 +41,31 @@ def check_sources(sources: Sources) -> Iterator[str]:
     for module, nb in sources.items():
         for path in filter(lambda path: path.suffix == ".ipynb", module.beside):
             yield f"{module.name}/{path.name}: students would get this notebook; take it away."
-        for of in (metadata, markers, parses, graded_cells_call_their_test, topics):
+        for of in (metadata, markers, graded_cells_call_their_test, topics):
             yield from (f"{module.source.name}: {problem}" for problem in of(nb))
 
 
 def check_names(sources: Iterable[Path]) -> Iterator[str]:
-    """Yield the names that cells use and nothing defines, also in cells that only draw."""
-    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=F821"]
-    command += ["--output-format=concise", *map(str, sources)]
+    """Yield what does not parse, and the names that nothing defines, also in cells that draw."""
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=F821", "--quiet"]
+    command += ["--target-version=py311", "--output-format=concise", *map(str, sources)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    if done.returncode and not done.stdout:
-        yield f"ruff, which looks for names that nothing defines, failed: {done.stderr.strip()}"
-    yield from (line for line in done.stdout.splitlines() if " F821 " in line)
+    yield from (done.stdout or done.stderr).splitlines()
+
+
+def check_imports(sources: Sources, package: str, needs: Iterable[str]) -> Iterator[str]:
+    """Yield what cells import, and students who installed only what they need may not have."""
+    needed = (distribution(re.match(r"[\w.-]+", need)[0]).files or () for need in needs)
+    theirs = {path.parts[0].removesuffix(".py") for files in needed for path in files}
+    theirs |= {package, *sys.stdlib_module_names}
+    for module, nb in sources.items():
+        for cell in filter(notebook.is_code, nb.cells):
+            nodes = [*ast.walk(parsed(cell.source))]
+            names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+            names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
+            for name in dict.fromkeys(n for n in names if n.partition(".")[0] not in theirs):
+                where = f"{module.source.name}: cell {grade_id(cell)!r} imports {name}"
+                yield f"{where}: name what brings it in pyproject.toml, in the group `student`."
 
 
 def check_finished(paths: Iterable[Path]) -> Iterator[str]:
@@ -100,12 +114,15 @@ def metadata(nb: NotebookNode) -> Iterator[str]:
     """Every code cell and every answer cell carries complete, valid nbgrader metadata."""
     validator = MetadataValidator()
     for cell in nb.cells:
-        missing = sorted(KEYS - set(meta(cell)))
-        if (notebook.is_code(cell) or meta(cell)) and missing:
+        missing, points = sorted(KEYS - set(meta(cell))), meta(cell).get("points")
+        texts = [*cell.source.splitlines(), *map(str, cell.metadata.values())]
+        if unread := [text.strip() for text in texts if '"nbgrader":' in text]:
+            yield f"{unread[0][:60]!r}: write it as `# %% [code] {{…}}`, with valid JSON in braces."
+        elif (notebook.is_code(cell) or meta(cell)) and missing:
             name = grade_id(cell) or cell.source.strip().partition("\n")[0][:60]
             yield f"cell {name!r} lacks the nbgrader metadata {', '.join(missing)}."
-        elif meta(cell).get("grade") and not isinstance(meta(cell).get("points"), int):
-            yield f"cell {grade_id(cell)!r} is graded, so it needs whole `points`."
+        elif type(points) is not int if meta(cell).get("grade") else points:
+            yield f"cell {grade_id(cell)!r} needs whole `points` if it is graded, and none if not."
         else:
             try:
                 validator.validate_cell(cell)

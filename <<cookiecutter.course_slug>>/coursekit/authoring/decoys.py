@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from coursekit import execution, notebook
 from coursekit.assignment import Assignment, stored
@@ -24,6 +25,7 @@ from coursekit.sandbox.engine import Cell, Engine
 
 MOST = 8  # decoys kept of a test: a worker compiles each of them once
 TRIED = 14  # of its literals and operators
+RUNS = 4  # in which a solution passes each test: grading runs it twice
 OPERATORS = {ast.Mult: "+", ast.Add: "-", ast.Sub: "+"}
 
 Candidate = tuple[str, str]  # a test's grade_id, and a changed version of it
@@ -32,7 +34,8 @@ Candidate = tuple[str, str]  # a test's grade_id, and a changed version of it
 def prepare(course: Course, module: Module, assignment: Assignment) -> Assignment:
     """Return a module with its decoys: those of the last build, if nothing has changed since.
 
-    CourseError if its solution loses a point, or the untouched release gains one.
+    CourseError, with an argument for each problem, if a cell of its solution does not run or loses
+    a point, at once or when run again, or if the untouched release gains one.
     """
     assignment = replace(assignment, proven=assignment.key)
     last = stored(course, module)
@@ -41,7 +44,8 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
     tests = {grade_id(c): c["source"] for c in assignment.cells if notebook.is_test(c)}
     found: dict[str, list[str]] = {name: [] for name in tests}
     with execution.engine(assignment, sandboxed=bubblewrap.available()) as warm:
-        check(module, assignment, warm)
+        if problems := check(assignment, warm):
+            raise CourseError(*(f"{module.source.name}: {problem}" for problem in problems))
         candidates = [(name, new) for name, source in tests.items() for new in sampled(source)]
         for few in rounds(proved(assignment, warm, candidates)):
             for name, source in proved(assignment, warm, few, after=True):
@@ -49,27 +53,39 @@ def prepare(course: Course, module: Module, assignment: Assignment) -> Assignmen
     return replace(assignment, decoys=found)
 
 
-def check(module: Module, assignment: Assignment, warm: Engine) -> None:
-    """Raise a CourseError unless the solution has every point and the untouched release none."""
-    solved = copy.deepcopy(list(assignment.cells))
-    untouched = copy.deepcopy(solved)
-    for cell, given in zip(untouched, assignment.given, strict=True):
-        if notebook.is_solution(cell):
-            cell["source"] = given
-    for whose, cells, share in (("solution", solved, 1), ("untouched release", untouched, 0)):
-        outcome = execution.run(warm, assignment, cells)
-        for cell in filter(notebook.is_test, cells):
-            where, most = f"{module.source.name}: {grade_id(cell)}", notebook.meta(cell)["points"]
-            try:
-                got = execution.points(cell["outputs"], most)
-            except ValueError as error:
-                raise CourseError(f"{where}: {error}") from None
+def check(assignment: Assignment, warm: Engine) -> list[str]:
+    """Return what fails or loses points in the solution, else what gains some in the release."""
+    solved = list(assignment.cells)
+    pairs = zip(solved, assignment.given, strict=True)
+    untouched = [c | {"source": given} if notebook.is_solution(c) else c for c, given in pairs]
+    again = [c for c in solved for _ in range(RUNS if notebook.is_test(c) else 1)]
+    runs = ("solution", solved), ("solution, run again (is all seeded?),", again)
+    for whose, cells in (*runs, ("untouched release", untouched)):
+        ran = copy.deepcopy(cells)
+        ended = execution.run(warm, assignment, ran).ended
+        found = dict.fromkeys(f"{grade_id(c)}: {f}" for c in ran for f in faults(c, whose))
+        if found:
+            return [*found][: 1 if ended else None]
+    return []
+
+
+def faults(cell: dict[str, Any], whose: str) -> Iterator[str]:
+    """Yield what is wrong with a cell's outputs: a solution runs and has all points, else none."""
+    outputs, share = cell.get("outputs", []), int(whose.startswith("solution"))
+    bad = (output for output in outputs if execution.fails([output]))
+    said = [f": {o.get('ename', 'stderr')}: {o.get('evalue', o.get('text'))}"[:300] for o in bad]
+    if notebook.is_test(cell):
+        most = notebook.meta(cell)["points"]
+        try:
+            got = execution.points(outputs, most)
+        except ValueError as error:
+            yield str(error)
+        else:
             if got != share * most:
-                said = (o.get("evalue", o.get("text", "")) for o in cell["outputs"])
-                raise CourseError(
-                    f"{where}: the {whose} gets {got:g} of {most} points, and must get "
-                    f"{share * most}: {next(said, outcome.ended).strip()[:300]}"
-                )
+                points = f"gets {got:g} of {most} points, and must get {share * most}"
+                yield f"the {whose} {points}{''.join(said[:1]).rstrip()}"
+    elif share and any(output["output_type"] == "error" for output in outputs):
+        yield f"the {whose} does not run in this cell{said[0].rstrip()}"
 
 
 def sampled(source: str) -> list[str]:

@@ -43,14 +43,17 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
     refuse(checks.check_conflicts([*texts, *students]))
     sync(course, modules)
     sources = {module: notebook.read(module.source) for module in modules}
-    named = checks.check_names(module.source for module in modules)
+    named = [*checks.check_names(module.source for module in modules)]
+    settings = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
+    needs = settings["dependency-groups"]["student"]
+    named += checks.check_imports(sources, course.package, needs)
     finished = [module for module in modules if not course.is_draft(module)]
     written = [path for m in finished for path in (m.source, *m.beside)]
     refuse([*checks.check_sources(sources), *named, *checks.check_finished(written)])
     with tempfile.TemporaryDirectory(prefix="build-", dir=course.root) as folder:
         staging, kit = Path(folder) / "release", Path(folder) / "kit" / course.slug
         to_record = {module: generate(course, module, staging) for module in modules}
-        in_kit = assemble(course, sources, staging, kit)
+        in_kit = assemble(course, sources, needs, staging, kit)
         all_sources = {m: sources.get(m) or notebook.read(m.source) for m in in_kit}
         refuse([*checks.check_kit(all_sources, kit), *checks.check_release(sources, kit)])
         exports = exported(course, sources)
@@ -139,7 +142,7 @@ def assignments(
         try:
             built[module] = decoys.prepare(course, module, made)
         except CourseError as error:
-            problems.append(str(error))
+            problems += error.args
     refuse(problems)
     return built
 
@@ -167,7 +170,9 @@ def publish(staging: Path, release: Path) -> None:
         built.rename(target)
 
 
-def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list[Module]:
+def assemble(
+    course: Course, sources: Sources, needs: list[str], staging: Path, kit: Path
+) -> list[Module]:
     """Put the student kit together: modules built now, student files, all originals there are."""
     in_kit, ready = [], course.ready(also=sources)
     for module in ready:
@@ -178,8 +183,6 @@ def assemble(course: Course, sources: Sources, staging: Path, kit: Path) -> list
             in_kit.append(module)
             if released == places[0]:  # an older one would replace what students wrote
                 shutil.copytree(released, kit / module.name)
-    settings = tomllib.loads((course.root / "pyproject.toml").read_text(encoding="utf-8"))
-    needs = settings["dependency-groups"]["student"]
     due = dates(course, in_kit)
     values = {
         "title": course.title,

@@ -99,5 +99,6 @@ def merged(module: Module, old: NotebookNode, new: NotebookNode) -> str:
     for cell, read in zip(new.cells, again, strict=False):
         if cell.get("attachments") or cell.source != read.source:  # a picture, three quotes
             name = notebook.grade_id(cell) or repr(cell.source[:40])
-            raise CourseError(f"{module.notebook}: the .py cannot hold all that is in cell {name}.")
+            what = f'the .py cannot hold a picture or """ in a text, as in cell {name}'
+            raise CourseError(f"{module.notebook}: {what}: put the picture in a file beside it.")
     return text

@@ -139,7 +139,7 @@ def update(course: Course, version: str | None, changed: Mapping[str, str], chec
     with template(course) as known:
         target = known.target(version)
         if target == known.commit(known.version) and not changed:
-            return f"Nothing is newer than {known.version}, which this course is of."
+            return f"No tag is newer than {known.version}, which this course is of."
         message = f"Update the template from {known.version} to {known.name(target)}"
         if target == known.commit(known.version):
             message = f"Change answers of the template: {', '.join(changed)}"
