@@ -25,6 +25,11 @@ from coursekit.sandbox.engine import Cell, Engine, Outcome
 FOR_GRADERS = "for_graders"  # in the metadata of cells that no page of a student's shows
 DECOYS = 2  # of each test, among which it is run twice
 READING = 20  # seconds of processor time that reading one file may take
+DOUBTS = (  # of a test that passes, the worst first
+    "passes a test that no right solution passes",
+    "its result changes from run to run",
+    "the process ended, or its time was up, before its test had run among others",
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,8 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
 
     The places are drawn from the digest of what is graded: the same each time, known to nobody.
     Decoys cost nobody a point: whoever fails a test is graded by another run, without any. What is
-    told is of points that there are: by chance, wrong work may be what a decoy asks for.
+    told is of points that there are: by chance, wrong work may be what a decoy asks for. Points are
+    proven by runs that came to their end, and by no others: code may see to it that some do not.
     """
     dice = random.Random(key)
     runs: list[tuple[int, Cell]] = []
@@ -132,24 +138,17 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
         wanted = among_decoys(assignment, cell, dice) if cell.kind == "test" else [cell]
         runs += [(number, each) for each in wanted]
     outcome = warm.run(execution.job(assignment, [cell for _, cell in runs]))
-    doubts: dict[int, str] = {}  # of tests, by the numbers of their cells
-    failed: list[int] = []
+    doubts: dict[int, int] = {}  # of tests, by the numbers of their cells
     for (number, cell), outputs in zip(runs, outcome.outputs, strict=True):
         if cell.counts:
             cells[number]["outputs"] = outputs  # None where it ended before: all runs again, below
-        if outputs is None:
-            if cell.counts and cell.kind == "test":  # of those that it did not come to, one is told
-                failed.append(number)
-                break
-        elif cell.decoy and not execution.fails(outputs):
-            doubts[number] = "passes a test that no right solution passes"
-        elif cell.kind == "test" and not cell.decoy and execution.fails(outputs):
-            failed.append(number)
-    doubts = dict.fromkeys(failed, "its result changes from run to run") | doubts
+        if cell.kind == "test" and (outputs is None or execution.fails(outputs) != cell.decoy):
+            doubt = 2 if outputs is None else 0 if cell.decoy else 1
+            doubts[number] = min(doubt, doubts.get(number, doubt))
     if outcome.ended or fails_a_test(cells):
         outcome = execution.run(warm, assignment, cells)
     told = [n for n in sorted(doubts) if not execution.fails(cells[n]["outputs"])]
-    notes = (f"{assignment.titles[grade_id(cells[n])]}: {doubts[n]}" for n in told)
+    notes = (f"{assignment.titles[grade_id(cells[n])]}: {DOUBTS[doubts[n]]}" for n in told)
     return outcome, list(dict.fromkeys(notes))
 
 

@@ -103,7 +103,8 @@ def restrain(limits: dict) -> None:
     with contextlib.suppress(AttributeError):  # Linux
         libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     limit("AS", limits["memory_mb"] * MIB)
-    limit("CPU", 2 * int(limits["notebook_seconds"]) + 10)  # runs that do not count take as much
+    # Runs that do not count take as much; the last cell of each may still end.
+    limit("CPU", 2 * int(limits["notebook_seconds"] + limits["cell_seconds"]) + 10)
     limit("FSIZE", limits["disk_mb"] * MIB)
     limit("NOFILE", 128)
     limit("CORE", 0)

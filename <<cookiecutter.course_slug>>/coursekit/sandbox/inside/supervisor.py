@@ -20,7 +20,6 @@ import cells
 import jail
 
 GRACE = 1.0  # seconds between interrupting a cell and ending its process
-TICK = 0.02  # seconds: an alarm may ring as much too early, so that less is no time at all
 WALL = 10  # times as long as in processor time may cells take on the wall's clock
 TOLD = "name", "kind", "source", "code", "binds"  # of a cell; not which runs are decoys
 
@@ -89,13 +88,11 @@ class Supervisor:
         for number, cell in enumerate(self.job["cells"]):
             if ended:
                 break
-            seconds, counts = self.limits["cell_seconds"], cell["counts"]
-            left = self.limits["notebook_seconds"] - self.used[counts]
-            if left <= TICK and counts:
+            over = self.used[cell["counts"]] >= self.limits["notebook_seconds"]
+            if over and cell["counts"]:
                 ended = "the notebook ran out of time"
-            elif left > TICK and cell["name"] not in failed:
-                seconds = min(seconds, left) if counts else seconds
-                results[number], ended = self.ask(cell, seconds)
+            elif not over and cell["name"] not in failed:
+                results[number], ended = self.ask(cell)
                 if cell["kind"] == "test" and not cell["decoy"] and fails(results[number]):
                     failed.add(cell["name"])
         return {"cells": results, "ended": ended, "seconds": self.used[True]}
@@ -109,9 +106,12 @@ class Supervisor:
         told = {"folder": str(folder), "limits": self.limits, "attributes": self.job["attributes"]}
         return "" if self.exchange(told, 10) == b"ready\n" else self.how_it_ended()
 
-    def ask(self, cell: dict, seconds: float) -> tuple[list | None, str]:
-        """Let the student's process run a cell; return its outputs and, if it ended, how."""
-        start, began = self.cpu_seconds(), time.monotonic()
+    def ask(self, cell: dict) -> tuple[list | None, str]:
+        """Let the student's process run a cell; return its outputs and, if it ended, how.
+
+        Whatever it is told, also of time, is the same for runs that count and those that do not.
+        """
+        start, began, seconds = self.cpu_seconds(), time.monotonic(), self.limits["cell_seconds"]
         told = {key: cell[key] for key in TOLD} | {"seconds": seconds, "wall": WALL * seconds}
         line = self.exchange(told, seconds)
         waited = (time.monotonic() - began) / WALL  # so that who only sleeps comes to an end
