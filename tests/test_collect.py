@@ -220,6 +220,27 @@ def test_a_moodle_download_as_zip_and_as_folder(course: Living, tmp_path: Path) 
     assert "1 newer than before" in course.ok("collect", str(folder))
 
 
+def test_nobody_names_a_file_so_that_it_is_somebody_elses(canvas: Living, tmp_path: Path) -> None:
+    """What a student names can look like what an LMS names: what is outside goes before it."""
+    nb, named = canvas.released.read_bytes(), "wang_1_assignsubmission_file"
+    folder = {f"jdoe/{named}_tensor_dev.ipynb": nb, "zobrien/tensor_dev.ipynb": nb}
+    canvas.ok("collect", str(zipped(tmp_path / "folders.zip", folder)))
+    assert set(submitted(canvas)) == {f"{w}/{MODULE}/tensor_dev.ipynb" for w in ("jdoe", "zobrien")}
+    metadata = """
+submission_1:
+  :submitters:
+  - :sid: wang
+  :created_at: 2027-01-01 12:00:00.0 Z
+"""
+    moodle = {
+        "jdoe_7_assignsubmission_file/submission_metadata.yml": metadata.encode(),
+        "jdoe_7_assignsubmission_file/submission_1/tensor_dev.ipynb": nb + b" ",
+    }
+    done = canvas.call("collect", str(zipped(tmp_path / "moodle.zip", moodle)))
+    assert "1 newer than before" in done.stdout
+    assert not (canvas.root / "submitted" / "wang").exists()
+
+
 def test_a_student_who_is_in_another_section_now_is_named(canvas: Living, tmp_path: Path) -> None:
     export = tmp_path / "new.csv"
     export.write_text(CANVAS_GRADEBOOK.replace("wang,Evening", "wang,Morning"), encoding="utf-8")

@@ -74,8 +74,8 @@ def found_in(path: Path) -> Iterator[Found]:
 def is_metadata(name: str, inside: Files) -> bool:
     """Tell whether this is Gradescope's own file, beside which everything lies: not a student's."""
     path = PurePosixPath(name)
-    top = name.removesuffix(GRADESCOPE)
-    return path.name == GRADESCOPE and all(other.startswith(top) for other in inside)
+    ours = path.name == GRADESCOPE and not any(map(MOODLE.fullmatch, path.parts))
+    return ours and all(other.startswith(name.removesuffix(GRADESCOPE)) for other in inside)
 
 
 def is_misplaced(name: str) -> bool:
@@ -108,12 +108,13 @@ def one(
     name: str, parts: tuple[str, ...], read: Callable, folder: Path | None, tops: set[str]
 ) -> Found:
     """Return a file with whatever its name and those of its folders say."""
-    for part in parts:
-        if match := MOODLE.fullmatch(part):
-            return Found(name, (match["name"],), match["file"] or parts[-1], read, by_lms=True)
+    moodle = [*map(MOODLE.fullmatch, parts)]
+    inner = next((n for n, match in enumerate(moodle) if match), len(parts) - 1)
     # What is outside was named by whoever collected, what is inside by the student.
-    owners = [*parts[:-1]]
+    owners = [*parts[:inner]]
     owners[1:1] = logins(owners[0], tops) if owners else []
+    if match := moodle[inner]:
+        return Found(name, (*owners, match["name"]), match["file"] or parts[-1], read, by_lms=True)
     if match := CANVAS.fullmatch(parts[-1]):
         names = (*owners, by_number(match["lms_id"]), match["name"])
         file = ATTEMPT.sub("", match["file"])
