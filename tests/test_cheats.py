@@ -157,6 +157,46 @@ def test_who_knows_when_decoys_are_about_is_told(lab: Lab, deserved: dict[str, f
         assert len(told) == 1 and told[0].endswith("its result changes from run to run")
 
 
+ENDS = """
+import os, sys
+_init, runs = Tensor.__init__, []
+def _counting(self, *args, **kw):
+    runs.extend([sys.stdout] * (sys.stdout not in runs))
+    if len(runs) == 4 and "test_init_beyond" not in globals():
+        os._exit(0)  # the run that counts was before this one, or is this one
+    _init(self, *args, **kw)
+Tensor.__init__ = _counting
+"""
+USES_UP = """
+import sys, time
+_init, runs = Tensor.__init__, []
+def _slow(self, *args, **kw):
+    if sys.stdout not in runs and "test_numbers" not in globals():
+        runs.append(sys.stdout)
+        end = time.process_time() + 1
+        while time.process_time() < end: pass
+    _init(self, *args, **kw)
+Tensor.__init__ = _slow
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [ENDS, USES_UP])
+def test_points_that_nothing_proves_are_told(
+    lab: Lab, deserved: dict[str, float], before: str
+) -> None:
+    """Its code sees to it that there are no decoys when it cheats."""
+    cells = lab.solved("01_tensor", "tensor-broadcast", CHEATS["frames: the caller's frame"][-1])
+    at = [grade_id(cell) for cell in cells].index("tensor-init")
+    cells[at]["source"] += before
+    known, warm = lab.module("01_tensor")
+    known = replace(known, limits={**known.limits, "notebook_seconds": 5})
+    _, told = submission.run(known, cells, "any", warm)
+    assert sum(scores(cells).values()) > deserved["tensor-broadcast"]
+    (said,) = [note for note in told if note.startswith("Exercise 3")]
+    assert said.endswith("its time was up, before its test had run among others")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HONEST)
 def test_of_honest_work_nothing_is_told(lab: Lab, name: str) -> None:
