@@ -1020,7 +1020,9 @@ def test_a_rebuilt_notebook_is_nobody_elses() -> None:
     assert not any(cell.get("outputs") for cell in put_right(solved()))
 
 
-def test_a_device_and_a_folder_nobody_may_read_are_reasons(tmp_path: Path, monkeypatch) -> None:
+def test_a_device_is_a_reason_and_what_this_machine_cannot_read_is_not(
+    tmp_path: Path, monkeypatch
+) -> None:
     submission = Submission("ada", TENSOR, tmp_path)
     (tmp_path / NAME).write_bytes(b"{}")
 
@@ -1030,7 +1032,8 @@ def test_a_device_and_a_folder_nobody_may_read_are_reasons(tmp_path: Path, monke
     for name in ("open", "scandir"):
         with monkeypatch.context() as patched:
             patched.setattr(os, name, refuse)
-            assert "Permission denied" in collect.read(submission, 1e6).refusal
+            with pytest.raises(PermissionError):  # nobody's work gets 0 for that
+                collect.read(submission, 1e6)
     with monkeypatch.context() as patched:
         patched.setattr(Path, "stat", refuse)
         assert collect.is_dir(tmp_path), "such a folder must get a row, not be passed over"

@@ -11,10 +11,23 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from coursekit import assignment
-from coursekit.course import Module, load
+from coursekit import assignment, gradebook
+from coursekit.course import Module, Submission, load
+from coursekit.grading import submission
 from coursekit.grading.late import LatePolicy
-from living import MODULE, Living, copy_of, grades, marked, only_folder, points, table, words_on
+from coursekit.intake import collect
+from coursekit.sandbox.engine import Job, Outcome
+from living import (
+    MODULE,
+    Living,
+    copy_of,
+    grades,
+    marked,
+    only_folder,
+    points,
+    table,
+    words_on,
+)
 from nbgrader.api import Gradebook
 
 TEST = "tensor-strides-test"  # and its points
@@ -81,6 +94,93 @@ def test_a_module_is_graded_as_it_was_built(
     rows = grades(graded_once)
     assert float(rows["new"]["automatic"]) == float(rows["ada"]["automatic"]) == 80
     assert rows["new"]["note"] == ""
+
+
+def test_the_package_is_as_it_was_built_too(graded_once: Living) -> None:
+    """Half of a helper that is being saved cost everybody all points, without a word."""
+    testing = graded_once.root / graded_once.package / "testing.py"
+    text = testing.read_text(encoding="utf-8")
+    testing.write_text(text[: text.index("\ndef ")], encoding="utf-8")
+    graded_once.hand_in("new", graded_once.solved())
+    shown = graded_once.ok("grade")
+    assert "1 graded, 2 unchanged" in shown
+    assert f"{graded_once.package}/testing.py has changed since the last build" in shown
+    assert float(grades(graded_once)["new"]["automatic"]) == 80
+
+
+@pytest.mark.parametrize("damage", ['{"cells": [', "null", "{}", ""])
+def test_what_build_left_is_damaged_or_of_another_version(
+    graded_once: Living, decoys_stay: None, damage: str
+) -> None:
+    path = graded_once.root / ".coursekit" / "built" / MODULE / "assignment.json"
+    path.write_text(damage, encoding="utf-8")
+    assert f"{MODULE} was not built yet: run `nox -s build` first" in graded_once.refused("grade")
+    before = grades(graded_once)
+    graded_once.ok("build")
+    graded_once.ok("grade")
+    assert grades(graded_once) == before
+
+
+# ---- Nor does the machine
+
+
+def test_a_gradebook_from_a_backup_is_brought_up_to_date(graded_once: Living) -> None:
+    book, backup = (graded_once.root / name for name in ("gradebook.db", "backup.db"))
+    with closing(sqlite3.connect(book)) as now, closing(sqlite3.connect(backup)) as then:
+        now.backup(then)
+    graded_once.hand_in("bob", graded_once.solved())
+    graded_once.ok("grade")
+    for path in graded_once.root.glob("gradebook.db*"):
+        path.unlink()
+    backup.rename(book)
+    assert "1 graded, 1 unchanged" in graded_once.ok("grade")
+    assert float(grades(graded_once)["bob"]["automatic"]) == 80
+
+
+def test_a_killed_process_is_tried_again(graded_once: Living) -> None:
+    """By the kernel, where memory ran out: no code can kill its own process in the sandbox."""
+
+    class Killed:
+        def run(self, job: Job) -> Outcome:
+            return Outcome((None,) * len(job.cells), "its process was ended by SIGKILL", True)
+
+    course = load(graded_once.root)
+    (module,) = course.modules([MODULE])
+    with gradebook.Gradebook(course.workspace.gradebook) as book:
+        grades = book.module(MODULE).empty("ada")
+    work = submission.Work(
+        collect.read(Submission("ada", module, graded_once.root / f"submitted/ada/{MODULE}"), 1e7),
+        grades, "key", LatePolicy(), {},
+    )  # fmt: skip
+    state = submission.grade_one(assignment.load(course, module), work, Killed()).state
+    assert state.key == "" and "a process was killed: the next `grade` tries again" in state.reason
+
+
+def test_what_cannot_be_read_now_keeps_its_grade_and_its_marks(
+    graded_once: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked(graded_once, "ada", 3)
+    graded_once.ok("grade")
+    before = grades(graded_once)["ada"]
+    read_file = collect.read_file
+
+    def too_many(path: Path, limit: float) -> bytes:
+        if "ada" in path.parts:
+            raise OSError(24, "Too many open files", str(path))
+        return read_file(path, limit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(collect, "read_file", too_many)
+        done = graded_once.call("grade")
+    assert done.returncode == 1 and "Too many open files" in done.stdout
+    after = grades(graded_once)["ada"]
+    assert after["total"] == before["total"] and "failed: OSError" in after["note"]
+    assert "1 unchanged, " in graded_once.ok("grade", "--student", "bob")
+    graded_once.ok("grade")
+    assert grades(graded_once)["ada"] == before
+
+
+# ---- What was built decides, once there is more of it
 
 
 def test_changed_tests_count_after_the_next_build(graded_once: Living, decoys_stay: None) -> None:

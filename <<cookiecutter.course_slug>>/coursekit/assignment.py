@@ -89,7 +89,10 @@ def changed_since_build(course: Course, modules: Iterable[Module]) -> list[str]:
     """Return the names of these and earlier modules whose sources have changed since."""
     last = max(module.name for module in modules)
     built = {m: stored(course, m) for m in course.modules() if m.name <= last}
-    return [m.name for m, kept in built.items() if kept and digest_of(m) != kept["digest"]]
+    return [m.name for m, kept in built.items() if kept and digest_of(m) != kept["digest"]] + [
+        f"{course.package}/{name}" for name, text in provided(course.built).items()
+        if text != provided(course.package_dir).get(name)
+    ]  # fmt: skip
 
 
 # ---- The package, as one module may see it: the modules before it, never itself
@@ -105,15 +108,21 @@ def kept_file(course: Course, module: Module) -> Path:
     return course.built / module.name / f"{module.stem}.py"
 
 
-def reference(course: Course, before: str, anew: Mapping[Module, str]) -> dict[str, str]:
+def provided(folder: Path) -> dict[str, str]:
+    """Return the files of the package that no module makes, as far as a folder has them."""
+    paths = [folder / name for name in PROVIDED if name.endswith(".py")]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+
+
+def reference(course: Course, before: str, anew: Mapping[Module, str] | None) -> dict[str, str]:
     """Return the package before a module: texts that were made anew, or else as last built."""
-    code = [course.package_dir / name for name in PROVIDED if name.endswith(".py")]
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in code}
+    texts = provided(course.built if anew is None else course.package_dir)
+    texts = {name.removesuffix(".py"): text for name, text in texts.items()}
     for module in course.modules():
         path = kept_file(course, module)
         if module.name >= before:
             break
-        if module in anew:
+        if module in (anew or ()):
             texts[module.stem] = anew[module]
         elif path.is_file():
             texts[module.stem] = path.read_text(encoding="utf-8")
@@ -126,9 +135,12 @@ def reference(course: Course, before: str, anew: Mapping[Module, str]) -> dict[s
 
 
 def stored(course: Course, module: Module) -> dict[str, Any]:
-    """Return what build left of a module; nothing if it was never built."""
-    path = course.built / module.name / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Return what build left of a module; nothing if it never did, or in another version's form."""
+    try:
+        kept = json.loads((course.built / module.name / FILE).read_text(encoding="utf-8"))
+        return kept if kept.keys() == {*STORED} else {}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def store(course: Course, module: Module, assignment: Assignment) -> None:
@@ -140,7 +152,7 @@ def store(course: Course, module: Module, assignment: Assignment) -> None:
 def load(course: Course, module: Module) -> Assignment:
     """Return a module as it was built, among modules as they were built, with today's settings."""
     kept = stored(course, module)
-    if not kept:
+    if not (kept and provided(course.built)):
         raise CourseError(f"{module.name} was not built yet: run `nox -s build` first.")
     others = {
         name: other.name
@@ -149,7 +161,7 @@ def load(course: Course, module: Module) -> Assignment:
         for cell in stored(course, other).get("cells", [])
         if (name := notebook.grade_id(cell))
     }
-    texts = reference(course, module.name, {})
+    texts = reference(course, module.name, None)
     return Assignment(
         **kept, package=course.package, reference=texts, others=others, limits=course.rules
     )

@@ -63,6 +63,10 @@ class SubmissionGrades:
         """Return the sum of all points, before any penalty."""
         return sum(grade.score for grade in self.grades.values())
 
+    def by_tests(self) -> str:
+        """Return what tests gave, and the most that they give, as one text."""
+        return repr(sorted((g.name, g.auto_score, g.max_score) for g in self.grades.values()))
+
     def by_hand(self) -> str:
         """Return all that people gave, points and comments, as one text."""
         given = [(g.name, g.manual_score, g.extra_credit) for g in self.grades.values()]

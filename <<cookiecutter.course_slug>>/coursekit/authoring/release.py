@@ -66,6 +66,8 @@ def build(course: Course, modules: list[Module]) -> tuple[Path, list[str]]:
         publish(staging, course.root / "release")
         for module, made in built.items():
             assignment.store(course, module, made)
+        for name, text in assignment.provided(course.package_dir).items():
+            files.write_text(course.built / name, text)
         for module, text in exports.items():
             files.write_text(assignment.kept_file(course, module), text)
         if (syllabus := kit / "syllabus.md").is_file():

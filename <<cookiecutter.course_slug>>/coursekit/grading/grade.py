@@ -115,7 +115,10 @@ class ModuleGrader:
     def graded(self, submissions: Iterable[Submission]) -> Iterator[Done]:
         """Yield what has changed, with a few on their way at a time."""
         for submission in submissions:
-            yield from self.begin(submission)
+            try:
+                yield from self.begin(submission)
+            except OSError as error:  # a file that this process may not read, say
+                self.failed(submission, error)
             yield from self.collect(AT_ONCE * self.grading.jobs)
         yield from self.collect(1)
 
@@ -130,7 +133,8 @@ class ModuleGrader:
         last = state.read(folder)
         grades = self.known.get(submission.student) or self.record.empty(submission.student)
         work = Work(handed_in, grades, key, self.policy, last.answers)
-        if last.key == key and grades.id and not self.grading.force:
+        is_known = last.key == key and last.scores == sha256(grades.by_tests())
+        if is_known and not self.grading.force:
             zero = last.status == "zero"
             if last.marks == standing(grades, self.policy) and page.is_file():
                 return self.report(submission, "zero" if zero else "unchanged")

@@ -15,6 +15,7 @@ class State:
     """How the last grading of one submission went."""
 
     key: str = ""  # digest of what was graded, and by which tests; "" if that is not done
+    scores: str = ""  # digest of what tests gave: a gradebook that came from a backup has others
     marks: str = ""  # digest of the marks by hand that its feedback page shows
     status: str = ""  # "graded", or "zero" if it could not be
     reason: str = ""  # why it has 0, or what broke first

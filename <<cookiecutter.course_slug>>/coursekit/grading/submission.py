@@ -77,10 +77,12 @@ def grade_one(assignment: Assignment, work: Work, warm: Engine) -> Graded:
     answers |= {name: code for name in grades.grades if name not in answers}
     again = {name for name in grades.grades if work.answers.get(name) != answers[name]}
     reasons = [*score(assignment, cells, grades, again), *explain(cells, outcome)]
+    if outcome.killed:  # perhaps by its own doing, perhaps since this machine had no memory left
+        reasons.append("a process was killed: the next `grade` tries again")
     if fails_a_test(cells) and not outcome.ended:
         keep_what_to_show(assignment, cells, warm)
     state = State(
-        key=work.key,
+        key="" if outcome.killed else work.key,
         status="graded",
         reason="; ".join(reasons),
         repaired=(*notes, *about_time, *repaired),
@@ -95,7 +97,7 @@ def finished(assignment: Assignment, work: Work, cells: Cells, state: State) -> 
     """Return a submission with what its lateness costs, its notebook and its page."""
     grades, policy = work.grades, work.policy
     grades.late_penalty = policy.penalty(grades.score, grades.handed_in, grades.due)
-    state = replace(state, marks=standing(grades, policy))
+    state = replace(state, scores=sha256(grades.by_tests()), marks=standing(grades, policy))
     rest = {"metadata": {"kernelspec": assignment.kernelspec}, "nbformat": 4, "nbformat_minor": 5}
     whole = {"cells": [*for_graders(assignment, cells)], **rest}
     text = json.dumps(whole) + "\n" if cells else ""
@@ -137,7 +139,7 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
     for number, cell in execution.to_run(assignment, cells):
         wanted = among_decoys(assignment, cell, dice) if cell.kind == "test" else [cell]
         runs += [(number, each) for each in wanted]
-    outcome = warm.run(execution.job(assignment, [cell for _, cell in runs]))
+    outcome = first = warm.run(execution.job(assignment, [cell for _, cell in runs]))
     doubts: dict[int, int] = {}  # of tests, by the numbers of their cells
     for (number, cell), outputs in zip(runs, outcome.outputs, strict=True):
         if cell.counts:
@@ -149,7 +151,7 @@ def run(assignment: Assignment, cells: Cells, key: str, warm: Engine) -> tuple[O
         outcome = execution.run(warm, assignment, cells)
     told = [n for n in sorted(doubts) if not execution.fails(cells[n]["outputs"])]
     notes = (f"{assignment.titles[grade_id(cells[n])]}: {DOUBTS[doubts[n]]}" for n in told)
-    return outcome, list(dict.fromkeys(notes))
+    return replace(outcome, killed=first.killed or outcome.killed), list(dict.fromkeys(notes))
 
 
 def among_decoys(assignment: Assignment, test: Cell, dice: random.Random) -> list[Cell]:

@@ -131,8 +131,9 @@ def main(*, sandboxed: bool) -> None:
                 answer = error
             except Exception as error:  # as text, which can be read wherever it goes
                 answer = RuntimeError(f"{type(error).__name__}: {error}")
-            answers.write(pickle.dumps(answer))
-            answers.flush()
+            with contextlib.suppress(BrokenPipeError):  # the grader was killed
+                answers.write(pickle.dumps(answer))
+                answers.flush()
 
 
 def listen(asked: queue.SimpleQueue, running: list[Engine], over: threading.Event) -> None:

@@ -91,7 +91,10 @@ def strays(course: Course, workspace: Workspace) -> list[str]:
 
 
 def read(submission: Submission, limit_bytes: float) -> HandedIn:
-    """Find and read a submission. `limit_bytes` is for its notebook without outputs."""
+    """Find and read a submission. `limit_bytes` is for its notebook without outputs.
+
+    An OSError if this machine cannot.
+    """
     folder, wanted, about = submission.folder, submission.module.notebook.name, {}
     try:
         for path in (folder.parent, folder):
@@ -109,9 +112,10 @@ def read(submission: Submission, limit_bytes: float) -> HandedIn:
         return HandedIn(name, read_file(path, limit_bytes), tuple(notes), about)
     except Ungradable as error:
         refusal = str(error)
+    except OSError:  # this machine's: who handed it in loses nothing by it
+        raise
     except Exception as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        refusal = f"{wanted} cannot be read ({why})"
+        refusal = f"{wanted} cannot be read ({type(error).__name__})"
     return HandedIn(wanted, b"", (), about, refusal)
 
 

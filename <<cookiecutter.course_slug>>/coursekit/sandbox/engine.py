@@ -72,6 +72,7 @@ class Outcome:
 
     outputs: tuple[list[dict[str, Any]] | None, ...]
     ended: str = ""  # "" if every cell had its turn
+    killed: bool = False  # by a signal that the machine, too, may have sent
     seconds: float = 0.0  # of processor time
 
 
@@ -125,9 +126,10 @@ class Engine(AbstractContextManager):
             line = self.ask(message)
             if line.endswith(b"\n"):
                 answer = json.loads(line)
-                return Outcome(tuple(answer["cells"]), answer["ended"], answer["seconds"])
+                ended, seconds = answer["ended"], answer["seconds"]
+                return Outcome(tuple(answer["cells"]), ended, "SIGKILL" in ended, seconds)
             self.drop()
-        return Outcome((None,) * len(job.cells), "the process that ran it died, twice")
+        return Outcome((None,) * len(job.cells), "the process that ran it died, twice", True)
 
     def ask(self, message: bytes) -> bytes:
         """Return the warm parent's answer to a job, not all of a line if it died over it."""
