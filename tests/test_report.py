@@ -24,6 +24,7 @@ from nbgrader import api
 
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from coursekit import course as course_file  # noqa: E402
+from coursekit.assignment import STORED  # noqa: E402
 from coursekit.course import Course, Workspace  # noqa: E402
 from coursekit.gradebook import Gradebook  # noqa: E402
 from coursekit.grading import results, state  # noqa: E402
@@ -428,7 +429,7 @@ def test_questions_have_the_titles_and_the_order_of_what_was_built(
     term.course = replace(term.course, root=tmp_path)
     built = term.course.built / MODULE / "assignment.json"
     built.parent.mkdir(parents=True)
-    built.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    built.write_text(json.dumps(dict.fromkeys(STORED) | {"cells": cells}), encoding="utf-8")
     term.hand_in(FOUR)
     shown = [text_of(cell) for cell in term.page().select(".questions th[scope=row]")]
     assert [text.removesuffix(" hurts most") for text in shown] == [
