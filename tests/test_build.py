@@ -89,6 +89,17 @@ def test_a_cell_that_would_not_run_is_refused_also_where_it_only_draws(spoilable
     assert "tensor_dev.py:" in said and "F821 Undefined name `plot_the_losses`" in said
 
 
+def test_what_students_need_on_another_system_only_is_no_fault(
+    spoilable: Living, decoys_stay: None
+) -> None:
+    needs = spoilable.root / "pyproject.toml"
+    for_windows = "pywin32>=306; sys_platform == 'win32'"
+    spoilable.edit(
+        needs, '    "jupyterlab>=4.2",\n', f'    "{for_windows}",\n    "jupyterlab>=4.2",\n'
+    )
+    spoilable.ok("build")
+
+
 def test_a_date_beyond_all_calendars_is_a_line(spoilable: Living) -> None:
     settings = spoilable.root / "course.toml"
     spoilable.edit(settings, "days_per_module = 14", "days_per_module = 999_999")

@@ -15,7 +15,7 @@ from delimiters import ROOT, tracked_files
 COURSEKIT = ROOT / "<<cookiecutter.course_slug>>" / "coursekit"
 FILES = [p for p in tracked_files(str(COURSEKIT)) if p.suffix == ".py"]
 TOO_LONG = 300
-IN_ALL = 5918  # 4500 is the aim. Without exchange and upkeep, rooms of their own
+IN_ALL = 5921  # 4500 is the aim. Without exchange and upkeep, rooms of their own
 BESIDE = {"exchange": 1643, "upkeep": 642}
 
 # Files that lie beside the rooms, from the ground up; each may import those before it.

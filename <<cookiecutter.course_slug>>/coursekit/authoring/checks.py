@@ -6,7 +6,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib.metadata import distribution
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import nbformat
@@ -55,9 +56,11 @@ def check_names(sources: Iterable[Path]) -> Iterator[str]:
 
 def check_imports(sources: Sources, package: str, needs: Iterable[str]) -> Iterator[str]:
     """Yield what cells import, and students who installed only what they need may not have."""
-    needed = (distribution(re.match(r"[\w.-]+", need)[0]).files or () for need in needs)
-    theirs = {path.parts[0].removesuffix(".py") for files in needed for path in files}
-    theirs |= {package, *sys.stdlib_module_names}
+    theirs = {package, *sys.stdlib_module_names}
+    for need in needs:
+        with suppress(PackageNotFoundError):  # one for Windows only, say
+            files = distribution(re.match(r"[\w.-]+", need)[0]).files or ()
+            theirs |= {path.parts[0].partition(".")[0] for path in files}
     for module, nb in sources.items():
         for cell in filter(notebook.is_code, nb.cells):
             nodes = [*ast.walk(parsed(cell.source))]
