@@ -35,7 +35,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 sys.path.insert(0, str(ROOT / "<<cookiecutter.course_slug>>"))
 from bench.sources import scores  # noqa: E402
 from coursekit import execution, files, notebook  # noqa: E402
-from coursekit.assignment import Assignment  # noqa: E402
+from coursekit.assignment import STORED, Assignment  # noqa: E402
 from coursekit.course import Module, Submission  # noqa: E402
 from coursekit.errors import Ungradable  # noqa: E402
 from coursekit.intake import collect, parse, rebuild, times  # noqa: E402
@@ -645,7 +645,7 @@ def course(spoilable: Living) -> Living:
     (other / "knots_dev.py").write_text(line, encoding="utf-8")
     cell = new_code_cell(metadata={"nbgrader": {"grade_id": "knots-imports"}})
     built = spoilable.root / ".coursekit/built/02_knots/assignment.json"
-    files.write_text(built, json.dumps({"cells": [cell], "digest": ""}))
+    files.write_text(built, json.dumps(dict.fromkeys(STORED) | {"cells": [cell]}))
     return spoilable
 
 
